@@ -1,0 +1,1 @@
+"""The ground floor: dtypes, devices, errors, settings and nested values. Imports nothing above it."""

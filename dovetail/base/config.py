@@ -1,0 +1,46 @@
+"""Settings, read once from the environment and changeable at run time through `dovetail.config`.
+
+DOVETAIL_TIER      0: NumPy interpreter only; 1: compile in the background (default); 2: compile before running
+DOVETAIL_THREADS   number of threads for native programs (default: cores this process may use)
+DOVETAIL_CACHE_DIR folder of compiled object code (default: the user's cache folder; "off" keeps nothing on disk)
+DOVETAIL_TARGET    host (default) | avx512 | avx2 | generic: the instruction set that code is generated for
+DOVETAIL_DUMP      comma list of: graph, fused, ir, asm: print what a step becomes, on stderr
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class Config:
+    """Process-wide settings. Assign to the fields; the next compiled step obeys."""
+
+    def __init__(self):
+        env = os.environ
+        self.tier: int = int(env.get("DOVETAIL_TIER") or 1)
+        self.threads: int = int(env.get("DOVETAIL_THREADS") or 0) or available_cores()
+        self.target: str = env.get("DOVETAIL_TARGET") or "host"
+        self.dump: frozenset[str] = frozenset(filter(None, env.get("DOVETAIL_DUMP", "").split(",")))
+        self.cache_dir: str | None = _cache_dir(env)
+        self.compile_after: int = 2  # equal traces before a program is compiled
+        self.flush_denormal: bool = True
+        self.max_pending: int = 2000  # events in a pending trace before it is run unasked
+        self.anomaly: bool = False
+
+
+def available_cores() -> int:
+    """Cores this process may use, which is not always the cores the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cache_dir(env) -> str | None:
+    chosen = env.get("DOVETAIL_CACHE_DIR")
+    if chosen == "off":
+        return None
+    base = env.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return chosen or os.path.join(base, "dovetail")
+
+
+config = Config()

@@ -1,0 +1,1 @@
+"""The language of the machine room: primitives, values, nodes and graphs."""
