@@ -47,7 +47,7 @@ class DeviceError(DovetailError, RuntimeError, AssertionError):
     """A device that is not there, or two devices in one call."""
 
 
-class NotCovered(DovetailError, AttributeError, NotImplementedError, ImportError):
+class NotCovered(DovetailError, AttributeError, NotImplementedError):
     """A name of another framework that Dovetail does not have; the message names the nearest one it has."""
 
 
