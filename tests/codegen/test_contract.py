@@ -1,0 +1,165 @@
+"""Compiled products against NumPy: every stride order, odd sizes, batches, threads, targets."""
+
+import ctypes
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from dovetail.base import dtypes
+from dovetail.codegen.builder import Builder
+from dovetail.codegen.contract import WORD, Operand, gemm_kernel, scratch_bytes
+from dovetail.codegen.target import AVX2, AVX512, GENERIC
+from dovetail.ir.sym import Sym
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+HOST = llvm.get_host_cpu_features()
+TARGETS = [GENERIC] + [AVX2] * bool(HOST.get("avx2")) + [AVX512] * bool(HOST.get("avx512f"))
+
+
+def plain_store(dtype, row_stride, batch_stride=0):
+    """An epilogue that writes each vector to %out, and counts nothing."""
+    word = WORD[dtype.name]
+
+    def epilogue(b, acc, row, col, lanes, mask, batch):
+        start = b.op(f"mul i64 {row}, {row_stride}")
+        start = b.op(f"add i64 {start}, {col}")
+        start = b.op(f"add i64 {start}, {b.op(f'mul i64 {batch}, {batch_stride}')}")
+        pointer = b.op(f"getelementptr {word}, ptr %out, i64 {start}")
+        kind = word if lanes == 1 else f"<{lanes} x {word}>"
+        if mask is None:
+            b.line(f"store {kind} {acc}, ptr {pointer}, align {dtype.itemsize}")
+        else:
+            short = f"v{lanes}{'f' if dtype.kind == 'f' else 'i'}{dtype.itemsize * 8}"
+            b.line(f"call void @llvm.masked.store.{short}.p0({kind} {acc}, ptr {pointer}, "
+                   f"i32 {dtype.itemsize}, <{lanes} x i1> {mask})")
+            b.needs.add(f"declare void @llvm.masked.store.{short}.p0({kind}, ptr, i32, <{lanes} x i1>)")
+
+    return epilogue
+
+
+def compiled(target, write, level=1):
+    """A ctypes function (a, b, out, scratch, tid, nt, sizes) of what `write(builder)` writes."""
+    b = Builder()
+    b.needs = set()
+    needs = write(b) | b.needs
+    pointers = ", ".join(f"ptr noalias %{name}" for name in ("a", "b", "out", "scratch"))
+    text = f"define void @f({pointers}, i64 %tid, i64 %nt, ptr %sizes) {{\nentry:\n"
+    text += b.text() + "\n  ret void\n}\n" + "\n".join(sorted(needs))
+    module = llvm.parse_assembly(text)
+    module.verify()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=target.cpu, features=target.features, opt=level, jit=True)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+    function = kind(engine.get_function_address("f"))
+    function.keep = engine
+    function.assembly = lambda: machine.emit_assembly(module)
+    return function
+
+
+def strides_of(x):
+    return tuple(s // x.itemsize for s in x.strides)
+
+
+def product(target, dtype, x, y, threads=1, sizes=None):
+    """x @ y by compiled code; x (..., m, k), y (..., k, n). sizes: Syms to use for (m, n, k)."""
+    m, k, n = x.shape[-2], x.shape[-1], y.shape[-1]
+    batch = x.shape[:-2]
+    sx, sy = strides_of(x), strides_of(y)
+    a = Operand("%a", sx[-2], sx[-1], sx[:-2])
+    b_ = Operand("%b", sy[-2], sy[-1], sy[:-2])
+    out = np.full((*batch, m, n), 77, dtype=dtype.np)
+    mm, nn, kk = sizes or (m, n, k)
+    table = np.array([m, n, k], dtype=np.int64)
+    names = {}
+
+    def write(b):
+        def extent(size):
+            if not isinstance(size, Sym):
+                return str(size)
+            return names[repr(size.expr)] if repr(size.expr) in names else compute(b, size)
+
+        def compute(b, size):
+            if not isinstance(size, Sym):
+                return str(size)
+            op, *args = size.expr
+            if op == "table":
+                return names[repr(size.expr)]
+            word = {"+": "add", "-": "sub", "*": "mul", "//": "udiv"}[op]
+            return b.op(f"{word} i64 {compute(b, args[0])}, {compute(b, args[1])}")
+
+        for i in range(3):
+            p = b.op(f"getelementptr i64, ptr %sizes, i64 {i}")
+            names[repr(("table", i))] = b.op(f"load i64, ptr {p}")
+        return gemm_kernel(b, target=target, dtype=dtype, m=mm, n=nn, k=kk, a=a, b_=b_, tid="%tid", nt="%nt",
+                           scratch="%scratch", epilogue=plain_store(dtype, n, m * n), batch=batch, extent=extent)
+
+    function = compiled(target, write)
+    need = int(scratch_bytes(target, dtype, m, n, k, a, b_))
+    space = np.zeros(need * threads + 64, dtype=np.uint8)
+    start = -space.ctypes.data % 64
+    for t in range(threads):
+        function(x.ctypes.data, y.ctypes.data, out.ctypes.data, space.ctypes.data + start, t, threads, table.ctypes.data)
+    return out
+
+
+def random_matrix(rng, dtype, shape, turned):
+    shape = (*shape[:-2], shape[-1], shape[-2]) if turned else shape
+    x = rng.standard_normal(shape) if dtype.kind == "f" else rng.integers(-9, 9, shape)
+    x = x.astype(dtype.np)
+    return np.swapaxes(x, -1, -2) if turned else x
+
+
+def close(got, want, k):
+    eps = np.finfo(got.dtype).eps if got.dtype.kind == "f" else 0
+    np.testing.assert_allclose(got, want, rtol=20 * eps, atol=4 * eps * max(k, 1) ** 0.5 * 4)
+
+
+SHAPES = [(1, 1, 1), (3, 5, 7), (6, 64, 4), (13, 10, 17), (4, 1, 33), (1, 70, 19), (32, 100, 3), (7, 33, 40), (2, 17, 0),
+          (0, 4, 3), (3, 0, 2), (65, 129, 20), (8, 16, 300), (5, 12, 31)]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("turn", ["NN", "NT", "TN", "TT"])
+def test_products_match_numpy(target, turn):
+    rng = np.random.default_rng(0)
+    for dtype in (dtypes.float32, dtypes.float64, dtypes.int32):
+        for m, n, k in SHAPES if dtype is dtypes.float32 else SHAPES[1:8]:
+            x = random_matrix(rng, dtype, (m, k), turn[0] == "T")
+            y = random_matrix(rng, dtype, (k, n), turn[1] == "T")
+            close(product(target, dtype, x, y), x @ y, k)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_threads_and_batches_share_the_tiles(target):
+    rng = np.random.default_rng(1)
+    for turn in ("NN", "NT", "TN"):
+        x = random_matrix(rng, dtypes.float32, (2, 3, 9, 20), turn[0] == "T")
+        y = random_matrix(rng, dtypes.float32, (2, 3, 20, 37), turn[1] == "T")
+        alone = product(target, dtypes.float32, x, y)
+        close(alone, x @ y, 20)
+        for threads in (2, 5):
+            assert np.array_equal(product(target, dtypes.float32, x, y, threads), alone)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_strided_operands(target):
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((40, 60)).astype(np.float32)[::2, ::3]
+    y = rng.standard_normal((40, 90)).astype(np.float32)[1::2, 5::4]
+    close(product(target, dtypes.float32, x, y), x @ y, 20)
+    x = np.broadcast_to(x[:, :1], (20, 20))
+    close(product(target, dtypes.float32, x, y), x @ y, 20)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_sizes_known_at_run_time_only(target):
+    """Samples decide the tiles, yet the code is right for other sizes."""
+    rng = np.random.default_rng(3)
+    samples = [Sym(32, ("table", 0)), Sym(70, ("table", 1)), Sym(20, ("table", 2))]
+    for m, n, k in [(32, 70, 20), (1, 1, 1), (7, 64, 0), (33, 130, 9), (0, 3, 2), (2, 0, 2)]:
+        x, y = random_matrix(rng, dtypes.float32, (m, k), False), random_matrix(rng, dtypes.float32, (k, n), False)
+        close(product(target, dtypes.float32, x, y, sizes=samples), x @ y, k)
