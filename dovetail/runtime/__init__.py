@@ -1,0 +1,1 @@
+"""What runs programs: memory, the thread team, machine code in this process, devices."""
