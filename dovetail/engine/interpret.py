@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from dovetail.ir.core import Graph, Literal, Node
+from dovetail.ir.core import Graph, Literal, Node, Value
 
 Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 
@@ -26,57 +26,61 @@ def interpret(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def prepare(graph: Graph) -> Run:
-    """A function from input arrays to output arrays; see `interpret`. Worth keeping: preparing costs as much as a run."""
-    slots = {value: slot for slot, value in enumerate(graph.inputs)}
-    live = needed(graph)
-    for node in live:
-        for out in node.outs:
-            slots[out] = len(slots)
-    last = last_readers(live, graph)
-    steps = [step(node, slots, last) for node in live]
-    outputs = [(slots[value], value.dtype.np, tuple(map(int, value.shape))) for value in graph.outputs]
-    constants = {id(root(setting.array)) for node in live for setting in node.params.values() if type(setting) is Literal}
-    blank = [None] * (len(slots) - len(graph.inputs))
+    """A function from input arrays to output arrays; see `interpret`. Worth keeping: preparing costs about a run."""
+    slots: dict[Value, int] = {}
+    for value in (*graph.inputs, *graph.outputs):
+        slots.setdefault(value, len(slots))
+    outputs = [(slots[value], value.dtype.np, tuple(value.shape)) for value in graph.outputs]
+    steps, size = plan(graph, slots)
+    constants = {
+        id(root(setting.array))
+        for node in graph.nodes for setting in node.params.values() if type(setting) is Literal
+    }
+    blank = [None] * (size - len(graph.inputs))
     return partial(_run, steps, outputs, constants, blank)
 
 
-def needed(graph: Graph) -> list[Node]:
-    """The nodes that an output depends on, or that have an effect, in order."""
-    wanted = {value.node for value in graph.outputs}
-    live = []
+def plan(graph: Graph, slots: dict[Value, int]) -> tuple[list[tuple], int]:
+    """The steps that outputs or effects depend on, and the number of slots.
+
+    Walked from the last node to the first, so a value met for the first time is met at its last reader, and it may
+    live in the slot of a value that is defined there: storing the new one lets go of the old one.
+    """
+    steps: list[tuple] = []
+    size = len(slots)
+    kept = set(slots)
+    free: list[int] = []
     for node in reversed(graph.nodes):
-        if node in wanted or node.prim.effect:
-            live.append(node)
-            for value in node.inputs:
-                wanted.add(value.node)
-    live.reverse()
-    return live
-
-
-def last_readers(nodes: list[Node], graph: Graph) -> dict:
-    """Value -> the node after which nobody needs it; graph outputs and inputs have none."""
-    last: dict = {}
-    for node in nodes:
-        for value in node.outs:
-            last[value] = node
+        outs = [slots.get(value) for value in node.outs]
+        if outs.count(None) == len(outs) and not node.prim.effect:
+            continue
+        dead: list[int] = []
+        for i, value in enumerate(node.outs):
+            if outs[i] is None:
+                outs[i] = size
+                dead.append(size)
+                size += 1
+            elif value not in kept:
+                free.append(outs[i])
         for value in node.inputs:
-            last[value] = node
-    for value in graph.outputs:
-        last.pop(value, None)
-    for value in graph.inputs:
-        last.pop(value, None)
-    return last
+            if value not in slots:
+                if not free:
+                    free.append(size)
+                    size += 1
+                slots[value] = slot = free.pop()
+                if slot not in outs:
+                    dead.append(slot)
+        steps.append(step(node, tuple([slots[value] for value in node.inputs]), outs, tuple(dead)))
+    steps.reverse()
+    return steps, size
 
 
-def step(node: Node, slots: dict, last: dict) -> tuple:
+def step(node: Node, ins: tuple, outs: list[int], dead: tuple) -> tuple:
     """(meaning, input slots, output slot or slots, dtype or dtypes, shape or shapes, slots to forget)."""
     call = partial(node.prim.meaning, **node.params) if node.params else node.prim.meaning
-    ins = tuple([slots[value] for value in node.inputs])
-    dead = tuple([slots[v] for v in {*node.inputs, *node.outs} if last.get(v) is node])
-    if len(node.outs) == 1:
+    if len(outs) == 1:
         out = node.outs[0]
-        return (call, ins, slots[out], out.dtype.np, tuple(out.shape), dead)
-    outs = tuple(slots[v] for v in node.outs)
+        return (call, ins, outs[0], out.dtype.np, tuple(out.shape), dead)
     return (call, ins, outs, [v.dtype.np for v in node.outs], [tuple(v.shape) for v in node.outs], dead)
 
 
@@ -84,11 +88,9 @@ def _run(steps: list, outputs: list, constants: set, blank: list, arrays: list[n
     table = [*arrays, *blank]
     with np.errstate(all="ignore"):
         for call, ins, out, dtype, shape, dead in steps:
-            count = len(ins)
-            if count == 2:
-                result = call(table[ins[0]], table[ins[1]])
-            elif count == 1:
-                result = call(table[ins[0]])
+            if len(ins) == 2:
+                a, b = ins
+                result = call(table[a], table[b])
             else:
                 result = call(*[table[i] for i in ins])
             if type(out) is int:
