@@ -51,6 +51,10 @@ class NotCovered(DovetailError, AttributeError, NotImplementedError):
     """A name of another framework that Dovetail does not have; the message names the nearest one it has."""
 
 
+class NotCoveredImport(DovetailError, NotImplementedError, ImportError):
+    """NotCovered where an `import` asked, so that `except ImportError` keeps working (Python forbids one class for both)."""
+
+
 class MissingExtra(DovetailError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
 

@@ -1,0 +1,72 @@
+"""What an error of a user's script looks like: the user's frames, then the message.
+
+Frames inside the package are left out, because a reader can change nothing there; DOVETAIL_FULL_TRACE=1 shows all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from types import TracebackType
+
+from dovetail.base.errors import PACKAGE, DovetailError
+
+HINT = "(frames inside Dovetail are left out; DOVETAIL_FULL_TRACE=1 shows them)"
+
+
+def install() -> None:
+    """Show uncaught errors of this process this way, unless the script puts its own hook in place later."""
+    sys.excepthook = show
+
+
+def show(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+    """Print the error as Python would, without the frames nobody can use. Takes what sys.excepthook takes."""
+    if os.environ.get("DOVETAIL_FULL_TRACE") not in (None, "", "0"):
+        sys.__excepthook__(kind, error, place)
+        return
+    report = traceback.TracebackException(kind, error, outside_launcher(place))
+    shorten(report)
+    for text in report.format():
+        print(text, file=sys.stderr, end="")
+    if not issubclass(kind, (DovetailError, KeyboardInterrupt)) and ends_inside(place):
+        print(HINT, file=sys.stderr)
+
+
+def outside_launcher(place: TracebackType | None) -> TracebackType | None:
+    """The traceback from the script's first frame on: past the command's start and runpy."""
+    first = place
+    while place is not None:
+        name = place.tb_frame.f_code.co_filename
+        if name == LAUNCHER or name.startswith("<frozen runpy"):
+            first = place.tb_next
+        place = place.tb_next
+    return first
+
+
+def shorten(report: traceback.TracebackException) -> None:
+    """Drop hidden frames, and earlier errors that happened in hidden frames alone."""
+    report.stack = traceback.StackSummary.from_list([frame for frame in report.stack if not hidden(frame.filename)])
+    for name in ("__cause__", "__context__"):
+        earlier = getattr(report, name)
+        if earlier is None:
+            continue
+        shorten(earlier)
+        if not earlier.stack:
+            setattr(report, name, None)
+
+
+def hidden(filename: str) -> bool:
+    """Whether a frame is inside the package, or in the import machinery that called it."""
+    return filename.startswith((PACKAGE, "<frozen importlib"))
+
+
+def ends_inside(place: TracebackType | None) -> bool:
+    """Whether the innermost frame is one that is left out: then the reader should know that there is more."""
+    name = ""
+    while place is not None:
+        name, place = place.tb_frame.f_code.co_filename, place.tb_next
+    return hidden(name)
+
+
+LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")

@@ -1,0 +1,125 @@
+"""The import finder of `dovetail run`: torch, tensorflow and keras answered from the tables, for this process alone.
+
+A module made here holds nothing: each name is looked up in its table when first asked for. What Dovetail does not have
+raises NotCovered with the nearest name it has, both as an attribute (`torch.foo`, where hasattr must still work) and in
+an import statement.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from dovetail.base.errors import NotCovered, NotCoveredImport, message
+from dovetail.compat import keras_table, torch_table
+from dovetail.compat.names import Names
+
+TABLE: dict[str, Names] = {**torch_table.TABLE, **keras_table.TABLE}
+ROOTS = {name for name in TABLE if "." not in name}
+
+
+def install() -> None:
+    """Answer imports of the covered frameworks in this process from now on."""
+    if not any(isinstance(finder, CompatFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, CompatFinder())
+
+
+class CompatFinder(MetaPathFinder, Loader):
+    """Finds and makes the modules of TABLE; every other module under the same roots is refused by name."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.partition(".")[0] not in ROOTS:
+            return None
+        if not covered(fullname):
+            raise NotCoveredImport(refusal(fullname), name=fullname)
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return Outside(spec.name, f"{spec.name}, as Dovetail answers it: see dovetail.compat")
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run: names are looked up when asked for."""
+
+
+class Outside(ModuleType):
+    """A module of another framework, answered by its table."""
+
+    def __getattr__(self, name: str):
+        if name == "__all__":
+            return sorted(known(self.__name__))
+        names, inner = TABLE[self.__name__], f"{self.__name__}.{name}"
+        if name in names.extra:
+            value = names.extra[name]
+        elif name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        elif covered(inner):
+            value = importlib.import_module(inner)
+        elif name in names.hidden or names.door is None or not hasattr(door(self.__name__), name):
+            raise NotCovered(refusal(inner))
+        else:
+            value = getattr(door(self.__name__), name)
+        self.__dict__[name] = value
+        return value
+
+    def __dir__(self) -> Iterable[str]:
+        return sorted(set(self.__dict__) | known(self.__name__))
+
+
+def covered(fullname: str) -> bool:
+    """Whether a table answers this outside module, and its door (if it needs one) is built."""
+    if fullname not in TABLE:
+        return False
+    path = TABLE[fullname].door
+    return path is None or path in sys.modules or door_exists(path)
+
+
+def door_exists(path: str) -> bool:
+    """Whether our module of that path can be imported; parents are imported to find out."""
+    try:
+        return importlib.util.find_spec(path) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def door(fullname: str) -> ModuleType:
+    """Our module that answers the outside one."""
+    return importlib.import_module(TABLE[fullname].door or "")
+
+
+def known(fullname: str) -> set[str]:
+    """The public names that the outside module has here."""
+    names = TABLE[fullname]
+    found = set(names.extra)
+    if names.door is not None:
+        ours = door(fullname)
+        found |= set(getattr(ours, "__all__", None) or (n for n in dir(ours) if not n.startswith("_"))) - names.hidden
+    found |= {other.rpartition(".")[2] for other in TABLE if other.rpartition(".")[0] == fullname and covered(other)}
+    return {name for name in found if not name.startswith("__")}
+
+
+def refusal(fullname: str) -> str:
+    """The message for a name that is not covered: what is nearest in the same module, or the same name elsewhere."""
+    parent, _, name = fullname.rpartition(".")
+    near = nearest(parent, name)
+    facts = [("nearest" if near else "looked in", ", ".join(near) or parent or "the covered frameworks")]
+    return message(fullname, "Dovetail does not cover this name yet", facts,
+                   f"dir({parent}) lists what is there." if parent and not near else "")
+
+
+def nearest(parent: str, name: str) -> list[str]:
+    """Up to three names that may have been meant."""
+    while parent and not covered(parent):
+        parent = parent.rpartition(".")[0]
+    if not parent:
+        return difflib.get_close_matches(name, sorted(ROOTS), 3, 0.6)
+    root = parent.partition(".")[0]
+    elsewhere = [f"{module}.{name}" for module in sorted(TABLE)
+                 if module.partition(".")[0] == root and module != parent and covered(module) and name in known(module)]
+    alike = [f"{parent}.{other}" for other in difflib.get_close_matches(name, sorted(known(parent)), 3, 0.6)]
+    return (elsewhere + alike)[:3]
