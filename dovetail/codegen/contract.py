@@ -67,7 +67,13 @@ def plan(target: Target, dtype: DType, m: int, n: int, k: int, a: Operand, b: Op
     if n * 2 < lanes and not target.masks:
         return Plan("broadcast", 4, 1, 1, False)
     rows, vectors = tile_shape(target, m, -(-n // lanes))
-    return Plan("broadcast", rows, vectors, lanes, not unit_b)
+    return Plan("broadcast", rows, vectors, lanes, not unit_b or worth_copying(dtype, m, n, k, vectors * lanes))
+
+
+def worth_copying(dtype: DType, m: int, n: int, k: int, width: int) -> bool:
+    """Whether B, though readable in place, is read so often and so far apart that panels pay (benchmarks/gemm.py)."""
+    known = is_static(m) and is_static(n) and is_static(k)
+    return known and m >= 128 and n > width and n * k * dtype.itemsize >= 1 << 19
 
 
 def tile_shape(target: Target, m: int, n_vectors: int) -> tuple[int, int]:
@@ -78,7 +84,7 @@ def tile_shape(target: Target, m: int, n_vectors: int) -> tuple[int, int]:
     most = min((target.registers - vectors - 2) // vectors, 8)
 
     def cost(rows: int) -> float:
-        return -(-m // rows) * (rows * vectors + 0.5 * vectors + 1)
+        return -(-m // rows) * (rows * vectors + 0.25 * vectors + 0.25)
 
     return min(range(1, most + 1), key=lambda rows: (cost(rows), -rows)), vectors
 
@@ -342,7 +348,7 @@ class _Product:
             guards.append(self.b.op(f"icmp sge i64 {last}, {i}"))
         return offsets, guards
 
-    def finish(self, sums: list[list[str]], row: str, guards: list, col: Extent, lanes: int, masks: list, entry) -> None:
+    def finish(self, sums: list, row: str, guards: list, col: Extent, lanes: int, masks: list, entry: Extent) -> None:
         """Hand every accumulator to the epilogue."""
         columns = [self.text(self.fold("add", col, v * lanes)) for v in range(len(masks))]
         for i, guard in enumerate(guards):
@@ -437,7 +443,61 @@ class _Product:
         bytes_each = scratch_bytes(self.target, self.dtype, self.m, self.n, self.k, self.left, self.right)
         panel = self.b.op(
             f"getelementptr i8, ptr {self.scratch}, i64 {self.text(self.fold('mul', self.tid, bytes_each))}")
+        if _is(self.right.col, 1):
+            self.pack_rows(self.at(base, col), panel, vectors, lanes, masks)
+        elif _is(self.right.row, 1):
+            self.pack_turned(base, col, panel, vectors, lanes, masks)
+        else:
+            self.pack_numbers(base, col, panel, vectors * lanes)
+        return panel
+
+    def pack_rows(self, source: str, panel: str, vectors: int, lanes: int, masks: list) -> None:
+        """The columns of B are adjacent."""
+        with self.b.loop("0", self.text(self.k), carry=[("ptr", source), ("ptr", panel)]) as down:
+            for v in range(vectors):
+                row = self.load(self.at(down.carried[0], v * lanes), lanes, masks[v])
+                self.store(row, self.at(down.carried[1], v * lanes), lanes)
+            down.next(self.at(down.carried[0], self.right.row), self.at(down.carried[1], vectors * lanes))
+
+    def pack_turned(self, base: str, col: Extent, panel: str, vectors: int, lanes: int, masks: list) -> None:
+        """The rows of B are adjacent: blocks of lanes x lanes numbers are transposed in registers.
+
+        Columns past the last repeat it; rows past the last are zeros and lie in the slack of the scratch.
+        """
         width = vectors * lanes
+        whole = self.k if self.target.masks else self.fold("mul", self.fold("udiv", self.k, lanes), lanes)
+        with self.b.loop("0", str(vectors)) as across:
+            first = self.fold("add", col, self.fold("mul", across.i, lanes))
+            start, into = self.at(base, self.fold("mul", first, self.right.col)), self.fold("mul", across.i, lanes)
+            last = self.fold("sub", self.fold("sub", self.n, 1), first)
+            within = all(mask is None for mask in masks)
+            sides = [self.fold("mul", j if within else self.least(last, j), self.right.col) for j in range(lanes)]
+            with self.b.loop("0", self.text(whole), lanes) as down:
+                ragged = self.target.masks and not (is_static(self.k) and self.k % lanes == 0)
+                mask = self.mask_below(self.fold("sub", self.k, down.i), lanes) if ragged else None
+                now = self.at(start, down.i)
+                rows = self.transpose([self.load(self.at(now, side), lanes, mask) for side in sides], lanes)
+                target = self.at(panel, self.fold("mul", down.i, width), into)
+                for i, row in enumerate(rows):
+                    self.store(row, self.at(target, i * width), lanes)
+                down.next()
+            if not self.target.masks:
+                with self.b.loop(self.text(whole), self.text(self.k)) as down:
+                    now, target = self.at(start, down.i), self.at(panel, self.fold("mul", down.i, width), into)
+                    for j, side in enumerate(sides):
+                        self.store(self.load(self.at(now, side), 1), self.at(target, j), 1)
+
+    def transpose(self, rows: list[str], lanes: int) -> list[str]:
+        """The columns of lanes vectors: log2(lanes) rounds of interleaving each with the one half the list on."""
+        kind, half = self.vector(lanes), lanes // 2
+        picks = [", ".join(f"i32 {low + i // 2 + (i % 2) * lanes}" for i in range(lanes)) for low in (0, half)]
+        for _ in range(lanes.bit_length() - 1):
+            rows = [self.b.op(f"shufflevector {kind} {rows[i]}, {kind} {rows[i + half]}, <{lanes} x i32> <{pick}>")
+                    for i in range(half) for pick in picks]
+        return rows
+
+    def pack_numbers(self, base: str, col: Extent, panel: str, width: int) -> None:
+        """Any strides, number by number; columns past the last repeat it."""
         last = self.fold("sub", self.fold("sub", self.n, 1), col)
         with self.b.loop("0", str(width)) as across:
             source = self.at(base, self.fold("mul", self.fold("add", col, self.least(last, across.i)), self.right.col))
@@ -445,7 +505,6 @@ class _Product:
             with self.b.loop("0", self.text(self.k), carry=[("ptr", source), ("ptr", target)]) as down:
                 self.store(self.load(down.carried[0], 1), down.carried[1], 1)
                 down.next(self.at(down.carried[0], self.right.row), self.at(down.carried[1], width))
-        return panel
 
 
 def _is(x: Extent, value: int) -> bool:

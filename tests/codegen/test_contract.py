@@ -8,7 +8,7 @@ import pytest
 
 from dovetail.base import dtypes
 from dovetail.codegen.builder import Builder
-from dovetail.codegen.contract import WORD, Operand, gemm_kernel, scratch_bytes
+from dovetail.codegen.contract import WORD, Operand, gemm_kernel, plan, scratch_bytes
 from dovetail.codegen.target import AVX2, AVX512, GENERIC
 from dovetail.ir.sym import Sym
 
@@ -102,7 +102,8 @@ def product(target, dtype, x, y, threads=1, sizes=None):
     space = np.zeros(need * threads + 64, dtype=np.uint8)
     start = -space.ctypes.data % 64
     for t in range(threads):
-        function(x.ctypes.data, y.ctypes.data, out.ctypes.data, space.ctypes.data + start, t, threads, table.ctypes.data)
+        pointers = (x.ctypes.data, y.ctypes.data, out.ctypes.data, space.ctypes.data + start)
+        function(*pointers, t, threads, table.ctypes.data)
     return out
 
 
@@ -118,8 +119,8 @@ def close(got, want, k):
     np.testing.assert_allclose(got, want, rtol=20 * eps, atol=4 * eps * max(k, 1) ** 0.5 * 4)
 
 
-SHAPES = [(1, 1, 1), (3, 5, 7), (6, 64, 4), (13, 10, 17), (4, 1, 33), (1, 70, 19), (32, 100, 3), (7, 33, 40), (2, 17, 0),
-          (0, 4, 3), (3, 0, 2), (65, 129, 20), (8, 16, 300), (5, 12, 31)]
+SHAPES = [(1, 1, 1), (3, 5, 7), (6, 64, 4), (13, 10, 17), (4, 1, 33), (1, 70, 19), (32, 100, 3), (7, 33, 40),
+          (2, 17, 0), (0, 4, 3), (3, 0, 2), (65, 129, 20), (8, 16, 300), (5, 12, 31)]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
@@ -143,6 +144,14 @@ def test_threads_and_batches_share_the_tiles(target):
         close(alone, x @ y, 20)
         for threads in (2, 5):
             assert np.array_equal(product(target, dtypes.float32, x, y, threads), alone)
+
+
+def test_large_products_copy_their_panels():
+    rng = np.random.default_rng(4)
+    x, y = random_matrix(rng, dtypes.float32, (130, 400), False), random_matrix(rng, dtypes.float32, (400, 350), False)
+    operands = Operand("%a", 400, 1), Operand("%b", 350, 1)
+    assert plan(TARGETS[-1], dtypes.float32, 130, 350, 400, *operands).pack
+    close(product(TARGETS[-1], dtypes.float32, x, y), x @ y, 400)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
