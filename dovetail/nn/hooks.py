@@ -1,0 +1,241 @@
+"""Hooks: functions that a user hangs on modules, and the call that runs them.
+
+Agrees with torch.utils.hooks and the hook half of torch.nn.Module. A module without hooks never comes here: see
+`Module.__call__`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.base.errors import ArgumentError, message
+
+
+Hooks = OrderedDict  # ordered, and unlike dict it can be weakly referenced
+
+
+class RemovableHandle:
+    """Takes a hook away again: `handle.remove()`, or at the end of a `with` block.
+
+    hooks: the dictionary the hook is in; extra: dictionaries that hold flags under the same id.
+    """
+
+    next_id = 0
+
+    def __init__(self, hooks_dict, *, extra_dict=None):
+        self.id = RemovableHandle.next_id
+        RemovableHandle.next_id += 1
+        extra = [] if extra_dict is None else [extra_dict] if isinstance(extra_dict, dict) else extra_dict
+        self._set([hooks_dict, *extra])
+
+    def _set(self, dicts) -> None:
+        self.hooks_dict_ref = weakref.ref(dicts[0])
+        self.extra_dict_ref = tuple(weakref.ref(d) for d in dicts[1:])
+
+    def remove(self) -> None:
+        """Take the hook away; nothing happens the second time."""
+        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
+            hooks = ref()
+            if hooks is not None:
+                hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.remove()
+
+    def __getstate__(self):
+        return self.id, [ref() for ref in (self.hooks_dict_ref, *self.extra_dict_ref)]
+
+    def __setstate__(self, state) -> None:
+        self.id, dicts = state
+        self._set([Hooks() if d is None else d for d in dicts])
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
+
+
+HOOK_KINDS = (
+    "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks",
+    "_state_dict_pre_hooks", "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
+)
+
+
+class GlobalHooks:
+    """Hooks of every module in the process."""
+
+    def __init__(self):
+        self.forward_pre, self.forward, self.always = Hooks(), Hooks(), Hooks()
+        self.forward_with_kwargs = Hooks()
+        self.backward_pre, self.backward = Hooks(), Hooks()
+        self.parameter_registration, self.module_registration, self.buffer_registration = Hooks(), Hooks(), Hooks()
+
+
+GLOBAL = GlobalHooks()
+
+
+def hang(hooks: Hooks, hook: Callable, prepend: bool = False, flags: dict[str, tuple[Hooks, bool]] | None = None):
+    """Put `hook` into `hooks` and return the handle that takes it away. flags: dictionaries to mark with its id."""
+    if not callable(hook):
+        raise ArgumentError(message("register hook", f"a hook is a function, got {hook!r}"))
+    flags = flags or {}
+    handle = RemovableHandle(hooks, extra_dict=[d for d, _ in flags.values()])
+    hooks[handle.id] = hook
+    for d, wanted in flags.values():
+        if wanted:
+            d[handle.id] = True
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def call_with_hooks(module, args: tuple, kwargs: dict[str, Any]):
+    """Forward pre-hooks, forward, forward hooks; hooks marked always_call also run when forward raises."""
+    done: set[int] = set()
+    try:
+        return _run(module, args, kwargs, done)
+    except Exception:
+        _run_always(module, args, kwargs, done)
+        raise
+
+
+def _run(module, args, kwargs, done):
+    args, kwargs = run_pre_hooks(module, args, kwargs)
+    watch = BackwardWatch.of(module)
+    if watch:
+        args = watch.inputs(args)
+    result = module.forward(*args, **kwargs)
+    for key, hook in (*GLOBAL.forward.items(), *module._forward_hooks.items()):
+        done.add(key)
+        with_kwargs = key in GLOBAL.forward_with_kwargs or key in module._forward_hooks_with_kwargs
+        changed = hook(module, args, kwargs, result) if with_kwargs else hook(module, args, result)
+        if changed is not None:
+            result = changed
+    return watch.outputs(result) if watch else result
+
+
+def run_pre_hooks(module, args, kwargs):
+    """The arguments after every forward pre-hook had its say. Raises RuntimeError for a hook's odd answer."""
+    for hook in GLOBAL.forward_pre.values():
+        changed = hook(module, args)
+        if changed is not None:
+            args = changed if isinstance(changed, tuple) else (changed,)
+    for key, hook in tuple(module._forward_pre_hooks.items()):
+        if key not in module._forward_pre_hooks_with_kwargs:
+            changed = hook(module, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+            continue
+        changed = hook(module, args, kwargs)
+        if changed is None:
+            continue
+        if not (isinstance(changed, tuple) and len(changed) == 2):
+            raise RuntimeError(
+                f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+            )
+        args, kwargs = changed
+    return args, kwargs
+
+
+def _run_always(module, args, kwargs, done) -> None:
+    for key, hook in (*GLOBAL.forward.items(), *module._forward_hooks.items()):
+        if key in done or not (key in GLOBAL.always or key in module._forward_hooks_always_called):
+            continue
+        with_kwargs = key in GLOBAL.forward_with_kwargs or key in module._forward_hooks_with_kwargs
+        hook(module, args, kwargs, None) if with_kwargs else hook(module, args, None)
+
+
+class BackwardWatch:
+    """Collects the gradients at a module's outputs and inputs and hands them to its backward hooks.
+
+    Pre-hooks see (and may replace) the gradients of the outputs; hooks see those of both ends and may replace the
+    gradients of the inputs, as torch's full backward hooks.
+    """
+
+    def __init__(self, module, pre_hooks: list[Callable], hooks: list[Callable]):
+        self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
+        self.grad_outputs: list | None = None
+        self.grad_inputs: list = []
+        self.waiting_out: set[int] = set()
+        self.waiting_in: set[int] = set()
+        self.count_in = 0
+
+    @staticmethod
+    def of(module) -> BackwardWatch | None:
+        """A watch where the module (or the process) has backward hooks, else None."""
+        pre = [*GLOBAL.backward_pre.values(), *module._backward_pre_hooks.values()]
+        hooks = [*GLOBAL.backward.values(), *module._backward_hooks.values()]
+        return BackwardWatch(module, pre, hooks) if pre or hooks else None
+
+    def inputs(self, args: tuple) -> tuple:
+        """The arguments, tensors that need a gradient replaced by aliases that report it."""
+        self.count_in = len(args)
+        self.watched_in = [i for i, a in enumerate(args) if _needs_grad(a)] if self.hooks else []
+        out = list(args)
+        for i in self.watched_in:
+            out[i] = _alias(args[i])
+            out[i].register_hook(lambda g, i=i: self.input_grad(i, g))
+        return tuple(out)
+
+    def outputs(self, result):
+        """The result, tensors that need a gradient replaced by aliases that report it."""
+        single = not isinstance(result, (tuple, list))
+        parts = [result] if single else list(result)
+        self.count_out = len(parts)
+        self.watched_out = [i for i, p in enumerate(parts) if _needs_grad(p)]
+        for i in self.watched_out:
+            parts[i] = _alias(parts[i])
+            parts[i].register_hook(lambda g, i=i: self.output_grad(i, g))
+        return parts[0] if single else type(result)(parts)
+
+    def output_grad(self, i: int, g):
+        """One output's gradient came. The first one starts a new backward; the last one runs the pre-hooks."""
+        if self.grad_outputs is None:
+            self.grad_outputs, self.waiting_out = [None] * self.count_out, set(self.watched_out)
+            self.grad_inputs, self.waiting_in = [None] * self.count_in, set(self.watched_in)
+        self.grad_outputs[i] = g
+        self.waiting_out.discard(i)
+        if self.waiting_out:
+            return None
+        grads = tuple(self.grad_outputs)
+        for hook in self.pre_hooks:
+            changed = hook(self.module, grads)
+            if changed is not None:
+                grads = changed if isinstance(changed, tuple) else (changed,)
+        self.grad_outputs = list(grads)
+        if not self.watched_in:
+            self.finish()
+        return grads[i]
+
+    def input_grad(self, i: int, g):
+        """One input's gradient came. The last one runs the hooks, which may replace it."""
+        self.grad_inputs[i] = g
+        self.waiting_in.discard(i)
+        return None if self.waiting_in else self.finish()[i]
+
+    def finish(self) -> tuple:
+        grads_in, grads_out = tuple(self.grad_inputs), tuple(self.grad_outputs or ())
+        self.grad_outputs = None
+        for hook in self.hooks:
+            changed = hook(self.module, grads_in, grads_out)
+            if changed is not None:
+                changed = changed if isinstance(changed, tuple) else (changed,)
+                if len(changed) != len(grads_in):
+                    raise RuntimeError(
+                        f"Backward hook returned an invalid number of grad_input, got {len(changed)}, "
+                        f"but expected {len(grads_in)}"
+                    )
+                grads_in = changed
+        return grads_in
+
+
+def _needs_grad(x) -> bool:
+    return getattr(x, "requires_grad", False) is True and hasattr(x, "register_hook")
+
+
+def _alias(x):
+    """A new tensor with the value of `x`, one step further in the graph."""
+    return x.view_as(x)
