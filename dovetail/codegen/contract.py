@@ -488,13 +488,33 @@ class _Product:
                         self.store(self.load(self.at(now, side), 1), self.at(target, j), 1)
 
     def transpose(self, rows: list[str], lanes: int) -> list[str]:
-        """The columns of lanes vectors: log2(lanes) rounds of interleaving each with the one half the list on."""
-        kind, half = self.vector(lanes), lanes // 2
-        picks = [", ".join(f"i32 {low + i // 2 + (i % 2) * lanes}" for i in range(lanes)) for low in (0, half)]
-        for _ in range(lanes.bit_length() - 1):
-            rows = [self.b.op(f"shufflevector {kind} {rows[i]}, {kind} {rows[i + half]}, <{lanes} x i32> <{pick}>")
-                    for i in range(half) for pick in picks]
-        return rows
+        """The columns of lanes vectors: first inside blocks of 16 bytes, then the blocks, each a single instruction."""
+        per = min(lanes, 16 // self.size)
+        low = [block + e // 2 + (e % 2) * lanes for block in range(0, lanes, per) for e in range(per)]
+        high = [pick + per // 2 for pick in low]
+        groups = []
+        for start in range(0, lanes, per):
+            group = rows[start : start + per]
+            for _ in range(per.bit_length() - 1):
+                group = [self.shuffle(group[i], group[i + per // 2], lanes, picks)
+                         for i in range(per // 2) for picks in (low, high)]
+            groups.append(group)
+        turned = [self.spread_blocks([group[c] for group in groups], lanes, per) for c in range(per)]
+        return [column[q] for q in range(lanes // per) for column in turned]
+
+    def spread_blocks(self, vectors: list[str], lanes: int, per: int) -> list[str]:
+        """Vector q of the result holds block q of every vector."""
+        if len(vectors) == 1:
+            return vectors
+        even = [block + e for block in range(0, 2 * lanes, 2 * per) for e in range(per)]
+        halves = [self.spread_blocks([self.shuffle(x, y, lanes, picks)
+                                      for x, y in zip(vectors[::2], vectors[1::2], strict=True)], lanes, per)
+                  for picks in (even, [pick + per for pick in even])]
+        return [vector for pair in zip(*halves, strict=True) for vector in pair]
+
+    def shuffle(self, x: str, y: str, lanes: int, picks: list[int]) -> str:
+        kind, chosen = self.vector(lanes), ", ".join(f"i32 {pick}" for pick in picks)
+        return self.b.op(f"shufflevector {kind} {x}, {kind} {y}, <{lanes} x i32> <{chosen}>")
 
     def pack_numbers(self, base: str, col: Extent, panel: str, width: int) -> None:
         """Any strides, number by number; columns past the last repeat it."""
