@@ -1,0 +1,17 @@
+"""Facts about numbers that an op relies on and that only the run can see.
+
+A shape is checked when the line runs; a label or an index is a number, unknown until the step is computed. An op says
+here what must hold.
+"""
+
+from __future__ import annotations
+
+from dovetail.ir.core import Value
+
+
+def require_in_range(index: Value, low: int, high: int, what: str) -> Value:
+    """State that every element of `index` lies in [low, high). Returns `index`.
+
+    what: the subject and the cure of the message, for people: "cross_entropy: target must name one of 10 classes".
+    """
+    return index
