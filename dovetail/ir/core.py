@@ -28,12 +28,14 @@ class Value:
     """The result of a node, or an input of a graph (`node` is None).
 
     weak: stands for a Python number ("int" or "float"), so it does not raise the dtype of what it meets.
+    custom: None, or the gradient that replaces the one of the nodes behind this value (autodiff.gradient.with_gradient).
     """
 
-    __slots__ = ("node", "index", "shape", "dtype", "weak", "name")
+    __slots__ = ("node", "index", "shape", "dtype", "weak", "name", "custom")
 
     def __init__(self, shape: Shape, dtype: DType, node: Node | None = None, index: int = 0, weak: str = "", name: str = ""):
         self.shape, self.dtype, self.node, self.index, self.weak, self.name = shape, dtype, node, index, weak, name
+        self.custom = None
 
     @property
     def ndim(self) -> int:
@@ -152,6 +154,7 @@ class Primitive:
     meaning   (*arrays, **params) -> array or tuple of arrays, in NumPy: the definition, and tier 0
     shape     (*values, **params) -> (shape, dtype), or a list of them where there are several results
     gradient  (g, out, *inputs, **params) -> one Value or None for each input; g and out are tuples for several results
+    write     (base, new, **params) -> Value: `base` with the part that this view shows replaced by `new` (views only)
     lower     (k, *operands, **params) -> operand: the element's arithmetic, written with the loop builder k
     host      True: never generated; the compiled program calls `meaning` back (LAPACK, FFT, sorting of odd dtypes)
     """
@@ -161,6 +164,8 @@ class Primitive:
         self.shape_rule: Callable | None = None
         self.gradient_rule: Callable | None = None
         self.lower_rule: Callable | None = None
+        self.write_rule: Callable | None = None
+        self.kinds = ""  # dtype kinds that the first operand may have ("" for all)
         self.differentiable = True
         if name in PRIMITIVES:
             raise ValueError(f"primitive {name!r} is defined twice")
@@ -172,6 +177,10 @@ class Primitive:
 
     def gradient(self, rule):
         self.gradient_rule = rule
+        return rule
+
+    def write(self, rule):
+        self.write_rule = rule
         return rule
 
     def lower(self, rule):

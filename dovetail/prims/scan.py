@@ -1,0 +1,127 @@
+"""Running folds along one dim, forwards or (reverse=True) from the end."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dovetail.base.dtypes import int64
+from dovetail.base.errors import DimError, message
+from dovetail.ir.core import Primitive, Value
+from dovetail.prims.elementwise import (
+    add, bitwise_or, check_kind, conjugate, eq, exp, is_nan, log, lt, maximum, neg, where,
+)
+from dovetail.prims.families import SCAN
+from dovetail.prims.index import scatter_add
+from dovetail.prims.make import constant, constant_like, iota, zeros_like
+from dovetail.prims.shape import pad, slice_
+
+
+def running(fold):
+    """A NumPy accumulation along `dim` that keeps the dtype; halves are folded in float32."""
+
+    def meaning(x, *, dim, reverse=False):
+        half = x.dtype.itemsize == 2 and x.dtype.kind not in "ui"
+        wide = x.astype(np.float32) if half else x
+        if reverse:
+            wide = np.flip(wide, dim)
+        out = fold(wide, dim)
+        return np.ascontiguousarray(np.flip(out, dim) if reverse else out).astype(x.dtype, copy=False)
+
+    return meaning
+
+
+def scan(name: str, fold, kinds: str) -> Primitive:
+    prim = Primitive(name, SCAN, running(fold))
+    prim.kinds = kinds
+
+    def shape(x, *, dim, reverse=False):
+        check_kind(prim, x)
+        if not 0 <= dim < x.ndim:
+            raise DimError(message(name, f"dim {dim} is outside the rank", [("input", x)]))
+        return x.shape, x.dtype
+
+    prim.shape_rule = shape
+    return prim
+
+
+def log_cumulative_sum(x, dim):
+    """log of the running sum of exp, from the running maximum, so that nothing overflows."""
+    with np.errstate(invalid="ignore"):
+        return np.logaddexp.accumulate(x, axis=dim)
+
+
+cumsum = scan("cumsum", lambda x, dim: np.add.accumulate(x, axis=dim, dtype=x.dtype), "uifc")
+cumprod = scan("cumprod", lambda x, dim: np.multiply.accumulate(x, axis=dim, dtype=x.dtype), "uifc")
+cummax = scan("cummax", lambda x, dim: np.maximum.accumulate(x, axis=dim), "buif")
+cummin = scan("cummin", lambda x, dim: np.minimum.accumulate(x, axis=dim), "buif")
+logcumsumexp = scan("logcumsumexp", log_cumulative_sum, "f")
+
+
+@cumsum.gradient
+def cumsum_gradient(g, out, x, *, dim, reverse=False):
+    return (cumsum(g, dim=dim, reverse=not reverse),)
+
+
+def shifted(x: Value, dim: int, by: int) -> Value:
+    """Element i holds x's element i + by along `dim`; zero from outside."""
+    n = x.shape[dim]
+    keep = max(n - abs(by), 0)
+    starts = tuple([max(by, 0) if d == dim and keep else 0 for d in range(x.ndim)])
+    stops = tuple([starts[d] + keep if d == dim else s for d, s in enumerate(x.shape)])
+    part = slice_(x, starts=starts, stops=stops, steps=(1,) * x.ndim)
+    room = n - keep
+    low = tuple([room if d == dim and by < 0 else 0 for d in range(x.ndim)])
+    high = tuple([room if d == dim and by > 0 else 0 for d in range(x.ndim)])
+    return pad(part, low=low, high=high, value=0)
+
+
+@cumprod.gradient
+def cumprod_gradient(g, out, x, *, dim, reverse=False):
+    """dx[k] = (product before k) s[k] with s[k] = g[k] + x[k+1] s[k+1].
+
+    The recurrence is solved by doubling (Hillis & Steele 1986): no division, so zeros are right at every order.
+    """
+    ahead = -1 if reverse else 1
+    x = conjugate(x)
+    factor, total = shifted(x, dim, ahead), g
+    step = 1
+    while step < x.shape[dim]:
+        total = total + factor * shifted(total, dim, ahead * step)
+        factor = factor * shifted(factor, dim, ahead * step)
+        step *= 2
+    first = eq(iota(shape=x.shape, dtype=int64, dim=dim), constant(x.shape[dim] - 1 if reverse else 0, x.shape, int64))
+    before = where(first, constant_like(x, 1), shifted(conjugate(out), dim, -ahead))
+    return (before * total,)
+
+
+@cummax.gradient
+@cummin.gradient
+def running_extreme_gradient(g, out, x, *, dim, reverse=False):
+    """All goes to the place that holds the extreme: the latest one among ties, as in torch."""
+    return (scatter_add(zeros_like(g), latest_hit(x, out, dim, reverse), g, dim=dim),)
+
+
+def latest_hit(x: Value, out: Value, dim: int, reverse: bool = False) -> Value:
+    """Where the running extreme `out` of x was found: the index of the latest tie (torch's `indices`)."""
+    place = iota(shape=x.shape, dtype=int64, dim=dim)
+    hit = eq(x, out)
+    if x.dtype.kind == "f":
+        hit = bitwise_or(hit, is_nan(x))
+    if reverse:
+        return cummin(where(hit, place, constant_like(place, x.shape[dim] - 1)), dim=dim, reverse=True)
+    return cummax(where(hit, place, constant_like(place, 0)), dim=dim, reverse=False)
+
+
+@logcumsumexp.gradient
+def logcumsumexp_gradient(g, out, x, *, dim, reverse=False):
+    """exp(x) times the running sum of g exp(-out) from the other end, kept in logarithms for each sign of g."""
+    nothing = constant_like(g, -math.inf)
+
+    def part(positive: Value, size: Value) -> Value:
+        logarithm = where(positive, log(where(positive, size, constant_like(size, 1))), nothing)
+        return exp(logcumsumexp(logarithm - out, dim=dim, reverse=not reverse) + x)
+
+    zero = zeros_like(g)
+    return (part(lt(zero, g), g) - part(lt(g, zero), neg(g)),)
