@@ -262,12 +262,23 @@ def from_array(array: np.ndarray) -> Storage:
         low, nbytes = array.__array_interface__["data"][0], array.nbytes
         owner = array.reshape(-1).view(np.uint8) if nbytes else np.empty(0, np.uint8)
     else:
-        low, high = np.lib.array_utils.byte_bounds(array)
+        low, high = byte_bounds(array)
         nbytes = high - low
         owner = array_at(low, (nbytes,), np.uint8, array, array.flags.writeable)
     storage = Storage(Block(low, owner, None), nbytes)
     storage.exported = True
     return storage
+
+
+def byte_bounds(array: np.ndarray) -> tuple[int, int]:
+    """Lowest address of an array's elements, and the address after the highest."""
+    low = high = array.__array_interface__["data"][0]
+    if array.size == 0:
+        return low, low
+    for n, stride in zip(array.shape, array.strides, strict=True):
+        low += min((n - 1) * stride, 0)
+        high += max((n - 1) * stride, 0)
+    return low, high + array.itemsize
 
 
 def as_array(
