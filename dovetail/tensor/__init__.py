@@ -1,0 +1,1 @@
+"""The desk: what the user holds (Tensor), and how calls become traces (recorder, replay cursor)."""

@@ -1,0 +1,571 @@
+"""`backward`, `grad` and `optimizer.step()` as single events of a trace.
+
+Gradients and updates are graph-to-graph, below the desk; here is only which tensors take part and where results go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import is_
+from typing import Any
+
+from dovetail.autodiff.gradient import gradients
+from dovetail.base import errors
+from dovetail.base.errors import GradientError, ShapeError, message
+from dovetail.ir.core import Value, building, region, scope
+from dovetail.prims.elementwise import add, detach
+from dovetail.prims.make import full
+from dovetail.tensor import closing
+from dovetail.tensor.history import FREED, GradientInfo, Ticket, differentiate
+from dovetail.tensor.meta import meta
+from dovetail.tensor.recorder import Recorder, local
+from dovetail.tensor.tensor import Tensor, fresh
+from dovetail.tensor.trace import Event, Wild
+
+BACKWARD, GRAD, UPDATE = "backward", "grad", "update"
+
+
+# -- backward ---------------------------------------------------------------------------------------------------------------
+
+
+def backward(outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], retain_graph: bool = False,
+             create_graph: bool = False, inputs: Sequence[Tensor] | None = None) -> None:  # fmt: skip
+    """Add d(sum of outputs * cotangents)/d(leaf) to `.grad` of every leaf (or of `inputs`) the outputs depend on."""
+    rec = local.rec
+    for t in outputs:
+        require_differentiable(t, "backward")
+    if inputs is not None:
+        found = grad(outputs, inputs, cotangents, retain_graph, create_graph, allow_unused=True)
+        for t, g in zip(inputs, found, strict=True):
+            if g is not None:
+                t.grad = g if t.grad is None else t.grad + g
+        return
+    outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
+    given = [c for c in cotangents if c is not None]
+    key = (retain_graph, create_graph, tuple(c is not None for c in cotangents))
+    for _ in range(2):
+        e = replay_backward(rec, outputs, given, key)
+        if e is not None:
+            rec.advance(e)
+            break
+        if rec.node.stepped or rec.node.depth > 4 * 10**3:
+            rec.close()
+            continue
+        e = record_backward(rec, outputs, cotangents, given, key)
+        break
+    else:
+        e = record_backward(rec, outputs, cotangents, given, key)
+    commit_backward(rec, e)
+    if not (retain_graph or create_graph):
+        for t in outputs:
+            if t._hist is not None and t._hist[0] is not None:
+                t._hist[0].freed_at = e.where
+
+
+def commit_backward(rec: Recorder, e: Event) -> None:
+    info, slots = e.extra, rec.slots
+    for old, new, m in e.repoints:  # gradients that were there already
+        t = slots[old]
+        slots[new] = t
+        t._slot, t._run, t._meta = new, rec.run, m
+        t._version += 1
+    if info.leaf_slots:
+        leaves = [slots[s] for s in info.leaf_slots]
+        ticket = Ticket(rec.run, leaves, info.slots, info.metas)
+        rec.run.tickets.append(ticket)
+        for p in leaves:
+            p._grad = ticket
+
+
+def replay_backward(rec: Recorder, outputs: list, given: list, key: tuple) -> Event | None:
+    """The known backward event that this call is, or None."""
+    slots = rec.slots
+    for e in (rec.expect, *reversed(rec.node.children)):
+        if e.op != BACKWARD or e.key != key:
+            continue
+        info = e.extra
+        if any(slots[s] is None or slots[s]._grad is not None for s in info.leaf_slots):
+            continue
+        tensors = outputs + given
+        if info.accumulated or info.instances:
+            if not (e is rec.expect):
+                rec.clear_beyond(rec.node.end)
+            if not rec.bind_first(e, tensors):
+                continue
+            more = collect(info, slots)
+            if more is None:
+                continue
+            tensors = tensors + more
+        if rec.bind(e, tensors):
+            return e
+    return None
+
+
+def collect(info: GradientInfo, slots: list) -> list | None:
+    """Existing gradients and saved values, in the order they were taken when the event was recorded."""
+    instances = []
+    for kind, *where, segment in info.instances:
+        t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
+        if t is None or t._hist is None or t._hist[0] is None or t._hist[0].segment is not segment or t._hist[0].freed_at is not None:
+            return None
+        instances.append(t._hist[0])
+    found = []
+    for kind, *where in info.collect:
+        if kind == "grad":
+            p = slots[where[0]]
+            if p is None or p._grad is None:
+                return None
+            found.append(p.grad)
+        elif kind == "grad of source":
+            p = instances[where[0]].sources[where[1]]
+            if p._grad is None:
+                return None
+            found.append(p.grad)
+        else:
+            instance = instances[where[0]]
+            t = (instance.sources if kind == "source" else instance.saved)[where[1]]
+            if kind == "saved":
+                check_version(instance, where[1], t)
+            found.append(t)
+    return found
+
+
+def check_version(instance, i: int, t) -> None:
+    if t._version != instance.versions[i]:
+        raise GradientError(
+            message("backward", "a tensor that the gradient needs was changed in place after it was used", [("tensor", t)],
+                    "Write out of place (x = x + 1), or clone() the tensor before changing it")
+        )
+
+
+def require_differentiable(t: Tensor, call: str) -> None:
+    if not t._meta.requires_grad:
+        cure = "No parameter or input that requires grad led to it, or it was computed under no_grad() or from detached values"
+        if t._meta.dtype.kind not in "fc":
+            cure = f"Integer results carry no gradient; this one is {t._meta.dtype.name}"
+        raise GradientError(message(call, "element 0 of tensors does not require grad and does not have a grad_fn", [("tensor", t)], cure))
+
+
+def freed_error(where: tuple) -> GradientError:
+    line = f" (freed at {where[0]}:{where[1]})" if where and where[0] else ""
+    return GradientError(
+        message("backward", f"the graph was already freed by an earlier backward(){line}: trying to backward through the graph a second time",
+                cure="Call loss.backward(retain_graph=True) the first time, add the losses and call backward() once, or compute the forward pass again")
+    )
+
+
+def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: list, key: tuple) -> Event:
+    retain_graph, create_graph, _ = key
+    state = rec.sync()
+    rec.clear_beyond(rec.node.end)
+    scope.where = errors.user_line()
+    e = rec.new_event(BACKWARD, key)
+    info = e.extra = GradientInfo()
+    taken: dict[int, int] = {}
+    outs = [rec.take(e, t, taken) for t in outputs]
+    gs = iter([rec.take(e, c, taken) for c in given])
+    with building() as nodes, region("backward", tuple(outs), {}):
+        cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
+        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken)
+        for p, (slot, total) in by_leaf.items():
+            if not create_graph:
+                total = detach(total)
+            store_gradient(rec, e, info, p, slot, total, taken, create_graph)
+    e.nodes = nodes
+    info.slots = tuple(s for s, _ in info.grads)
+    info.metas = [m for _, m in info.grads]
+    if not (retain_graph or create_graph):
+        e.frees = visited
+        e.needs_grad = False
+    rec.add(e)
+    rec.advance(e)
+    return e
+
+
+def ones_for(t: Tensor, v: Value) -> Value:
+    if t._meta.numel != 1:
+        raise GradientError(
+            message("backward", "grad can be implicitly created only for scalar outputs", [("tensor", t)],
+                    "Reduce it first, loss.mean().backward() or loss.sum().backward(), or pass gradient= with the tensor's shape")
+        )
+    return full(shape=v.shape, dtype=v.dtype, value=1)
+
+
+def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: list, taken: dict):
+    """Gradients of the outputs at every leaf: {leaf tensor: (its slot, Value)}, and the Values passed on the way."""
+    sources = dict(state.sources)
+    sources.update(e.sources)
+    barrier = [v for v in state.freed if v not in sources]
+    for v in outs:
+        if v in state.freed:
+            raise freed_error(state.freed[v])
+    targets = list(sources)
+    found = gradients(outs, cts, targets + barrier)
+    for v, g in zip(barrier, found[len(targets) :], strict=True):
+        if g is not None:
+            raise freed_error(state.freed[v])
+    by_leaf: dict[Any, tuple[int, Value]] = {}
+    waiting: dict[int, tuple] = {}
+    for v, g in zip(targets, found, strict=False):
+        if g is not None:
+            arrive(rec, rec.slots[sources[v]], sources[v], g, by_leaf, waiting, ("slot", sources[v]))
+    done: list = []
+    while waiting:
+        serial = max(waiting)
+        instance, gs, how = waiting.pop(serial)
+        if instance.segment.broken or instance.freed_at is not None:
+            raise freed_error(instance.freed_at or instance.segment.freed_at)
+        info.instances.append((*how, instance.segment))
+        k = len(done)
+        done.append(instance)
+        replace: dict[Value, Value] = {}
+        for i, ((v, _), t) in enumerate(zip(instance.segment.sources, instance.sources, strict=True)):
+            replace[v] = rec.take(e, t, taken)
+            info.collect.append(("source", k, i))
+        for i, v in enumerate([v for v, _ in instance.segment.leaves] + instance.segment.computed):
+            check_version(instance, i, instance.saved[i])
+            replace[v] = rec.take(e, instance.saved[i], taken)
+            info.collect.append(("saved", k, i))
+        nodes, grads = differentiate(instance.segment, gs, replace)
+        scope.nodes.extend(nodes)
+        for i, (t, g) in enumerate(zip(instance.sources, grads, strict=True)):
+            if g is not None:
+                arrive(rec, t, rec.slot_in(e, t, taken), g, by_leaf, waiting, ("leaf", k, i))
+    return by_leaf, ancestors(outs, set(sources))
+
+
+def arrive(rec, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, how: tuple) -> None:
+    """Gradient `g` has reached tensor `t`: a leaf collects it, a tensor with a history passes it on later."""
+    if t._hist is None or t._leaf:
+        before = by_leaf.get(t)
+        by_leaf[t] = (slot, g if before is None else add(before[1], g))
+        return
+    instance, index = t._hist
+    if instance is None:
+        raise freed_error(FREED.freed_at)
+    if instance.serial not in waiting:
+        waiting[instance.serial] = (instance, [None] * len(instance.segment.outs), how)
+    gs = waiting[instance.serial][1]
+    gs[index] = g if gs[index] is None else add(gs[index], g)
+
+
+def store_gradient(rec: Recorder, e: Event, info: GradientInfo, p: Tensor, slot: int, total: Value, taken: dict, create_graph: bool) -> None:
+    m = meta(total.shape, total.dtype, requires_grad=create_graph)
+    if p._grad is None:
+        info.leaf_slots.append(slot)
+        s = e.end
+        e.end += 1
+        info.grads.append((s, m))
+        e.defs.append((s, total))
+        return
+    old = p.grad
+    value = rec.take(e, old, taken)
+    info.collect.append(("grad", slot))
+    info.accumulated.append(slot)
+    s = e.end
+    e.end += 1
+    e.defs.append((s, add(value, total)))
+    e.repoints.append((rec.slot_in(e, old, taken), s, m if create_graph else old._meta))
+
+
+def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
+    seen: set[Value] = set()
+    stack = list(outs)
+    while stack:
+        v = stack.pop()
+        if v in seen or v in stop or v.node is None or not v.node.inputs:
+            continue
+        seen.add(v)
+        if v.dtype.is_differentiable and v.node.prim is not detach:
+            stack.extend(v.node.inputs)
+    return seen
+
+
+# -- grad ---------------------------------------------------------------------------------------------------------------------
+
+
+def grad(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], retain_graph: bool = False,
+         create_graph: bool = False, allow_unused: bool = False, materialize: bool = False) -> tuple:  # fmt: skip
+    """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed."""
+    rec = local.rec
+    for t in outputs:
+        require_differentiable(t, "autograd.grad")
+    for i, t in enumerate(inputs):
+        if not t._meta.requires_grad:
+            raise GradientError(message("autograd.grad", f"input {i} does not require grad", [("input", t)], "Call x.requires_grad_() before using it"))
+    outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
+    given = [c for c in cotangents if c is not None]
+    key = (retain_graph, create_graph, tuple(c is not None for c in cotangents), len(inputs))
+    tensors = [*outputs, *inputs, *given]
+    e = None
+    for child in (rec.expect, *reversed(rec.node.children)):
+        if child.op != GRAD or child.key != key:
+            continue
+        if rec.bind_first(child, tensors):
+            more = collect(child.extra, rec.slots)
+            if more is not None and rec.bind(child, tensors + more):
+                e = child
+                break
+    if e is None:
+        e = record_grad(rec, outputs, inputs, cotangents, given, key)
+    else:
+        rec.advance(e)
+    made: list[Tensor | None] = []
+    fresh_ones = []
+    for slot, m, _ in e.outs:
+        t = fresh(m, rec.run, slot)
+        rec.slots[slot] = t
+        fresh_ones.append(t)
+    at = iter(fresh_ones)
+    for i, present in enumerate(e.result):
+        if present:
+            made.append(next(at))
+        elif materialize:
+            made.append(Tensor.zeros_like(inputs[i]))
+        elif allow_unused:
+            made.append(None)
+        else:
+            raise GradientError(
+                message("autograd.grad", f"input {i} was not used to compute the outputs", [("input", inputs[i])],
+                        "Pass allow_unused=True to get None for it, or materialize_grads=True to get zeros")
+            )
+    return tuple(made)
+
+
+def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequence, given: list, key: tuple) -> Event:
+    retain_graph, create_graph, *_ = key
+    state = rec.sync()
+    rec.clear_beyond(rec.node.end)
+    scope.where = errors.user_line()
+    e = rec.new_event(GRAD, key)
+    info = e.extra = GradientInfo()
+    taken: dict[int, int] = {}
+    outs = [rec.take(e, t, taken) for t in outputs]
+    targets = [rec.take(e, t, taken) for t in inputs]
+    gs = iter([rec.take(e, c, taken) for c in given])
+    with building() as nodes, region("grad", tuple(outs), {}):
+        cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
+        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken)
+        present = []
+        for t, v in zip(inputs, targets, strict=True):
+            g = by_leaf[t][1] if t in by_leaf else None
+            if g is None:
+                g = gradients(outs, cts, [v])[0]
+            present.append(g is not None)
+            if g is None:
+                continue
+            if not create_graph:
+                g = detach(g)
+            slot = e.end
+            e.end += 1
+            e.defs.append((slot, g))
+            e.outs.append((slot, meta(g.shape, g.dtype, requires_grad=create_graph), 0))
+    e.result = present
+    e.nodes = nodes
+    if not (retain_graph or create_graph):
+        e.frees = visited
+    e.needs_grad = e.needs_grad and create_graph
+    rec.add(e)
+    rec.advance(e)
+    return e
+
+
+# -- optimizer.step() ----------------------------------------------------------------------------------------------------------
+
+
+class UpdateInfo:
+    """What an update event remembers: slots of parameters, gradients and states, in order."""
+
+    __slots__ = ("entries", "params", "grads", "states", "changed", "tensors", "whole")
+
+    def __init__(self):
+        self.entries: Any = None
+        self.params: list[int] = []
+        self.grads: list[int] = []
+        self.states: list[int] = []
+        self.tensors: list = []
+
+
+def update(rule: Callable, entries: list[tuple]) -> None:
+    """One optimizer step over all parameters as a single event.
+
+    entries: (parameter, state {name: Tensor}, scalars {name: number}, flags {name: setting}) for each parameter that
+    has a gradient; the same list object again means that nothing but values has changed since the last call.
+    rule(p, g, state, **scalars, **flags) works on Values and returns (new p, {name: new state}).
+    """
+    rec = local.rec
+    e = rec.expect
+    if e.op is UPDATE and e.extra.entries is entries and replay_update(rec, e):
+        commit_update(rec, e)
+        return
+    if not entries:
+        return
+    shared = any(t._shared and closing.shares_memory(t) for p, state, _, _ in entries for t in (p, *state.values()))
+    if shared or rec.node.stepped and any(p._run is rec.run and p._run is not None for p, *_ in entries):
+        rec.close()
+    tensors = [t for p, state, _, _ in entries for t in (p, p.grad, *state.values())]
+    tensors = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in tensors]
+    key, numbers = settings(rule, entries)
+    e = None
+    for child in (rec.expect, *reversed(rec.node.children)):
+        if child.op is UPDATE and child.key == key and same_groups(child, numbers):
+            rec.clear_beyond(rec.node.end) if child is not rec.expect else None
+            rec.reserve(child.end)
+            if rec.bind(child, tensors):
+                e = child
+                break
+    if e is None:
+        e = record_update(rec, rule, entries, tensors, key, numbers)
+    e.extra.entries = entries if not e.numbers else None
+    for position, slot in e.numbers:
+        from dovetail.tensor.op import number_tensor
+
+        rec.slots[slot] = number_tensor(numbers[position])
+    rec.advance(e)
+    commit_update(rec, e)
+    if shared:
+        rec.close()
+
+
+def settings(rule: Callable, entries: list) -> tuple[tuple, dict]:
+    """(key, numbers): what decides whether two steps are the same program, and the numbers in it by position."""
+    key: list = [rule]
+    numbers = {}
+    for _, state, scalars, flags in entries:
+        for name, x in scalars.items():
+            if type(x) in (int, float):
+                numbers[len(key)] = x
+            key.append(x)
+        key += [tuple(state), tuple(scalars), tuple(flags.items())]
+    return tuple(key), numbers
+
+
+def same_groups(e: Event, numbers: dict) -> bool:
+    """Whether the changing numbers that shared one input when recorded are still equal to each other."""
+    return e.result is None or all(numbers[i] == numbers[group[0]] for group in e.result for i in group)
+
+
+def replay_update(rec: Recorder, e: Event) -> bool:
+    """Whether every tensor is where the remembered step had it (the entries are known to be the same)."""
+    info, slots = e.extra, rec.slots
+    tickets = rec.run.tickets
+    if len(tickets) == 1 and info.whole:
+        ticket = tickets[0]
+        for s in info.params:
+            p = slots[s]
+            if p is None or p._grad is not ticket:
+                return False
+    else:
+        return False
+    if ticket.slots != info.whole:
+        return False
+    return all(map(is_, info.tensors, [slots[s] for s in info.states]))
+
+
+def commit_update(rec: Recorder, e: Event) -> None:
+    slots, run = rec.slots, rec.run
+    for old, new, m in e.repoints:
+        t = slots[old]
+        slots[new] = t
+        t._slot = new
+        t._run = run
+        t._version += 1
+    rec.node = e
+    rec.expect = e.next
+
+
+def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, key: tuple, numbers: dict) -> Event:
+    rec.sync()
+    rec.clear_beyond(rec.node.end)
+    scope.where = errors.user_line()
+    e = rec.new_event(UPDATE, key)
+    info = e.extra = UpdateInfo()
+    taken: dict[int, int] = {}
+    values = [rec.take(e, t, taken) for t in tensors]
+    changed = changed_numbers(rec, e, key, numbers)
+    weak: dict[int, Value] = {}
+    if changed:
+        from dovetail.tensor.op import number_tensor
+
+        made: dict[float, Value] = {}
+        found = []
+        for position in changed:
+            x = numbers[position]
+            if x not in made:
+                t = number_tensor(x)
+                slot = e.end
+                e.end += 1
+                rec.reserve(slot + 1)
+                rec.slots[slot] = t
+                made[x] = Value((), t._meta.dtype, weak=t._weak)
+                e.defs.append((slot, made[x]))
+                found.append((position, slot))
+            weak[position] = made[x]
+        e.numbers = tuple(found)
+        e.key = tuple(Wild(type(k)) if i in changed else k for i, k in enumerate(key))
+        e.result = [[i for i in changed if numbers[i] == x] for x in made]
+    e.nodes = run_rule(rec, e, rule, entries, values, weak, taken)
+    e.stepped = True
+    ticket = rec.run.tickets[0] if len(rec.run.tickets) == 1 else None
+    info.whole = ticket.slots if ticket is not None and all(p._grad is ticket for p, *_ in entries) and len(ticket.leaves) == len(entries) else ()
+    rec.add(e)
+    return e
+
+
+def changed_numbers(rec: Recorder, e: Event, key: tuple, numbers: dict) -> list[int]:
+    """Positions of numbers in which this step differs from an earlier one at the same point of the trace."""
+    for child in rec.node.children:
+        if child.op is not UPDATE or child.ins != e.ins:
+            continue
+        before = child.key
+        if len(before) != len(key):
+            continue
+        differ = [i for i in range(len(key)) if i in numbers and (isinstance(before[i], Wild) or before[i] != key[i])]
+        if all(i in differ or before[i] == key[i] for i in range(len(key))):
+            return differ
+    return []
+
+
+def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: list, weak: dict, taken: dict) -> list:
+    info = e.extra
+    at = position = 0
+    position = 1
+    with building() as nodes, region(getattr(rule, "__name__", "update"), (), {}):
+        for p, state, scalars, flags in entries:
+            p_value, g_value, *state_values = values[at : at + 2 + len(state)]
+            p_slot, _, *state_slots = e.ins[at : at + 2 + len(state)]
+            at += 2 + len(state)
+            named = {}
+            for name, x in scalars.items():
+                named[name] = weak.get(position, x)
+                position += 1
+            position += 3
+            if g_value.shape != p_value.shape:
+                raise ShapeError(message("optimizer.step", "a gradient has another shape than its parameter", [("parameter", p), ("gradient", p.grad)]))
+            new_p, new_state = rule(p_value, g_value, dict(zip(state, state_values, strict=True)), **named, **flags)
+            info.params.append(p_slot)
+            info.states += state_slots
+            info.tensors += list(state.values())
+            repoint(e, p_slot, detach(new_p), p, leaf=True)
+            for name, t, slot in zip(state, state.values(), state_slots, strict=True):
+                if name in new_state:
+                    repoint(e, slot, new_state[name], t)
+    return nodes
+
+
+def repoint(e: Event, slot: int, value: Value, t: Tensor, leaf: bool = False) -> None:
+    if value.shape != t._meta.shape or value.dtype is not t._meta.dtype:
+        raise ShapeError(message("optimizer.step", "the rule changed a tensor's shape or dtype", [("tensor", t), ("result", value)]))
+    new = e.end
+    e.end += 1
+    e.defs.append((new, value))
+    e.repoints.append((slot, new, t._meta))
+    if leaf and t._meta.requires_grad:
+        e.sources.append((value, new))
+
+
+def after_zero_grad() -> None:
+    """Gradients were dropped: the step before, if there was one, can run without keeping them."""
+    rec = local.rec
+    if rec.node.stepped:
+        rec.close()

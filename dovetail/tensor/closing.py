@@ -1,0 +1,304 @@
+"""Running a trace: which tensors are still wanted, the plan for them, and where the results go.
+
+A tensor of the trace is wanted when Python still refers to it (`sys.getrefcount`), or when it was written in place.
+For each set of wanted tensors at one event there is a `Plan`: a graph with its inputs and outputs by slot, run by the
+NumPy interpreter first and by a compiled program once the same plan has come twice.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dovetail.base.config import config
+from dovetail.engine import program as engine
+from dovetail.engine.interpret import prepare
+from dovetail.ir.core import Graph, Node, Value
+from dovetail.runtime import memory
+from dovetail.tensor import history, views
+from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.trace import Event
+
+if TYPE_CHECKING:
+    from dovetail.tensor.recorder import Recorder
+
+_age = 0
+
+
+def layout_age() -> int:
+    """A count that changes when remembered leaves may no longer be trusted (see `forget_leaves`)."""
+    return _age
+
+
+def forget_leaves() -> None:
+    """Called when a tensor's gradient state, storage or sharing changed outside a trace: guards must look again."""
+    global _age
+    _age += 1
+
+
+def shares_memory(t) -> bool:
+    """Whether another tensor or a NumPy array may see the memory of `t`; then writes must not be put off."""
+    storage = t._storage
+    if storage is None or not t._shared:
+        return False
+    return getrefcount(storage) > 3 or storage.exported or storage.home is None
+
+
+class Closing:
+    """What is worked out once for an event at which traces are closed.
+
+    fresh    slots of tensors made on the path (their latest slots); kept only while Python refers to them
+    mutated  (first slot, latest slot, Meta) of tensors that existed before and were written in place
+    grads    (slot, latest slot) of gradients; reset: slots that hold no leaf and are cleared afterwards
+    bases    slot of a view -> slot of the tensor it looks into
+    """
+
+    __slots__ = ("event", "values", "fresh", "mutated", "grads", "reset", "bases", "metas", "plans", "freed", "nodes", "sources", "leaves")
+
+    def __init__(self, event: Event):
+        self.event = event
+        self.values: dict[int, Value] = {}
+        self.sources: dict[Value, int] = {}
+        self.freed: dict[Value, tuple] = {}
+        self.metas: dict[int, Meta] = {}
+        self.bases: dict[int, int] = {}
+        self.nodes: list[Node] = []
+        self.leaves: set[int] = set()
+        latest: dict[int, int] = {}
+        fresh: list[int] = []
+        grads: list[int] = []
+        reset: list[int] = []
+        for e in event.path():
+            self.nodes += e.nodes
+            self.values.update(e.defs)
+            self.sources.update(e.sources)
+            self.freed.update(dict.fromkeys(e.frees, e.where))
+            for s, m in zip(e.ins, e.new, strict=True):
+                if m is not None:
+                    self.leaves.add(s)
+                    self.metas[s] = m
+            self.leaves.update(s for _, s in e.numbers)
+            for s, m, base in e.outs:
+                fresh.append(s)
+                reset.append(s)
+                self.metas[s] = m
+                if base:
+                    self.bases[s] = base
+            for old, new, m in e.repoints:
+                first = next((f for f, now in latest.items() if now == old), old)
+                latest[first] = new
+                reset.append(new)
+                self.metas[new] = m
+            for s, m in history.grad_slots(e):
+                grads.append(s)
+                reset.append(s)
+                self.metas[s] = m
+        self.fresh = [latest.get(s, s) for s in fresh]
+        self.grads = [(s, latest.get(s, s)) for s in grads]
+        made = set(fresh) | set(grads)
+        self.mutated = [(f, now) for f, now in latest.items() if f not in made]
+        self.reset = reset
+        self.plans: dict[tuple, Plan] = {}
+
+
+def close(rec: Recorder) -> None:
+    """Run the trace the recorder stands at and go back to the root."""
+    event, run = rec.node, rec.run
+    slots = rec.slots
+    c = event.closings
+    if c is None:
+        c = event.closings = Closing(event)
+    if c.bases:
+        live = views.wanted(c, slots)
+    else:
+        live = [s for s in c.fresh if getrefcount(slots[s]) > 2]
+    live_grads = []
+    if c.grads:
+        live_grads = history.wanted_grads(c, run, slots)
+    key = (tuple(live), tuple(live_grads))
+    plan = c.plans.get(key)
+    if plan is None:
+        plan = c.plans[key] = Plan(c, live, live_grads, slots)
+    try:
+        plan.execute(slots, run)
+    finally:
+        for s in c.reset:
+            slots[s] = None
+        rec.enter_root()
+
+
+def foreign(t) -> Any:
+    """A tensor with the value of `t`, which another thread has not run yet (or an older run left behind)."""
+    run = t._run
+    if run is None:
+        return t
+    from dovetail.tensor.tensor import Tensor
+
+    recorder = run.recorder
+    event, slots = recorder.node, list(recorder.slots)
+    if t._run is not run:
+        return t
+    c = Closing(event)
+    slot = next(s for s in (*c.values,) if s < len(slots) and slots[s] is t and c.metas.get(s) is t._meta)
+    plan = Plan(c, [slot], [], slots, only=True)
+    arrays = [slots[s]._memory() for s in plan.in_slots]
+    return Tensor.from_array(prepare(plan.graph)(arrays)[0])
+
+
+class Plan:
+    """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot."""
+
+    __slots__ = ("graph", "in_slots", "outs", "grads", "mutated", "aliases", "kept", "segment", "hists", "interpret", "program",
+                 "ticket", "runs", "fixed", "empty", "checks")  # fmt: skip
+
+    def __init__(self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False):
+        self.runs = 0
+        self.program: Any = None
+        self.ticket: Any = None
+        self.interpret: Any = None
+        mutated = [] if only else c.mutated
+        self.aliases = views.aliases(c, live, slots)
+        own = [s for s in live if s not in self.aliases]
+        self.outs = [(s, c.metas[s], c.metas[s].nbytes) for s in own]
+        self.grads = [(s, c.metas[s], c.metas[s].nbytes) for s in live_grads]
+        self.mutated = [(now, c.metas[now]) for _, now in mutated]
+        wanted = [c.values[s] for s in own] + [c.values[s] for s in live_grads] + [c.values[now] for _, now in mutated]
+        self.segment, self.hists, self.kept = None, (), []
+        if not only:
+            self.segment, self.hists = history.plan(c, live + [now for _, now in mutated])
+            if self.segment is not None:
+                self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]
+                wanted += self.segment.computed
+        by_value = {c.values[s]: s for s in sorted(c.leaves, reverse=True)}
+        self.graph, self.in_slots = cut(c.nodes, wanted, by_value)
+        self.fixed = None
+        self.empty = not wanted
+
+    def execute(self, slots: list, run) -> None:
+        """Compute the wanted values and put them into their tensors."""
+        self.runs += 1
+        if not self.empty:
+            program = self.program or self.advance_tier(slots)
+            made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
+        else:
+            made = []
+        history.deliver(self, made, slots, run)
+        views.deliver(self.aliases, slots)
+
+    def advance_tier(self, slots: list) -> Any:
+        """The compiled program, once there is one. It is asked for after `config.compile_after` equal runs."""
+        if config.tier == 0:
+            return None
+        if self.ticket is None:
+            if self.runs < config.compile_after and config.tier < 2:
+                return None
+            layouts = [slots[s]._meta.strides for s in self.in_slots]
+            alias = self.alias_map(slots)
+            self.ticket = engine.compile_async(self.graph, layouts=layouts, alias=alias)
+            if config.tier >= 2:
+                self.ticket.wait()
+        if self.ticket.program is not None:
+            self.program = self.ticket.program
+        return self.program
+
+    def alias_map(self, slots: list) -> dict[int, int]:
+        """Outputs that are written over the input they replace."""
+        where = {id(slots[s]): i for i, s in enumerate(self.in_slots)}
+        first = len(self.outs) + len(self.grads)
+        found = {}
+        for k, (now, m) in enumerate(self.mutated):
+            i = where.get(id(slots[now]))
+            if i is not None and m.strides is None:
+                found[first + k] = i
+        return found
+
+    def run_numpy(self, slots: list) -> list:
+        """Tier 0. Returns storages for the fresh results (tensors first, then gradients, then kept values)."""
+        if self.interpret is None:
+            self.interpret = prepare(self.graph)
+        results = self.interpret([slots[s]._memory() for s in self.in_slots])
+        first, count = len(self.outs) + len(self.grads), len(self.mutated)
+        for (now, _), result in zip(self.mutated, results[first : first + count], strict=True):
+            t = slots[now]
+            if t._storage is None:
+                t._storage = memory.from_array(result)
+                t._ptr = t._storage.ptr
+            else:
+                np.copyto(t._memory(), result)
+        return [memory.from_array(r) for r in results[:first] + results[first + count :]]
+
+    def run_native(self, program: Any, slots: list) -> list:
+        ins = [slots[s]._ptr for s in self.in_slots]
+        made = [memory.allocate(n) for _, _, n in self.outs]
+        if self.grads:
+            made += [memory.allocate(n) for _, _, n in self.grads]
+        outs = [m.ptr for m in made]
+        strided = []
+        for now, m in self.mutated:
+            t = slots[now]
+            if m.strides is None:
+                outs.append(t._ptr)
+            else:
+                temporary = memory.allocate(m.nbytes)
+                strided.append((t, temporary, m))
+                outs.append(temporary.ptr)
+        if self.kept:
+            extra = [memory.allocate(m.nbytes) for m in self.kept]
+            outs += [e.ptr for e in extra]
+            made += extra
+        program.run(ins, outs)
+        for t, temporary, m in strided:
+            np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))
+        return made
+
+
+def cut(nodes: list[Node], wanted: list[Value], by_value: dict[Value, int]) -> tuple[Graph, list[int]]:
+    """The graph that computes `wanted` from the leaves, copied so that its inputs are plain Values.
+
+    by_value: leaf Value -> slot. Returns the graph and the slots of its inputs, in order of slot.
+    """
+    needed: set[Value] = set()
+    stack = list(wanted)
+    used: set[int] = set()
+    while stack:
+        v = stack.pop()
+        if v in needed:
+            continue
+        needed.add(v)
+        if v in by_value:
+            used.add(by_value[v])
+        elif v.node is not None:
+            stack.extend(v.node.inputs)
+        else:
+            raise AssertionError(f"a value of the trace has no source: {v}")
+    slots = sorted(used)
+    new: dict[Value, Value] = {}
+    of_slot = {s: v for v, s in by_value.items() if s in used}
+    inputs = []
+    for s in slots:
+        v = of_slot[s]
+        new[v] = Value(v.shape, v.dtype, None, weak=v.weak, name=f"a{s}")
+        inputs.append(new[v])
+    copied: list[Node] = []
+    seen: set[int] = set()
+    for node in order(nodes, needed, by_value):
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        twin = Node(node.prim, tuple(new[v] for v in node.inputs), node.params)
+        twin.outs = tuple(Value(v.shape, v.dtype, twin, v.index) for v in node.outs)
+        twin.where, twin.region = node.where, node.region
+        for old, fresh in zip(node.outs, twin.outs, strict=True):
+            if old not in by_value:
+                new[old] = fresh
+        copied.append(twin)
+    return Graph(inputs, copied, [new[v] for v in wanted]), slots
+
+
+def order(nodes: list[Node], needed: set[Value], by_value: dict[Value, int]):
+    """The nodes whose results are needed, in the order they were recorded."""
+    for node in nodes:
+        if any(v in needed and v not in by_value for v in node.outs):
+            yield node

@@ -1,0 +1,231 @@
+"""What backward needs once the trace that made a tensor has been run.
+
+Looking at a loss before `backward()` runs the forward part of the step alone. Its results then carry a `History`: the
+segment of graph that made them, and the values which the gradient of that segment reads. A later `backward()`
+differentiates the segment as if it were still pending, with those values as inputs.
+
+A `Ticket` stands in for gradients that nobody has looked at: one object for all parameters of a backward call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.autodiff.gradient import gradients
+from dovetail.ir.core import Node, Value, building
+from dovetail.tensor.meta import Meta, meta
+
+
+class Segment:
+    """The differentiable part of a trace that was run: from `sources` (leaf Values, with slots) to `outs`.
+
+    computed: forward Values the gradient reads, kept as extra results; leaves: (Value, slot) of leaves it reads.
+    broken: it leads through a graph that an earlier backward has freed.
+    """
+
+    __slots__ = ("outs", "sources", "computed", "leaves", "broken", "freed_at", "barrier")
+
+    def __init__(self, outs: list[Value], sources: list[tuple[Value, int]]):
+        self.outs, self.sources = outs, sources
+        self.computed: list[Value] = []
+        self.leaves: list[tuple[Value, int]] = []
+        self.broken = False
+        self.freed_at: tuple = ("", 0, "")
+        self.barrier: list[Value] = []
+
+
+FREED = Segment([], [])  # of tensors whose whole graph has been freed by backward()
+FREED.broken = True
+
+
+class History:
+    """One run of a Segment: the tensors behind its sources and the values it kept, with their versions."""
+
+    __slots__ = ("segment", "sources", "saved", "versions", "serial", "freed_at")
+
+    count = 0
+
+    def __init__(self, segment: Segment, sources: list, saved: list):
+        self.segment, self.sources, self.saved = segment, sources, saved
+        self.versions = [t._version for t in saved]
+        History.count += 1
+        self.serial = History.count
+        self.freed_at: tuple | None = None
+
+
+class Ticket:
+    """Gradients of one backward call that nobody has looked at. `leaves[i]` has its gradient in slot `slots[i]`."""
+
+    __slots__ = ("run", "leaves", "slots", "metas", "values")
+
+    def __init__(self, run, leaves: list, slots: tuple[int, ...], metas: list[Meta]):
+        self.run, self.leaves, self.slots, self.metas = run, leaves, slots, metas
+        self.values: dict[int, Any] | None = None
+
+    def open(self, leaf) -> Any:
+        """The gradient of `leaf` as a Tensor, which becomes its `.grad`."""
+        from dovetail.tensor.tensor import fresh
+
+        i = next(i for i, p in enumerate(self.leaves) if p is leaf)
+        slot = self.slots[i]
+        if self.values is None:
+            t = fresh(self.metas[i], self.run, slot)
+            self.run.recorder.slots[slot] = t
+        else:
+            t = fresh(self.metas[i], None, 0)
+            t._storage = self.values[slot]
+            t._ptr = t._storage.ptr
+        leaf._grad = t
+        return t
+
+
+def grad_slots(e) -> list[tuple[int, Meta]]:
+    """Slots of the gradients that a backward event makes."""
+    return e.extra.grads if isinstance(e.extra, GradientInfo) else []
+
+
+class GradientInfo:
+    """What a backward event remembers: the leaves' slots, their gradients' slots, and where saved values come from."""
+
+    __slots__ = ("leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "hook_slots")
+
+    def __init__(self):
+        self.leaf_slots: list[int] = []
+        self.grads: list[tuple[int, Meta]] = []
+        self.slots: tuple[int, ...] = ()
+        self.metas: list[Meta] = []
+        self.accumulated: list[int] = []
+        self.instances: list[tuple] = []
+        self.collect: list[tuple] = []
+
+
+def wanted_grads(c, run, slots: list) -> list[int]:
+    """Latest slots of gradients that a parameter still holds or that somebody looked at."""
+    live = []
+    held = set()
+    for ticket in run.tickets:
+        for p, s in zip(ticket.leaves, ticket.slots, strict=True):
+            if p._grad is ticket:
+                held.add(s)
+    for s, now in c.grads:
+        if s in held or slots[now] is not None:
+            live.append(now)
+    return live
+
+
+def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
+    """The Segment for the wanted slots that require grad, and (slot, index in it or -1 when freed) for each."""
+    hists: list[tuple[int, int]] = []
+    outs: list[Value] = []
+    broken = False
+    for s in slots:
+        v = c.values[s]
+        if not c.metas[s].requires_grad or v in c.sources:
+            continue
+        if v in c.freed:
+            hists.append((s, -1))
+            continue
+        hists.append((s, len(outs)))
+        outs.append(v)
+    if not outs:
+        return None, tuple(hists)
+    barrier = list(c.freed)
+    sources = list(c.sources.items())
+    segment = Segment(outs, sources)
+    with building() as nodes:
+        cotangents = [Value(v.shape, v.dtype) for v in outs]
+        found = gradients(outs, cotangents, [v for v, _ in sources] + barrier)
+        broken = any(g is not None for g in found[len(sources) :])
+    if broken:
+        segment.broken = True
+        segment.freed_at = next(c.freed[v] for v, g in zip(barrier, found[len(sources) :], strict=True) if g is not None)
+        if all(g is None for g in found[: len(sources)]):
+            return None, tuple((s, -1) for s, _ in hists)
+    segment.barrier = barrier
+    reached = [(v, s) for (v, s), g in zip(sources, found, strict=False) if g is not None]
+    segment.sources = reached
+    made = {v for n in nodes for v in n.outs} | set(cotangents)
+    slot_of_leaf = {c.values[s]: s for s in c.leaves}
+    seen: set[Value] = set()
+    for node in nodes:
+        for v in node.inputs:
+            if v in made or v in seen:
+                continue
+            seen.add(v)
+            if v in slot_of_leaf:
+                segment.leaves.append((v, slot_of_leaf[v]))
+            elif v.node is not None and v.node.inputs:
+                segment.computed.append(v)
+    return segment, tuple(hists)
+
+
+def deliver(plan, made: list, slots: list, run) -> None:
+    """Hand the results of a run to their tensors, tickets and histories."""
+    k = 0
+    for s, _, _ in plan.outs:
+        t = slots[s]
+        t._storage = storage = made[k]
+        t._ptr = storage.ptr
+        t._run = None
+        t._view = None
+        k += 1
+    if plan.grads:
+        values = {}
+        for s, _, _ in plan.grads:
+            t = slots[s]
+            values[s] = made[k]
+            if t is not None:
+                t._storage = made[k]
+                t._ptr = made[k].ptr
+                t._run = None
+            k += 1
+        for ticket in run.tickets:
+            ticket.values = values
+    for now, _ in plan.mutated:
+        slots[now]._run = None
+    if plan.hists:
+        attach(plan, made[k:], slots)
+    for ticket in run.tickets:
+        ticket.run = None
+        if ticket.values is None:
+            ticket.values = {}
+
+
+def attach(plan, kept: list, slots: list) -> None:
+    """Give the tensors that require grad their History."""
+    from dovetail.tensor.tensor import fresh
+
+    segment = plan.segment
+    instance = None
+    if segment is not None:
+        saved = [slots[s] for _, s in segment.leaves]
+        for m, storage in zip(plan.kept, kept, strict=True):
+            t = fresh(m, None, 0)
+            t._storage, t._ptr = storage, storage.ptr
+            saved.append(t)
+        instance = History(segment, [slots[s] for _, s in segment.sources], saved)
+    for s, index in plan.hists:
+        t = slots[s]
+        if index < 0:
+            t._hist = (None, 0)
+            t._meta = t._meta.with_grad(True, FREED)
+        else:
+            t._hist = (instance, index)
+            t._meta = t._meta.with_grad(True, segment)
+
+
+def differentiate(segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value]) -> tuple[list[Node], list[Value | None]]:
+    """Gradient nodes of a segment with its forward Values replaced; and the gradient for each of its sources."""
+    live = [(v, g) for v, g in zip(segment.outs, cotangents, strict=True) if g is not None]
+    with building() as nodes:
+        found = gradients([v for v, _ in live], [g for _, g in live], [v for v, _ in segment.sources] + segment.barrier)
+    extra: list[Node] = []
+    for node in nodes:
+        for v in node.inputs:
+            if v not in replace and v.node is not None and not v.node.inputs and v.node not in extra:
+                extra.append(v.node)
+        node.inputs = tuple(replace.get(v, v) for v in node.inputs)
+    return extra + nodes, [None if g is None else replace.get(g, g) for g in found[: len(segment.sources)]]
+
+
+__all__ = ["FREED", "GradientInfo", "History", "Segment", "Ticket", "attach", "deliver", "differentiate", "grad_slots", "meta", "plan", "wanted_grads"]

@@ -1,0 +1,71 @@
+"""What is known of a tensor without its values, as one shared object: equal metas are the same object.
+
+So a guard on shape, dtype, device, layout and gradient state is one identity comparison.
+"""
+
+from __future__ import annotations
+
+from dovetail.base.device import CPU, device
+from dovetail.base.dtypes import DType
+
+Shape = tuple[int, ...]
+
+
+class Meta:
+    """Shape, dtype, device, requires_grad; strides (in elements, None when contiguous); history (see autograd.py).
+
+    history is the Segment that made a tensor whose gradient path was cut by running the trace, or None.
+    """
+
+    __slots__ = ("shape", "dtype", "device", "requires_grad", "strides", "history", "numel", "nbytes", "_siblings")
+
+    def __init__(self, shape: Shape, dtype: DType, where: device, requires_grad: bool, strides: Shape | None, history):
+        self.shape, self.dtype, self.device = shape, dtype, where
+        self.requires_grad, self.strides, self.history = requires_grad, strides, history
+        n = 1
+        for s in shape:
+            n *= s
+        self.numel, self.nbytes = n, n * dtype.itemsize
+        self._siblings: dict = {}
+
+    def with_grad(self, requires_grad: bool, history=None) -> Meta:
+        """The meta that differs from this one in its gradient state only."""
+        return meta(self.shape, self.dtype, self.device, requires_grad, self.strides, history)
+
+    def __repr__(self) -> str:
+        return f"Meta({self.dtype.name}{list(self.shape)}{' grad' if self.requires_grad else ''})"
+
+
+_metas: dict[tuple, Meta] = {}
+
+
+def meta(shape: Shape, dtype: DType, where: device = CPU, requires_grad: bool = False, strides: Shape | None = None, history=None) -> Meta:
+    """The one Meta with these facts."""
+    key = (shape, dtype, where, requires_grad, strides, history)
+    found = _metas.get(key)
+    if found is None:
+        if len(_metas) > 100_000:  # a program with endless shapes; live tensors keep theirs, guards miss once
+            _metas.clear()
+        found = _metas[key] = Meta(*key)
+    return found
+
+
+def contiguous_strides(shape: Shape) -> Shape:
+    """Element strides of a dense row-major tensor."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(strides))
+
+
+def normal_strides(shape: Shape, strides: Shape) -> Shape | None:
+    """`strides`, or None where they describe a dense row-major layout (dims of size 0 and 1 have no say)."""
+    if 0 in shape:
+        return None
+    step = 1
+    for n, s in zip(reversed(shape), reversed(strides), strict=True):
+        if n != 1 and s != step:
+            return strides
+        step *= n
+    return None

@@ -1,0 +1,554 @@
+"""`@op`: the only crossing between Tensors above and Values below.
+
+Seen before: the recorder's cursor expects this very call; the wrapper hands out the next Tensor, the body is not run.
+New: the body runs on Values, its nodes join the trace, and the call is remembered.
+
+A body may depend on its inputs' shapes and dtypes and on its settings only, since a replay skips it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import errors
+from dovetail.base.errors import ArgumentError, GradientError, ShapeError, message
+from dovetail.ir.core import Value, building, region, scope
+from dovetail.prims.make import full
+from dovetail.prims.elementwise import detach
+from dovetail.tensor import closing, views
+from dovetail.tensor.meta import meta
+from dovetail.tensor.recorder import flatten, local, substitute
+from dovetail.tensor.tensor import Tensor, fresh
+from dovetail.tensor.trace import HOLE, Event, Wild
+
+OPS: dict[str, Op] = {}
+_new = object.__new__
+
+
+class Op:
+    """An operation users call. See `op` for the flags."""
+
+    def __init__(self, body: Callable, **flags):
+        self.name: str = flags["name"] or body.__name__
+        self.body = body
+        self.flags = flags
+        self.view: bool = flags["view"]
+        self.random: bool = flags["random"]
+        self.differentiable: bool = flags["differentiable"]
+        self.writes: bool = flags.get("writes", False)
+        self.functional_op: Op | None = flags.get("of")
+        parameters = list(inspect.signature(body).parameters.values())
+        if self.random:
+            parameters = parameters[2:]
+        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self.scalars = frozenset(i for i, n in enumerate(self.names + self.keyword_only) if n in flags["scalars"])
+        self.creates = not any(n in ("input", "self", "tensors", "x") for n in self.names[:1])
+        self.takes = frozenset(self.names) | frozenset(self.keyword_only)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    # -- a call that the quick wrapper did not recognise ----------------------------------------------------------
+
+    def slow(self, args: tuple, kwargs: dict) -> Any:
+        if scope.nodes is not None:
+            return self.inside(args, kwargs)
+        out = generator = None
+        extra = None
+        if kwargs:
+            out, generator, extra, args, kwargs = self.tidy(args, kwargs)
+        result = self.call(args, generator)
+        if extra is not None:
+            result = self.finish(result, *extra)
+        if out is not None:
+            return write_out(self, out, result)
+        return result
+
+    def inside(self, args: tuple, kwargs: dict) -> Any:
+        """Called from another op's body: Values in, Values out, no events."""
+        with region(self.name, args, kwargs) as r:
+            result = self.body(*args, **kwargs)
+        r.outs = (result,) if isinstance(result, Value) else result
+        return result
+
+    def tidy(self, args: tuple, kwargs: dict):
+        """Split off what the desk does itself and move the other keywords to their positions."""
+        out = kwargs.pop("out", None) if "out" in kwargs and "out" not in self.takes else None
+        generator = kwargs.pop("generator", None) if self.random else None
+        extra = None
+        for name in ("layout", "pin_memory", "memory_format"):
+            if name in kwargs and name not in self.takes:
+                kwargs.pop(name)
+        wants = kwargs.pop("requires_grad", None) if "requires_grad" not in self.takes else None
+        where = kwargs.pop("device", None) if "device" not in self.takes else None
+        if wants or where is not None:
+            extra = (bool(wants), where)
+        if kwargs:
+            args, kwargs = self.positional(args, kwargs)
+        return out, generator, extra, args, kwargs
+
+    def positional(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """All arguments by position, keyword-only ones behind the positional ones as ("kw", dict)."""
+        if self.variadic:
+            return args + (Keywords(kwargs),), {}
+        args = list(args)
+        rest = {}
+        for name, value in kwargs.items():
+            if name in self.names:
+                if self.names.index(name) < len(args):
+                    raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
+                rest[name] = value
+            elif name in self.keyword_only:
+                rest[name] = value
+            else:
+                raise TypeError(self.unexpected(name))
+        for name in self.names[len(args) :]:
+            if name not in rest:
+                if any(n in rest for n in self.names[self.names.index(name) :]) and name in self.defaults:
+                    args.append(self.defaults[name])
+                    continue
+                break
+            args.append(rest.pop(name))
+        if rest:
+            args.append(Keywords(rest))
+        return tuple(args), {}
+
+    def unexpected(self, name: str) -> str:
+        import difflib
+
+        known = self.names + self.keyword_only
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known) or 'nothing'}"
+        return f"{self.name}() got an unexpected keyword argument {name!r}{hint}"
+
+    def finish(self, result: Any, wants_grad: bool, where: Any) -> Any:
+        if where is not None:
+            from dovetail.base.device import require_cpu
+
+            require_cpu(where, self.name)
+        if wants_grad:
+            result.requires_grad_(True)
+        return result
+
+    # -- one event --------------------------------------------------------------------------------------------------
+
+    def call(self, args: tuple, generator: Any = None) -> Any:
+        if args and type(args[-1]) is Keywords and not args[-1].values:
+            args = args[:-1]
+        rec = local.rec
+        tensors: list[Tensor] = []
+        key, types = flatten_call(args, tensors)
+        if self.random:
+            if generator is None:
+                from dovetail.tensor.random import default_generator as generator
+            tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
+        for i, t in enumerate(tensors):
+            if t._run is not None and t._run is not rec.run:
+                tensors[i] = closing.foreign(t)
+        shared = self.writes and closing.shares_memory(tensors[0])
+        if shared:
+            rec.close()
+        for _ in range(2):
+            e = rec.find(self, tensors, key, types)
+            if e is not None:
+                result = self.commit(rec, e, tensors, args)
+                break
+            if rec.must_close(self, tensors):
+                rec.close()
+                continue
+            result = self.record(rec, tensors, key, types, args)
+            break
+        else:
+            result = self.record(rec, tensors, key, types, args)
+        if shared:
+            rec.close()
+        return result
+
+    def commit(self, rec, e: Event, tensors: list, args: tuple) -> Any:
+        """Follow a known event: make its tensors, move what it writes."""
+        slots, run = rec.slots, rec.run
+        rec.advance(e)
+        if e.numbers:
+            flat = flat_numbers(args)
+            for position, slot in e.numbers:
+                slots[slot] = number_tensor(flat[position])
+        for old, new, m in e.repoints:
+            t = slots[old]
+            slots[new] = t
+            t._slot, t._run, t._meta = new, run, m
+            t._version += 1
+        made = []
+        for slot, m, base in e.outs:
+            t = fresh(m, run, slot)
+            slots[slot] = t
+            if base:
+                t._view = views.root(slots[base])
+            made.append(t)
+        if e.result is None:
+            return made[0]
+        return e.result(made, tensors[2:] if self.random else tensors)
+
+    def record(self, rec, tensors: list, key: tuple, types: tuple, args: tuple) -> Any:
+        """A new event: run the body on Values and remember the call."""
+        state = rec.sync()
+        rec.clear_beyond(rec.node.end)
+        scope.where = errors.user_line()
+        e = rec.new_event(self, key)
+        e.rest_types = types
+        if self.writes:
+            self.check_write(rec, tensors[0], tensors)
+        try:
+            self.fill(rec, state, e, tensors, key, types, args)
+        except BaseException:
+            rec.clear_beyond(rec.node.end)
+            raise
+        rec.add(e)
+        return self.commit(rec, e, tensors, args)
+
+    def fill(self, rec, state, e: Event, tensors: list, key: tuple, types: tuple, args: tuple) -> None:
+        taken: dict[int, int] = {}
+        values = [rec.take(e, t, taken) for t in tensors]
+        offset = 2 if self.random else 0
+        changed = self.changed_numbers(rec, e, key, types)
+        if changed:
+            args = self.promote(rec, e, args, changed)
+        arguments = substitute_call(args, iter(values[offset:]))
+        keywords = arguments[-1].values if arguments and type(arguments[-1]) is Keywords else {}
+        if keywords or (arguments and type(arguments[-1]) is Keywords):
+            arguments = arguments[:-1]
+        body = self.functional_op.body if self.functional_op else self.body
+        with building() as nodes:
+            with region(self.name, tuple(values), {"args": key}) as r:
+                result = body(*values[:offset], *arguments, **keywords)
+            leaves: list[Value] = []
+            shape_of_result = tree_of(result, leaves)
+            r.outs = tuple(leaves)
+            gives_grad = rec.grad and self.differentiable and any(t._meta.requires_grad for t in tensors)
+            blocked = not gives_grad and any(t._meta.requires_grad for t in tensors)
+            if self.random:
+                self.advance_counter(e, state, nodes, values)
+            if self.writes:
+                self.write(rec, e, state, tensors, values, leaves[0], gives_grad, blocked)
+            else:
+                self.hand_out(e, values[offset:], leaves, shape_of_result, gives_grad, blocked, tensors[offset:])
+        e.nodes = nodes
+        e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
+        self.quicken(e, tensors, key, types)
+
+    def hand_out(self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list) -> None:
+        """Slots and metas for what the body returned. A Value that is an input gives the same Tensor back."""
+        plan: list[tuple[str, int]] = []
+        for value in leaves:
+            if value in values and not blocked:
+                plan.append(("in", values.index(value)))
+                continue
+            if value.weak:
+                value = Value(value.shape, value.dtype, value.node, value.index)
+            if blocked and value.dtype.is_differentiable:
+                value = detach(value)
+            slot = e.end
+            e.end += 1
+            m = meta(value.shape, value.dtype, requires_grad=gives_grad and value.dtype.is_differentiable)
+            e.defs.append((slot, value))
+            base = 0
+            if self.view and values and views.derives(value, values[0]):
+                base = e.ins[0]
+                e.views = True
+            plan.append(("out", len(e.outs)))
+            e.outs.append((slot, m, base))
+        if not (tree == 0 and plan == [("out", 0)]):
+            e.result = lambda made, given: rebuild(tree, [made[i] if kind == "out" else given[i] for kind, i in plan])
+
+    def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
+        """Fill the quick form where the call is one to three leading tensors with plain settings and one fresh result."""
+        count = len(tensors)
+        if e.result is not None or e.numbers or e.repoints or self.random or len(e.outs) != 1 or e.outs[0][2]:
+            return
+        if not 1 <= count <= 3 or key[:count] != (HOLE,) * count or any(t is None for t in types[count:]):
+            return
+        if any(isinstance(k, tuple) or type(k) is Keywords for k in key[count:]):
+            return
+        e.rest, e.extra = key[count:], types[count:]
+        e.count, e.given = count, len(key)
+        e.a0, e.a1, e.a2 = (*e.ins, 0, 0)[:3]
+        e.o0, e.m0, _ = e.outs[0]
+
+    # -- Python numbers that change ---------------------------------------------------------------------------------
+
+    def changed_numbers(self, rec, e: Event, key: tuple, types: tuple) -> list[int]:
+        """Positions of numeric arguments in which this call differs from an earlier one at the same point."""
+        if not self.scalars:
+            return []
+        for child in rec.node.children:
+            if child.op is not self or child.rest_types != types or child.ins != e.ins:
+                continue
+            before, now = flat_numbers(child.key), flat_numbers(key)
+            if before.keys() != now.keys():
+                continue
+            differ = [i for i in now if before[i] != now[i] or isinstance(before[i], Wild)]
+            if all(self.is_scalar_position(i) and type(now[i]) in (int, float) for i in differ):
+                if mask(child.key, differ) == mask(key, differ):
+                    return differ
+        return []
+
+    def is_scalar_position(self, position) -> bool:
+        names = self.names + self.keyword_only
+        if isinstance(position, str):
+            return position in names and names.index(position) in self.scalars
+        return position in self.scalars
+
+    def promote(self, rec, e: Event, args: tuple, changed: list) -> tuple:
+        """Turn the numbers at `changed` into 0-d inputs of the event."""
+        flat = flat_numbers(args)
+        replaced = {}
+        numbers = []
+        for position in changed:
+            t = number_tensor(flat[position])
+            slot = e.end
+            e.end += 1
+            rec.slots[slot] = t
+            value = Value((), t._meta.dtype, weak=t._weak)
+            e.defs.append((slot, value))
+            numbers.append((position, slot))
+            replaced[position] = value
+        e.numbers = tuple(numbers)
+        e.key = replace_numbers(e.key, {p: Wild(type(flat[p])) for p in changed})
+        return replace_numbers(args, replaced)
+
+    # -- in-place ---------------------------------------------------------------------------------------------------
+
+    def check_write(self, rec, target: Tensor, tensors: list) -> None:
+        if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
+            raise GradientError(
+                message(
+                    self.name, "a leaf tensor that requires grad is being changed in place, which would lose its gradient",
+                    [("tensor", target)],
+                    "Update parameters inside `with dovetail.no_grad():`, or write out of place: y = x + 1",
+                )
+            )
+
+    def write(self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool) -> None:
+        """The result becomes the target's new value, and with it that of everything the target is a view of."""
+        target = tensors[2] if self.random else tensors[0]
+        old = values[2] if self.random else values[0]
+        if result.shape != old.shape:
+            raise ShapeError(
+                message(self.name, f"the result has shape {result.shape}, which does not fit into the tensor it is written to",
+                        [("tensor", target), ("result", result)], "In-place operations cannot grow their tensor; use the form without underscore")
+            )
+        from dovetail.prims.sugar import cast
+
+        new = cast(result, old.dtype)
+        if blocked and new.dtype.is_differentiable:
+            new = detach(new)
+        requires = gives_grad or (rec.grad and target._meta.requires_grad)
+        requires = requires or target._meta.requires_grad
+        views.rewrite(rec, e, state, target, e.ins[2 if self.random else 0], old, new, requires)
+        e.result = lambda made, given: given[0]
+
+    def advance_counter(self, e: Event, state, nodes: list, values: list) -> None:
+        from dovetail.prims.elementwise import add
+
+        draws = sum(-(-n.out.numel // 4) for n in nodes if n.prim.name == "random_bits")
+        counter = values[1]
+        new = add(counter, full(shape=(), dtype=counter.dtype, value=draws))
+        slot = e.end
+        e.end += 1
+        e.defs.append((slot, new))
+        e.repoints.append((e.ins[1], slot, meta((), counter.dtype)))
+
+
+class Keywords:
+    """Keyword-only arguments of a call, as its last positional argument."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: dict):
+        self.values = values
+
+
+def flatten_call(args: tuple, tensors: list) -> tuple[tuple, tuple]:
+    if args and type(args[-1]) is Keywords:
+        key, types = flatten(args[:-1], Tensor, tensors)
+        named = args[-1].values
+        k, t = flatten(tuple(named.values()), Tensor, tensors)
+        return (*key, ("keywords", tuple(named), k)), (*types, ("keywords", t))
+    return flatten(args, Tensor, tensors)
+
+
+def substitute_call(args: tuple, values) -> tuple:
+    if args and type(args[-1]) is Keywords:
+        head = substitute(args[:-1], Tensor, values)
+        named = args[-1].values
+        return (*head, Keywords(dict(zip(named, substitute(tuple(named.values()), Tensor, values), strict=True))))
+    return substitute(args, Tensor, values)
+
+
+def flat_numbers(args: tuple) -> dict:
+    """The int, float and Wild arguments of a call or key, by position or name."""
+    found = {}
+    for i, a in enumerate(args):
+        if type(a) in (int, float, Wild):
+            found[i] = a
+        elif type(a) is Keywords:
+            found.update({n: v for n, v in a.values.items() if type(v) in (int, float)})
+        elif type(a) is tuple and len(a) == 3 and a[0] == "keywords":
+            found.update({n: v for n, v in zip(a[1], a[2], strict=True) if type(v) in (int, float, Wild)})
+    return found
+
+
+def replace_numbers(args: tuple, new: dict) -> tuple:
+    made = []
+    for i, a in enumerate(args):
+        if i in new:
+            made.append(new[i])
+        elif type(a) is Keywords:
+            made.append(Keywords({n: new.get(n, v) for n, v in a.values.items()}))
+        elif type(a) is tuple and len(a) == 3 and a[0] == "keywords":
+            made.append(("keywords", a[1], tuple(new.get(n, v) for n, v in zip(a[1], a[2], strict=True))))
+        else:
+            made.append(a)
+    return tuple(made)
+
+
+def mask(key: tuple, positions: list) -> tuple:
+    return replace_numbers(key, dict.fromkeys(positions))
+
+
+def number_tensor(x) -> Tensor:
+    """A 0-d input that stands for a Python number."""
+    t = Tensor.from_array(np.array(x, np.float64 if isinstance(x, float) else np.int64))
+    t._weak = "float" if isinstance(x, float) else "int"
+    return t
+
+
+def tree_of(result: Any, leaves: list) -> Any:
+    """The structure of a body's result with Values moved to `leaves`; 0 for a single Value."""
+    if isinstance(result, Value):
+        leaves.append(result)
+        return len(leaves) - 1
+    if isinstance(result, (tuple, list)):
+        return (type(result), [tree_of(r, leaves) for r in result])
+    if isinstance(result, dict):
+        return (dict, [(k, tree_of(v, leaves)) for k, v in result.items()])
+    return Constant(result)
+
+
+class Constant:
+    def __init__(self, value: Any):
+        self.value = value
+
+
+def rebuild(tree: Any, tensors: list) -> Any:
+    if isinstance(tree, int):
+        return tensors[tree]
+    if isinstance(tree, Constant):
+        return tree.value
+    kind, parts = tree
+    if kind is dict:
+        return {k: rebuild(v, tensors) for k, v in parts}
+    made = [rebuild(p, tensors) for p in parts]
+    return kind(*made) if hasattr(kind, "_fields") else kind(made)
+
+
+def write_out(op: Op, out: Any, result: Any) -> Any:
+    """out= : the result's values are copied into the tensors given, which are returned."""
+    if isinstance(out, (tuple, list)):
+        for o, r in zip(out, result, strict=True):
+            write_out(op, o, r)
+        return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+    from dovetail.base.dtypes import _CATEGORY
+
+    if out._meta.requires_grad or result._meta.requires_grad:
+        raise GradientError(message(op.name, "out=... arguments don't support automatic differentiation, but one of the arguments requires grad", [("out", out)]))
+    if _CATEGORY[result.dtype.kind] > _CATEGORY[out.dtype.kind]:
+        raise ArgumentError(message(op.name, f"result type {result.dtype.name} can't be cast to the desired output type {out.dtype.name}", [("out", out)]))
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return out.copy_(result)
+
+
+# -- the decorator ------------------------------------------------------------------------------------------------------
+
+
+def op(
+    body: Callable | None = None, *, method=False, functional=False, inplace=False, top=True, view=False, random=False,
+    also: tuple[str, ...] = (), scalars: tuple[str, ...] = (), differentiable: bool = True, name: str | None = None, draws=None,
+):  # fmt: skip
+    """Make a function of Values an op that users call with Tensors.
+
+    method, functional, top  where the name shows: Tensor.name, nn.functional.name, dovetail.name (tools/doors.py)
+    also                     further public names, e.g. ("special.expit",)
+    inplace                  also make `name_`, which writes the result into the first argument
+    view                     the result shares memory with the first argument
+    scalars                  numeric arguments that become inputs of the program when they change
+    random                   the body's first two parameters are the generator's seed and counter
+    differentiable           False: results never require grad
+    """
+
+    def decorate(body: Callable) -> Callable:
+        flags = dict(method=method, functional=functional, inplace=inplace, top=top, view=view, random=random, also=also,
+                     scalars=scalars, differentiable=differentiable, name=name)  # fmt: skip
+        made = Op(body, **flags)
+        OPS[made.name] = made
+        call = wrapper(made)
+        if inplace:
+            writer = Op(body, **{**flags, "name": made.name + "_", "view": False}, writes=True, of=made)
+            OPS[writer.name] = writer
+            call.inplace = wrapper(writer)
+        return call
+
+    return decorate if body is None else decorate(body)
+
+
+def wrapper(made: Op) -> Callable:
+    """The function that users call: a few comparisons when the call is the expected one."""
+    slow, new = made.slow, _new
+
+    def call(*args, **kwargs):
+        rec = local.rec
+        e = rec.expect
+        if e.op is made and not kwargs:
+            slots = rec.slots
+            count = e.count
+            if count == 1:
+                known = slots[e.a0] is args[0]
+            elif count == 2:
+                known = len(args) > 1 and slots[e.a0] is args[0] and slots[e.a1] is args[1]
+            elif count == 3:
+                known = len(args) > 2 and slots[e.a0] is args[0] and slots[e.a1] is args[1] and slots[e.a2] is args[2]
+            else:
+                known = False
+            if known and len(args) == e.given:
+                rest = args[count:]
+                # types first: comparing a number with a tensor would record a comparison
+                if not rest or (tuple(map(type, rest)) == e.extra and rest == e.rest):
+                    t = new(Tensor)
+                    t._meta = e.m0
+                    t._run = rec.run
+                    t._slot = s = e.o0
+                    slots[s] = t
+                    rec.node = e
+                    rec.expect = e.next
+                    return t
+        return slow(args, kwargs)
+
+    call.__name__ = call.__qualname__ = made.name
+    call.__doc__ = made.body.__doc__
+    call.__module__ = made.body.__module__
+    call.__wrapped__ = made.body
+    call.op = made
+    call.__signature__ = public_signature(made)
+    return call
+
+
+def public_signature(made: Op) -> inspect.Signature:
+    parameters = list(inspect.signature(made.body).parameters.values())
+    return inspect.Signature(parameters[2:] if made.random else parameters)

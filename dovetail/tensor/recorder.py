@@ -1,0 +1,360 @@
+"""The recorder: op calls become a trace; a trace that was seen before is followed by a cursor instead of rebuilt.
+
+Each thread has a `Recorder`. It stands at an `Event` of the trie (`node`) and expects that event's latest successor
+(`expect`). `slots` holds the tensors of the trace by slot; at the start of a run it already holds the leaves of the
+last run, so that a parameter is recognised by one identity comparison. A leaf that changed (the next batch) is bound
+after a look at its Meta; anything else is recorded as a new branch.
+
+Closing a trace runs it (`closing.py`). A trace is closed when somebody looks at a value, when the step after
+`optimizer.step()` begins, when a loop body repeats with no gradient outstanding, and at `config.max_pending` events.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import errors
+from dovetail.base.config import config
+from dovetail.base.dtypes import from_numpy_dtype
+from dovetail.ir.core import Value, building, region, scope
+from dovetail.tensor import closing
+from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.trace import HOLE, NOTHING, Event, Wild
+
+MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the engine's cache)
+
+
+class Run:
+    """One pass along a trace: what makes its tensors `pending`. `tickets`: gradients nobody has looked at yet."""
+
+    __slots__ = ("recorder", "tickets", "numbers")
+
+    def __init__(self, recorder: Recorder):
+        self.recorder = recorder
+        self.tickets: list = []
+        self.numbers: list = []
+
+
+class PathState:
+    """What recording must know about the path so far: the Value in each slot and the gradient state."""
+
+    __slots__ = ("at", "values", "sources", "freed", "mutated")
+
+    def __init__(self):
+        self.at: Event | None = None
+        self.values: dict[int, Value] = {}
+        self.sources: dict[Value, int] = {}
+        self.freed: dict[Value, tuple] = {}
+        self.mutated: dict[int, int] = {}  # first slot of a leaf written in place -> its slot now
+
+    def apply(self, e: Event) -> None:
+        for slot, value in e.defs:
+            self.values[slot] = value
+        for value, slot in e.sources:
+            self.sources[value] = slot
+        for value in e.frees:
+            self.freed[value] = e.where
+        for old, new, _ in e.repoints:
+            first = next((f for f, now in self.mutated.items() if now == old), old)
+            self.mutated[first] = new
+        self.at = e
+
+
+class Recorder:
+    """The trace of one thread. Everything here belongs to that thread; other threads go through `closing.foreign`."""
+
+    def __init__(self):
+        self.grad = True
+        self.inference = False
+        self.roots: dict[tuple, Event] = {}
+        self.events = 0
+        self.template_age = -1
+        self.slots: list[Any] = []
+        self.run = Run(self)
+        self.state = PathState()
+        self.root = self.node = self.expect = NOTHING
+        self.busy = False
+        self.enter_root()
+
+    # -- position --------------------------------------------------------------------------------------------------
+
+    def enter_root(self) -> None:
+        """Stand at the root for the modes in force, with the leaves of the last run as a guess."""
+        key = (self.grad, self.inference)
+        if self.events > MAX_EVENTS:
+            self.roots.clear()
+            self.events = 0
+        root = self.roots.get(key)
+        if root is None:
+            root = self.roots[key] = Event("root", None)
+            root.extra = []
+        if root is not self.root or self.template_age != closing.layout_age():
+            self.slots = [None] * max(64, len(self.slots))
+            self.template_age = closing.layout_age()
+        self.root = self.node = root
+        self.expect = root.next
+        self.run = Run(self)
+
+    def sync(self) -> PathState:
+        """The path state at `node`, rebuilt after a stretch of hits."""
+        state = self.state
+        if state.at is not self.node:
+            state = self.state = PathState()
+            for e in self.node.path():
+                state.apply(e)
+            state.at = self.node
+        return state
+
+    def set_modes(self, grad: bool, inference: bool = False) -> None:
+        """Enter or leave no_grad and its kin: another root while nothing is pending, else an event of the trace."""
+        if grad == self.grad and inference == self.inference:
+            return
+        self.grad, self.inference = grad, inference
+        if self.node is self.root:
+            self.enter_root()
+        else:
+            self.mark("modes", (grad, inference))
+
+    def mark(self, what: str, key: tuple) -> Event:
+        """An event that computes nothing but decides what later events mean."""
+        for child in self.node.children:
+            if child.op == what and child.key == key:
+                break
+        else:
+            child = self.new_event(what, key)
+            self.add(child)
+        self.advance(child)
+        return child
+
+    def new_event(self, op, key: tuple) -> Event:
+        e = Event(op, self.node, key)
+        e.where = scope.where
+        return e
+
+    def add(self, e: Event) -> None:
+        """Hang a finished event behind `node` and keep the path state in step."""
+        self.sync()
+        self.node.add(e)
+        self.events += 1
+        self.state.apply(e)
+
+    def advance(self, e: Event) -> None:
+        if e is not self.node.next:
+            self.node.next = e
+        self.node = e
+        self.expect = e.next
+        self.reserve(e.end)
+
+    def clear_beyond(self, end: int) -> None:
+        """Forget the guesses past slot `end`: they belong to another branch."""
+        slots = self.slots
+        for i in range(end, len(slots)):
+            slots[i] = None
+
+    # -- replay ----------------------------------------------------------------------------------------------------
+
+    def find(self, op, tensors: list, key: tuple, types: tuple) -> Event | None:
+        """The successor of `node` that this call is, with its leaves bound; None where there is none."""
+        expected = self.expect
+        if expected.op is op and expected.key == key and expected.rest_types == types and self.bind(expected, tensors):
+            return expected
+        for child in reversed(self.node.children):
+            if child is expected or child.op is not op or child.rest_types != types or child.key != key:
+                continue
+            self.clear_beyond(self.node.end)
+            self.reserve(child.end)
+            if self.bind(child, tensors):
+                return child
+        return None
+
+    def bind(self, e: Event, tensors: list) -> bool:
+        """Whether the tensors are what `e` took; leaves first seen here are put into their slots."""
+        slots = self.slots
+        if len(tensors) != len(e.ins):
+            return False
+        undo: list[tuple[int, Any]] = []
+        for t, s, m in zip(tensors, e.ins, e.new, strict=True):
+            if slots[s] is t and (m is None or t._meta is m):
+                continue
+            if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m):
+                undo.append((s, slots[s]))
+                slots[s] = t
+                t._slot = s
+                continue
+            break
+        else:
+            return True
+        for s, before in undo:
+            slots[s] = before
+        return False
+
+    def bind_first(self, e: Event, tensors: list) -> bool:
+        """`bind` for the leading inputs of an event only; the others are looked up afterwards."""
+        slots = self.slots
+        self.reserve(e.end)
+        for t, s, m in zip(tensors, e.ins, e.new, strict=False):
+            if slots[s] is t and (m is None or t._meta is m):
+                continue
+            if m is None or t._meta is not m or t._run is not None or self.is_bound(t, m):
+                return False
+            slots[s] = t
+            t._slot = s
+        return True
+
+    def reserve(self, end: int) -> None:
+        """Make room for slots below `end`."""
+        if end > len(self.slots):
+            self.slots.extend([None] * (end + 64 - len(self.slots)))
+
+    def slot_in(self, e: Event, t, taken: dict[int, int]) -> int:
+        """The slot that `t` has, or was given while `e` is being made."""
+        return taken.get(id(t)) or self.slot_of(t)
+
+    def is_bound(self, t, m: Meta) -> bool:
+        slots = self.slots
+        if t._slot < self.node.end and slots[t._slot] is t:
+            return True
+        return m.requires_grad and any(slots[i] is t for i in range(1, self.node.end))
+
+    def slot_of(self, t) -> int:
+        """The slot of a tensor of this trace; 0 where it has none yet."""
+        slots, end = self.slots, self.node.end
+        if t._slot < end and slots[t._slot] is t:
+            if t._run is None or t._run is self.run:
+                latest = t._slot
+                return self.sync().mutated.get(latest, latest)
+        for i in range(end - 1, 0, -1):
+            if slots[i] is t:
+                return i
+        return 0
+
+    # -- recording -------------------------------------------------------------------------------------------------
+
+    def take(self, e: Event, t, taken: dict[int, int]) -> Value:
+        """The Value of tensor `t` as an input of the new event `e`; binds it as a leaf where it is new.
+
+        `taken` maps id(tensor) to the slot it was given while `e` is being made.
+        """
+        if id(t) in taken:
+            s = taken[id(t)]
+            e.ins += (s,)
+            e.new += (e.new[e.ins.index(s)],)
+            return self.state.values.get(s) or next(v for q, v in e.defs if q == s)
+        s = self.slot_of(t)
+        if s:
+            e.ins += (s,)
+            e.new += (None,)
+            taken[id(t)] = s
+            return self.state.values[s]
+        s = e.end
+        e.end += 1
+        self.reserve(e.end)
+        m = t._meta
+        value = Value(m.shape, m.dtype, None, 0, weak=getattr(t, "_weak", ""))
+        self.slots[s] = t
+        t._slot = s
+        e.ins += (s,)
+        e.new += (m,)
+        e.defs.append((s, value))
+        if m.requires_grad:
+            e.sources.append((value, s))
+        taken[id(t)] = s
+        return value
+
+    def must_close(self, op, tensors: list) -> bool:
+        """Whether the trace should be run before a new event is recorded behind it."""
+        node = self.node
+        if node is self.root:
+            return False
+        if node.depth >= config.max_pending:
+            return True
+        if node.stepped:
+            return any(t._leaf and t._run is not None and t._meta.requires_grad for t in tensors)
+        if op is not None and (not node.needs_grad):
+            first = self.node.path()[0] if node.depth < 64 else None
+            return first is not None and node.depth > 1 and first.op is op and first.where == errors.user_line()
+        return False
+
+    def close(self) -> None:
+        """Run the pending trace; every tensor that Python still holds gets its value."""
+        if self.node is self.root or self.busy:
+            return
+        self.busy = True
+        try:
+            closing.close(self)
+        finally:
+            self.busy = False
+
+
+class Local(threading.local):
+    def __init__(self):
+        self.rec = Recorder()
+
+
+local = Local()
+
+
+def current() -> Recorder:
+    """This thread's recorder."""
+    return local.rec
+
+
+# -- taking arguments apart ------------------------------------------------------------------------------------------
+
+
+def flatten(args: tuple, tensor_type: type, out: list) -> tuple[tuple, tuple]:
+    """(key, types) of call arguments, with tensors moved to `out`; lists and dicts become tuples in the key."""
+    key, types = [], []
+    for a in args:
+        kind = type(a)
+        if isinstance(a, tensor_type):
+            out.append(a)
+            key.append(HOLE)
+            types.append(None)
+        elif kind is tuple or kind is list or isinstance(a, (tuple, list)):
+            k, t = flatten(tuple(a), tensor_type, out)
+            key.append(k)
+            types.append((kind, t))
+        elif kind is slice:
+            k, t = flatten((a.start, a.stop, a.step), tensor_type, out)
+            key.append(("slice", k))
+            types.append((slice, t))
+        elif kind is dict:
+            k, t = flatten(tuple(a.values()), tensor_type, out)
+            key.append((tuple(a), k))
+            types.append((dict, t))
+        elif isinstance(a, np.ndarray):
+            t = tensor_type.from_array(a)
+            out.append(t)
+            key.append(HOLE)
+            types.append(None)
+        else:
+            key.append(a)
+            types.append(kind)
+    return tuple(key), tuple(types)
+
+
+def substitute(args: tuple, tensor_type: type, values) -> tuple:
+    """`args` with each tensor (and array) replaced by the next of `values`."""
+    made = []
+    for a in args:
+        kind = type(a)
+        if isinstance(a, (tensor_type, np.ndarray)):
+            made.append(next(values))
+        elif isinstance(a, (tuple, list)):
+            parts = substitute(tuple(a), tensor_type, values)
+            made.append(list(parts) if isinstance(a, list) else kind(*parts) if hasattr(a, "_fields") else parts)
+        elif kind is slice:
+            made.append(slice(*substitute((a.start, a.stop, a.step), tensor_type, values)))
+        elif kind is dict:
+            made.append(dict(zip(a, substitute(tuple(a.values()), tensor_type, values), strict=True)))
+        else:
+            made.append(a)
+    return tuple(made)
+
+
+__all__ = ["HOLE", "Local", "NOTHING", "Recorder", "Run", "Wild", "building", "current", "flatten", "from_numpy_dtype",
+           "local", "meta", "region", "substitute"]  # fmt: skip

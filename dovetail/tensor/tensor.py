@@ -1,0 +1,574 @@
+"""Tensor: the handle a user holds. Shape, dtype and gradient state are known at once; the value when somebody looks.
+
+The operations (`x + y`, `x.sum()`, ...) are assigned from `dovetail.ops` by the generated `ops/methods.py`; here is
+only what a Tensor is: its state, its ways to and from NumPy and Python, and its part in gradients.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from dovetail.base import dtypes
+from dovetail.base.dtypes import DType, from_numpy_dtype
+from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
+from dovetail.runtime import memory
+from dovetail.tensor.meta import Meta, contiguous_strides, meta, normal_strides
+
+_new = object.__new__
+
+
+class Size(tuple):
+    """A shape. A tuple that prints as torch.Size does and knows its number of elements."""
+
+    def numel(self) -> int:
+        n = 1
+        for s in self:
+            n *= s
+        return n
+
+    def __repr__(self) -> str:
+        return f"dovetail.Size({list(self)})"
+
+    def __add__(self, other):
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __getitem__(self, i):
+        got = tuple.__getitem__(self, i)
+        return Size(got) if isinstance(i, slice) else got
+
+
+class Tensor:
+    """An array of numbers on a device, with a gradient if asked for.
+
+    _meta     shape, dtype, device, gradient state (shared, see meta.py)
+    _run      the run of the trace that will compute the value; None when the value is there
+    _slot     the slot in that trace
+    _storage, _ptr  memory and address, when there is a value
+    _view     the tensor this one looks into while recording; _shared: its memory may be seen by others
+    _hist     how it was made, when its trace has been run but its gradient is still to come
+    """
+
+    _run: Any = None
+    _slot: int = 0
+    _storage: Any = None
+    _ptr: int = 0
+    _grad: Any = None
+    _hist: Any = None
+    _view: Any = None
+    _shared: bool = False
+    _leaf: bool = False
+    _version: int = 0
+    _weak: str = ""
+    _meta: Meta
+    __array_priority__ = 1000
+
+    def __init__(self, data: Any = (), dtype: Any = None):
+        made = Tensor.from_data(data, dtype)
+        self._meta, self._storage, self._ptr, self._shared = made._meta, made._storage, made._ptr, made._shared
+
+    # -- making -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def from_array(array: np.ndarray) -> Tensor:
+        """A tensor over the memory of a NumPy array (no copy where the strides are whole elements)."""
+        dtype = from_numpy_dtype(array.dtype)
+        if array.dtype.byteorder == ">" or any(s % max(array.itemsize, 1) for s in array.strides):
+            array = np.ascontiguousarray(array.astype(dtype.np))
+        storage = memory.from_array(array)
+        t = _new(Tensor)
+        strides = tuple(s // array.itemsize for s in array.strides)
+        t._meta = meta(tuple(array.shape), dtype, strides=normal_strides(array.shape, strides))
+        t._storage = storage
+        t._ptr = storage.ptr
+        t._shared = True
+        return t
+
+    @staticmethod
+    def from_data(data: Any, dtype: Any = None) -> Tensor:
+        """A tensor with a copy of `data`: numbers, nested sequences, arrays, tensors."""
+        return Tensor.from_array(array_from(data, None if dtype is None else dtypes.as_dtype(dtype)))
+
+    @staticmethod
+    def empty(shape: tuple[int, ...], dtype: DType) -> Tensor:
+        """A tensor whose content is whatever was in the memory."""
+        m = meta(shape, dtype)
+        t = _new(Tensor)
+        t._meta = m
+        t._storage = memory.allocate(m.nbytes)
+        t._ptr = t._storage.ptr
+        return t
+
+    @staticmethod
+    def zeros_like(other: Tensor) -> Tensor:
+        t = Tensor.empty(other._meta.shape, other._meta.dtype)
+        ctypes.memset(t._ptr, 0, t._meta.nbytes)
+        return t
+
+    # -- facts ------------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._meta.shape)
+
+    @property
+    def dtype(self) -> DType:
+        return self._meta.dtype
+
+    @property
+    def device(self):
+        return self._meta.device
+
+    @property
+    def ndim(self) -> int:
+        return len(self._meta.shape)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._meta.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._leaf or not self._meta.requires_grad
+
+    @property
+    def itemsize(self) -> int:
+        return self._meta.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._meta.nbytes
+
+    @property
+    def is_cuda(self) -> bool:
+        return self._meta.device.type == "cuda"
+
+    @property
+    def layout(self) -> str:
+        return "strided"
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return len(self._meta.shape)
+
+    ndimension = dim
+
+    def size(self, dim: int | None = None):
+        """The shape, or one size of it."""
+        return Size(self._meta.shape) if dim is None else self._meta.shape[dim]
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._meta.numel
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        return self._meta.dtype.itemsize
+
+    def stride(self, dim: int | None = None):
+        """Steps between neighbours along each dim, in elements."""
+        self._settle()
+        strides = self._meta.strides or contiguous_strides(self._meta.shape)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        self._settle()
+        return self._meta.strides is None
+
+    def storage_offset(self) -> int:
+        self._settle()
+        return (self._ptr - self._storage.ptr) // self._meta.dtype.itemsize
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        self._settle()
+        return self._ptr
+
+    def is_floating_point(self) -> bool:
+        return self._meta.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        return self._meta.dtype.kind == "c"
+
+    def is_signed(self) -> bool:
+        return self._meta.dtype.is_signed
+
+    def get_device(self) -> int:
+        return -1
+
+    # -- the value --------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Make sure the value is there: run the trace it is pending in."""
+        run = self._run
+        if run is None:
+            return
+        from dovetail.tensor.recorder import current
+
+        rec = current()
+        if run is rec.run:
+            rec.close()
+            if self._run is None:
+                return
+        from dovetail.tensor.closing import foreign
+
+        other = foreign(self)
+        if self._run is not None:
+            self._storage, self._ptr, self._meta, self._run = other._storage, other._ptr, other._meta, None
+
+    def _array(self) -> np.ndarray:
+        """The value as a NumPy view for use inside the engine (does not count as seen by the user)."""
+        self._settle()
+        return self._memory()
+
+    def _memory(self) -> np.ndarray:
+        """What is in the tensor's memory now, whether or not a trace is about to write it."""
+        m = self._meta
+        strides = None if m.strides is None else tuple(s * m.dtype.itemsize for s in m.strides)
+        return memory.as_array(self._storage, self._ptr, m.shape, m.dtype, strides)
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The value as a NumPy array that shares this tensor's memory.
+
+        Raises GradientError for a tensor that requires grad; `force=True` detaches first.
+        """
+        if self._meta.requires_grad and not force:
+            raise GradientError(
+                message("numpy", "can't call numpy() on a tensor that requires grad, since NumPy does not record gradients", [("tensor", self)],
+                        "Use x.detach().numpy()")
+            )
+        if self._meta.dtype.name == "bfloat16":
+            raise DTypeError(message("numpy", "NumPy has no bfloat16: got unsupported ScalarType BFloat16", [("tensor", self)], "Use x.float().numpy()"))
+        array = self._array()
+        self._note_sharing()
+        return array
+
+    def _note_sharing(self) -> None:
+        if not self._shared:
+            self._shared = True
+            from dovetail.tensor.closing import forget_leaves
+
+            forget_leaves()
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        m = self._meta
+        if m.numel != 1:
+            raise ArgumentError(
+                message("item", f"a tensor with {m.numel} elements cannot be converted to a number", [("tensor", self)],
+                        "Pick one element, x[0].item(), reduce it, x.mean().item(), or use x.tolist()")
+            )
+        if self._run is not None:
+            self._settle()
+            m = self._meta
+        reader = READERS.get(m.dtype.name)
+        return reader.from_address(self._ptr).value if reader is not None else self._array().item()
+
+    def tolist(self) -> Any:
+        """The value as nested Python lists of numbers."""
+        return self._array().tolist()
+
+    def __bool__(self) -> bool:
+        if self._meta.numel != 1:
+            kind = "no values" if self._meta.numel == 0 else f"{self._meta.numel} values"
+            raise ArgumentError(
+                message("bool", f"the truth value of a tensor with {kind} is ambiguous: Boolean value of Tensor with {kind.replace(str(self._meta.numel), 'more than one').replace('values', 'value') if self._meta.numel else 'no values'} is ambiguous",
+                        [("tensor", self)], "Say which: x.any(), x.all(), or compare a single element")
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self._meta.dtype.kind not in "iub" or self._meta.numel != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self._meta.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._meta.shape[0]
+
+    def __iter__(self):
+        if not self._meta.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self._meta.shape[0]))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._meta.numel == 1 and not self._meta.shape and spec:
+            return format(self.item(), spec)
+        return object.__format__(self, spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        from dovetail.tensor.printing import tensor_text
+
+        return tensor_text(self)
+
+    # -- gradients ----------------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() has added up for this tensor, or None."""
+        g = self._grad
+        if g is None or isinstance(g, Tensor):
+            return g
+        return g.open(self)
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            if value._meta.shape != self._meta.shape:
+                raise ArgumentError(message("grad", "the assigned gradient has another shape than its tensor", [("tensor", self), ("grad", value)]))
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients (or stop asking), in place. Raises GradientError for integer tensors and for non-leaves."""
+        if requires_grad and not self._meta.dtype.is_differentiable:
+            raise GradientError(message("requires_grad_", "only Tensors of floating point and complex dtype can require gradients", [("tensor", self)], "x = x.float() first"))
+        if requires_grad == self._meta.requires_grad:
+            self._leaf = self._leaf or (requires_grad and self._hist is None and self._run is None)
+            return self
+        if not requires_grad and not self._leaf:
+            raise GradientError(message("requires_grad_", "you can only change requires_grad flags of leaf variables", [("tensor", self)], "Use x.detach() for a tensor without gradient"))
+        from dovetail.tensor.closing import forget_leaves
+        from dovetail.tensor.recorder import current
+
+        current().close()
+        self._settle()
+        self._meta = self._meta.with_grad(requires_grad)
+        self._leaf = requires_grad
+        forget_leaves()
+        current().enter_root()
+        return self
+
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf it depends on.
+
+        gradient: d(objective)/d(self), needed unless self has one element. retain_graph: allow a second backward.
+        Raises GradientError where nothing requires grad, or where the graph has been freed already.
+        """
+        from dovetail.tensor.autograd import backward
+
+        keep = create_graph if retain_graph is None else retain_graph
+        targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        backward([self], [gradient], keep, create_graph, targets)
+
+    def detach(self) -> Tensor:
+        """The same values and memory without gradient."""
+        if self._run is not None and not self._leaf:
+            from dovetail.ops.shape import detach
+
+            return detach(self)
+        return self._alias(self._meta.shape, self._meta.strides, 0)
+
+    @property
+    def data(self) -> Tensor:
+        """The same values and memory without gradient, not tracked by version checks."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        from dovetail.tensor.closing import forget_leaves
+        from dovetail.tensor.recorder import current
+
+        value._settle()
+        current().close()
+        m = value._meta
+        self._meta = meta(m.shape, m.dtype, m.device, self._meta.requires_grad, m.strides)
+        self._storage, self._ptr, self._run = value._storage, value._ptr, None
+        self._shared = value._shared = True
+        forget_leaves()
+        current().enter_root()
+
+    def _alias(self, shape: tuple, strides: tuple | None, offset: int) -> Tensor:
+        """A tensor without gradient over (part of) this one's memory. offset in elements."""
+        self._settle()
+        self._note_sharing()
+        t = _new(Tensor)
+        m = self._meta
+        t._meta = meta(shape, m.dtype, m.device, False, strides)
+        t._storage = self._storage
+        t._ptr = self._ptr + offset * m.dtype.itemsize
+        t._shared = True
+        return t
+
+    # -- copies and pickles -------------------------------------------------------------------------------------------
+
+    def _copy_concrete(self) -> Tensor:
+        t = Tensor.empty(self._meta.shape, self._meta.dtype)
+        memory.as_array(t._storage, t._ptr, t._meta.shape, t._meta.dtype)[...] = self._array()
+        return t
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            raise GradientError(message("deepcopy", "only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol", [("tensor", self)], "Copy x.detach().clone() instead"))
+        t = self._copy_concrete()
+        t.__class__ = self.__class__
+        memo[id(self)] = t
+        t._leaf = self._leaf
+        t._meta = t._meta.with_grad(self._meta.requires_grad)
+        if self._grad is not None:
+            import copy
+
+            t._grad = copy.deepcopy(self.grad, memo)
+        for name, value in self.__dict__.items():
+            if not name.startswith("_"):
+                import copy
+
+                t.__dict__[name] = copy.deepcopy(value, memo)
+        return t
+
+    def __reduce__(self):
+        if not self.is_leaf:
+            raise GradientError(message("pickle", "only leaf tensors can be pickled", [("tensor", self)], "Pickle x.detach() instead"))
+        extra = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        array = self._array().copy()
+        return (restore_tensor, (type(self), array if self._meta.dtype.name != "bfloat16" else array.view(np.uint16), self._meta.dtype, self._meta.requires_grad, extra))
+
+
+def restore_tensor(kind: type, array: np.ndarray, dtype: DType, requires_grad: bool, extra: dict) -> Tensor:
+    t = Tensor.from_array(np.ascontiguousarray(array).view(dtype.np).reshape(array.shape))
+    t.__class__ = kind
+    if requires_grad:
+        t._meta = t._meta.with_grad(True)
+        t._leaf = True
+    t.__dict__.update(extra)
+    return t
+
+
+def fresh(m: Meta, run: Any, slot: int) -> Tensor:
+    """A tensor to be computed by `run`."""
+    t = _new(Tensor)
+    t._meta = m
+    t._run = run
+    t._slot = slot
+    return t
+
+
+READERS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int64": ctypes.c_int64, "int32": ctypes.c_int32,
+           "bool": ctypes.c_bool, "int16": ctypes.c_int16, "int8": ctypes.c_int8, "uint8": ctypes.c_uint8}  # fmt: skip
+
+
+def array_from(data: Any, dtype: DType | None) -> np.ndarray:
+    """A fresh NumPy array with the values of `data`, in torch's default dtypes."""
+    if isinstance(data, Tensor):
+        array = data._array()
+        return np.array(array, dtype=dtype.np if dtype else array.dtype, order="C", copy=True)
+    if isinstance(data, (np.ndarray, np.generic)):
+        from_numpy_dtype(data.dtype)
+        return np.array(data, dtype=dtype.np if dtype else data.dtype, order="C", copy=True)
+    if isinstance(data, (list, tuple)) and data and contains_tensor(data):
+        data = unpack(data)
+    if not isinstance(data, (bool, int, float, complex, list, tuple)) and hasattr(data, "__array__"):
+        return array_from(np.asarray(data), dtype)
+    try:
+        array = np.array(data, order="C")
+    except ValueError as e:
+        raise ArgumentError(message("tensor", "the nested sequences have different lengths", [], "Every row must have the same length")) from e
+    except OverflowError as e:
+        raise ArgumentError(message("tensor", "an integer does not fit into 64 bits", [])) from e
+    if array.dtype == object or array.dtype.kind in "USmM":
+        raise DTypeError(message("tensor", f"cannot make a tensor of {type(data).__name__} holding {array.dtype}", [], "Tensors hold numbers and booleans"))
+    if dtype is not None:
+        return array.astype(dtype.np)
+    if not array.size and array.dtype == np.float64:
+        return array.astype(dtypes.default_dtype().np)
+    if array.dtype.kind in "fc" and not has_numpy_element(data):
+        wanted = dtypes.default_dtype()
+        return array.astype((wanted if array.dtype.kind == "f" else wanted.to_complex()).np)
+    if array.dtype.kind == "u" and array.dtype != np.uint8:
+        return array.astype(np.int64)
+    return array
+
+
+def has_numpy_element(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic)) and not isinstance(data, float)
+
+
+def contains_tensor(data: Any) -> bool:
+    return any(isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and contains_tensor(x)) for x in data)
+
+
+def unpack(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data._array()
+    return [unpack(x) for x in data] if isinstance(data, (list, tuple)) else data
+
+
+class Parameter(Tensor):
+    """A tensor that a Module trains: it requires grad unless told otherwise, and assigning it to a Module registers it.
+
+    data: the starting values; the parameter shares their memory.
+    """
+
+    _leaf = True
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True):
+        return _new(cls)
+
+    def __init__(self, data: Any = None, requires_grad: bool = True):
+        if data is None:
+            data = Tensor.empty((0,), dtypes.default_dtype())
+        if not isinstance(data, Tensor):
+            data = Tensor.from_data(data)
+        if requires_grad and not data._meta.dtype.is_differentiable:
+            raise GradientError(message("Parameter", "only Tensors of floating point and complex dtype can require gradients", [("data", data)], "Pass requires_grad=False, or data.float()"))
+        data._settle()
+        self._meta = data._meta.with_grad(requires_grad)
+        self._storage, self._ptr = data._storage, data._ptr
+        self._shared = data._shared
+        self._leaf = True
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        return super().__deepcopy__(memo)  # type: ignore[return-value]
+
+
+class Buffer(Tensor):
+    """A tensor that assigning to a Module registers as a buffer."""
+
+    _buffer = True
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True):
+        return _new(cls)
+
+    def __init__(self, data: Any = None, *, persistent: bool = True):
+        data = Tensor.empty((0,), dtypes.default_dtype()) if data is None else data
+        data._settle()
+        self._meta, self._storage, self._ptr, self._shared = data._meta, data._storage, data._ptr, data._shared
+        self.persistent = persistent

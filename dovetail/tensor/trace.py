@@ -1,0 +1,112 @@
+"""The trie of traces: what came at each point of a program before, so that a replay costs a few comparisons.
+
+An `Event` is one call of an op (or one macro call: backward, optimizer update) at one point of a trace. Its inputs
+and outputs are *slots*, numbered along the path from the root. Slot 0 is never a tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.ir.core import Node, Value
+from dovetail.tensor.meta import Meta
+
+
+class Wild:
+    """Stands in a remembered call for a Python number that became an input: equal to any number of its type."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type):
+        self.kind = kind
+
+    def __eq__(self, other) -> bool:
+        return type(other) is self.kind or (isinstance(other, Wild) and other.kind is self.kind)
+
+    def __hash__(self) -> int:
+        return hash(self.kind)
+
+    def __repr__(self) -> str:
+        return f"<any {self.kind.__name__}>"
+
+
+class Hole:
+    """Stands in a remembered call where a tensor was given. Equal to nothing but itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<tensor>"
+
+
+HOLE = Hole()
+
+
+class Event:
+    """One call at one point of a trace.
+
+    op, key     what was called, and its arguments with HOLE for tensors (`key` is compared with types)
+    ins         slots of the tensor inputs; new[i] is the Meta of input i where it is a leaf first seen here, else None
+    outs        (slot, Meta, view base slot or 0) of the tensors made
+    repoints    (old slot, new slot, Meta): tensors given a new value in place
+    defs        (slot, Value) made known here; nodes: what the body added to the graph
+    a0, a1, a2, rest, m0, o0: the quick form, used when the event is `simple` (one to three tensors, one fresh result)
+    """
+
+    __slots__ = (
+        "op", "key", "ins", "new", "outs", "repoints", "defs", "nodes", "parent", "children", "next", "end", "depth",
+        "count", "given", "a0", "a1", "a2", "rest", "rest_types", "m0", "o0", "result", "numbers", "where", "stepped", "needs_grad", "extra",
+        "frees", "sources", "closings", "views", "checks", "forget",
+    )  # fmt: skip
+
+    def __init__(self, op, parent: Event | None, key: tuple = ()):
+        self.op, self.parent, self.key = op, parent, key
+        self.ins: tuple[int, ...] = ()
+        self.new: tuple[Meta | None, ...] = ()
+        self.outs: list[tuple[int, Meta, int]] = []
+        self.repoints: list[tuple[int, int, Meta]] = []
+        self.defs: list[tuple[int, Value]] = []
+        self.nodes: list[Node] = []
+        self.children: list[Event] = []
+        self.next: Event = NOTHING
+        self.end = parent.end if parent else 1
+        self.depth = parent.depth + 1 if parent else 0
+        self.count = self.given = self.a0 = self.a1 = self.a2 = 0
+        self.rest: tuple = ()
+        self.rest_types: tuple = ()
+        self.m0: Meta | None = None
+        self.o0 = 0
+        self.result: Any = None
+        self.numbers: tuple = ()
+        self.where: tuple[str, int, str] = ("", 0, "")
+        self.stepped = parent.stepped if parent else False
+        self.needs_grad = parent.needs_grad if parent else False
+        self.extra: Any = None
+        self.frees: set[Value] = set()
+        self.sources: list[tuple[Value, int]] = []
+        self.closings: Any = None
+        self.views = parent.views if parent else False
+        self.checks: list = []
+        self.forget = False
+
+    def path(self) -> list[Event]:
+        """The events from the root (left out) to this one."""
+        events, e = [], self
+        while e.parent is not None:
+            events.append(e)
+            e = e.parent
+        events.reverse()
+        return events
+
+    def add(self, child: Event) -> None:
+        self.children.append(child)
+        self.next = child
+
+    def __repr__(self) -> str:
+        return f"Event({getattr(self.op, 'name', self.op)}, ins={self.ins}, outs={[s for s, *_ in self.outs]})"
+
+
+NOTHING: Event = Event.__new__(Event)  # the successor of an event that has none: matches no call
+for _name, _value in dict(op=None, count=0, given=0, a0=0, a1=0, a2=0, children=[], key=(), rest=(), parent=None).items():
+    setattr(NOTHING, _name, _value)
+NOTHING.next = NOTHING
