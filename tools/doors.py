@@ -1,0 +1,272 @@
+"""Write the doors: the flat, committed files that say which public name is which function.
+
+    python tools/doors.py            # write them; run it after adding or renaming an op
+    python tools/doors.py --check    # exit 1 and name what is stale; a test does the same
+
+An op says where it shows (`@op(method=True, functional=True, inplace=True, also=("special.expit",))`). A plain name in
+`also` shows wherever the op shows; "Tensor.name" is a method, "special.name" stands in the door dovetail/special.py.
+Everything public that is no op is listed below, by the file it lives in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent.parent
+if "dovetail" not in sys.modules:  # the package without its door, which may be stale and fail
+    sys.modules["dovetail"] = ModuleType("dovetail")
+    sys.modules["dovetail"].__path__ = [str(ROOT / "dovetail")]
+
+HEADER = "written by tools/doors.py; run it after adding or renaming an op."
+HIDDEN_OP_FILES = {"primitives", "methods"}
+
+TOP = {  # file -> public names at dovetail.*
+    "dovetail.base.config": ["config"],
+    "dovetail.base.device": ["device"],
+    "dovetail.base.dtypes": [
+        "DType as dtype", "float16", "bfloat16", "float32", "float64", "half", "float", "double", "uint8", "int8", "int16",
+        "short", "int32", "int", "int64", "long", "bool", "complex64", "complex128", "finfo", "iinfo", "promote_types",
+        "get_default_dtype", "set_default_dtype",
+    ],
+    "dovetail.base.errors": [
+        "ArgumentError", "DeviceError", "DimError", "DovetailError", "DovetailWarning", "DTypeError", "FileError",
+        "GradientError", "MissingExtra", "NotCovered", "NotCoveredImport", "ShapeError",
+    ],
+    "dovetail.base.version": ["__version__"],
+    "dovetail.tensor.modes": [
+        "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+    ],
+    "dovetail.tensor.random": ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"],
+    "dovetail.tensor.tensor": ["Size", "Tensor"],
+}
+LAZY = {  # loaded on first use, since an import of dovetail should cost little
+    "autograd", "backends", "cuda", "data", "datasets", "keras", "linalg", "nn", "optim", "random", "special", "tf", "utils",
+    "vision",
+}
+PASS_ON = {  # doors that show another file's public names: door -> file
+    "dovetail.utils.data": "dovetail.data",
+}
+
+
+# ------------------------------------------------------------------ what the ops say
+
+
+class Shown:
+    """One public name of an op: `where` it shows, and the expression that finds it (file, attribute, in place?)."""
+
+    def __init__(self, where: str, name: str, file: str, attribute: str, inplace: bool = False):
+        self.where, self.name, self.file, self.attribute, self.inplace = where, name, file, attribute, inplace
+
+    @property
+    def expression(self) -> str:
+        """What finds it inside its file."""
+        return self.attribute + (".inplace" if self.inplace else "")
+
+
+def op_files() -> list[str]:
+    """The files of the ops room."""
+    return sorted(path.stem for path in (ROOT / "dovetail" / "ops").glob("[a-z]*.py") if path.stem not in HIDDEN_OP_FILES)
+
+
+def ops_of(file: str) -> Iterable[tuple[str, object]]:
+    """(attribute, wrapper) of every op made in the file."""
+    module = importlib.import_module(f"dovetail.ops.{file}")
+    for attribute, thing in vars(module).items():
+        made = None if attribute.startswith("_") else getattr(thing, "op", None)
+        if made is not None and getattr(thing, "__module__", "") == module.__name__:
+            yield attribute, made
+
+
+def shown(file: str, attribute: str, op) -> Iterable[Shown]:
+    """Every public name of one op."""
+    flags = op.flags
+    rooms = [room for room in ("top", "method", "functional") if flags[room]]
+    for name in (op.name, *(name for name in flags["also"] if "." not in name)):
+        for room in rooms:
+            yield Shown(room, name, file, attribute)
+            if flags["inplace"] and not name.startswith("__"):
+                yield Shown(room, name + "_", file, attribute, True)
+    for full in flags["also"]:
+        room, _, name = full.rpartition(".")
+        if room == "Tensor":
+            inplace = flags["inplace"] and name.endswith("_") and not name.endswith("__") or in_place_operator(name)
+            yield Shown("method", name, file, attribute, inplace)
+        elif room:
+            yield Shown(room, name, file, attribute)
+
+
+def in_place_operator(name: str) -> bool:
+    """Whether a method is `x += y` or its like."""
+    return bool(re.fullmatch(r"__i(add|sub|mul|truediv|floordiv|mod|pow|and|or|xor|lshift|rshift)__", name))
+
+
+def gather() -> dict[str, dict[str, Shown]]:
+    """Public names by where they show."""
+    found: dict[str, dict[str, Shown]] = defaultdict(dict)
+    for file in op_files():
+        for attribute, op in ops_of(file):
+            for name in shown(file, attribute, op):
+                before = found[name.where].setdefault(name.name, name)
+                if (before.file, before.attribute) != (file, attribute):
+                    raise SystemExit(f"two ops want to be {name.where} {name.name}: {before.file}.{before.attribute}, {file}.{attribute}")
+    return found
+
+
+# ------------------------------------------------------------------ the doors
+
+
+def import_lines(names: Iterable[Shown]) -> list[str]:
+    """`from dovetail.ops.reduce import amax` lines, and assignments for what is no plain name of its file."""
+    rows, later = [], []
+    for shown in sorted(names, key=lambda s: (s.file, s.name)):
+        if shown.inplace:
+            later.append(f"{shown.name} = {shown.file}.{shown.expression}")
+        else:
+            rows.append(f"from dovetail.ops.{shown.file} import {shown.attribute}" + (f" as {shown.name}" if shown.name != shown.attribute else ""))
+    files = sorted({s.file for s in names if s.inplace})
+    return [f"from dovetail.ops import {', '.join(files)}"] * bool(files) + rows + later
+
+
+def top_door(found: dict[str, dict[str, Shown]]) -> str:
+    """dovetail/__init__.py"""
+    lines, names = [], []
+    for file, things in TOP.items():
+        for thing in things:
+            lines.append(f"from {file} import {thing}")
+            names.append(thing.rpartition(" ")[2])
+    taken = set(names)
+    lines += import_lines([s for s in found["top"].values() if s.name not in taken])
+    names += sorted(set(found["top"]) - taken)
+    lazy = sorted(name for name in LAZY if exists(f"dovetail.{name}"))
+    return f'''"""Dovetail: PyTorch's and Keras's dialects over one compiled engine.
+
+    import dovetail                     # tensors and functions, by torch's names
+    import dovetail.nn as nn            # modules, layers, losses
+    from dovetail import keras          # the Keras dialect
+
+This file is a door, {HEADER}
+"""
+
+# ruff: noqa: A004, E501, I001, F401
+from dovetail.ops import methods  # gives Tensor its methods
+{chr(10).join(lines)}
+
+LAZY = {lazy!r}
+__all__ = {names + lazy!r}
+
+
+def __getattr__(name):
+    """Rooms that are loaded on first use."""
+    import importlib
+
+    if name in LAZY:
+        return importlib.import_module("dovetail." + name)
+    from dovetail.base.names import missing
+
+    raise missing("dovetail", name, __all__)
+
+
+def __dir__():
+    return __all__
+'''
+
+
+def methods_door(found: dict[str, dict[str, Shown]]) -> str:
+    """dovetail/ops/methods.py"""
+    names = found["method"].values()
+    files = sorted({s.file for s in names})
+    rows = [f"Tensor.{s.name} = {s.file}.{s.expression}" for s in sorted(names, key=lambda s: (s.file, s.name))]
+    return f'''"""Tensor's methods: a method is the op itself, so calling it costs no more than calling the function.
+
+This file is a door, {HEADER}
+"""
+
+# mypy: ignore-errors
+from dovetail.ops import {", ".join(files)}
+from dovetail.tensor.tensor import Tensor
+
+{chr(10).join(rows)}
+'''
+
+
+def names_door(path: str, names: Iterable[Shown], what: str) -> str:
+    """A door that holds ops only: nn.functional, special, linalg."""
+    names = list(names)
+    return f'''"""{what}
+
+This file is a door, {HEADER}
+"""
+
+# ruff: noqa: A004, E501, I001, F401
+{chr(10).join(import_lines(names))}
+
+__all__ = {sorted(s.name for s in names)!r}
+'''
+
+
+def pass_on_door(file: str) -> str:
+    """A door that shows another file's public names."""
+    names = importlib.import_module(file).__all__
+    rows = ",\n".join(f"    {name}" for name in sorted(names))
+    return f'''"""Another spelling of `{file}`.
+
+This file is a door, {HEADER}
+"""
+
+from {file} import (
+{rows},
+)
+
+__all__ = {sorted(names)!r}
+'''
+
+
+def exists(module: str) -> bool:
+    """Whether the file or folder of a module is there, or is a door about to be written."""
+    place = ROOT.joinpath(*module.split("."))
+    return place.with_suffix(".py").exists() or (place / "__init__.py").exists() or module in {"dovetail.special", "dovetail.utils"}
+
+
+def doors() -> dict[Path, str]:
+    """Path -> text of every door."""
+    found = gather()
+    made = {
+        "dovetail/__init__.py": top_door(found),
+        "dovetail/ops/methods.py": methods_door(found),
+    }
+    if found["functional"]:
+        made["dovetail/nn/functional.py"] = names_door("nn.functional", found["functional"].values(), "Functions of layers, activations and losses.")
+    for room in sorted(set(found) - {"top", "method", "functional"}):
+        made[f"dovetail/{room.replace('.', '/')}.py"] = names_door(room, found[room].values(), f"torch.{room}'s names.")
+    for door, file in PASS_ON.items():
+        if getattr(importlib.import_module(file), "__all__", None):
+            made["/".join(door.split(".")) + ".py"] = pass_on_door(file)
+    return {ROOT / path: text for path, text in made.items()}
+
+
+def stale() -> list[Path]:
+    """Doors whose file is not what this tool would write."""
+    return [path for path, text in doors().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+def main(words: list[str]) -> int:
+    """Write or check."""
+    if words == ["--check"]:
+        for path in (old := stale()):
+            print(f"stale: {path.relative_to(ROOT)} (run tools/doors.py)")
+        return 1 if old else 0
+    for path, text in doors().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
