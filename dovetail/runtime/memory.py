@@ -44,33 +44,45 @@ class Storage:
     ptr       address of the first byte; a multiple of 64 for blocks made by `allocate`
     nbytes    how many bytes were asked for
     owner     the NumPy uint8 array over the block, or a view of a foreign array
-    exported  whether NumPy views of the block may exist
+    home      the size class the block returns to; None for foreign memory
     """
 
-    __slots__ = ("ptr", "nbytes", "block", "exported", "__weakref__")
+    __slots__ = ("ptr", "nbytes", "block", "__weakref__")
 
     def __init__(self, block: Block, nbytes: int):
         self.ptr = block.ptr
         self.nbytes = nbytes
         self.block = block
-        self.exported = False
 
     @property
     def owner(self) -> np.ndarray:
         return self.block.owner
 
+    @property
+    def home(self) -> SizeClass | None:
+        return self.block.home
+
+    @property
+    def exported(self) -> bool:
+        """Whether NumPy (or whoever else the memory belongs to) can still see this memory."""
+        block = self.block
+        if sys.getrefcount(block.owner) > 2:
+            return True
+        # A foreign array: our view refers to its memory; a second reference is somebody else's.
+        return block.home is None and (type(block.owner.base) is not np.ndarray or sys.getrefcount(block.owner.base) > 2)
+
     def __del__(self, getrefcount=sys.getrefcount):
         block = self.block
-        # A refcount of 2 is the block's own reference and getrefcount's argument: no NumPy view is left.
-        if self.exported and (block.home is None or getrefcount(block.owner) > 2):
-            return
         home = block.home
+        # A refcount of 2 is the block's own reference and getrefcount's argument: no NumPy view is left.
+        if home is None or getrefcount(block.owner) > 2:
+            return
         home.append(block)
         if len(home) > home.most:
             home.pool.settle(home)
 
     def __repr__(self) -> str:
-        return f"Storage({self.nbytes} bytes at {self.ptr:#x}{', seen by NumPy' if self.exported else ''})"
+        return f"Storage({self.nbytes} bytes at {self.ptr:#x})"
 
 
 class SizeClass(list):
@@ -265,9 +277,7 @@ def from_array(array: np.ndarray) -> Storage:
         low, high = byte_bounds(array)
         nbytes = high - low
         owner = array_at(low, (nbytes,), np.uint8, array, array.flags.writeable)
-    storage = Storage(Block(low, owner, None), nbytes)
-    storage.exported = True
-    return storage
+    return Storage(Block(low, owner, None), nbytes)
 
 
 def byte_bounds(array: np.ndarray) -> tuple[int, int]:
@@ -290,7 +300,6 @@ def as_array(
     """
     if type(dtype) is DType:
         dtype = dtype.np
-    storage.exported = True
     owner = storage.owner
     return np.ndarray(shape, dtype, owner, ptr - owner.__array_interface__["data"][0], strides)
 
