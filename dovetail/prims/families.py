@@ -8,4 +8,6 @@ SCAN = "scan"  # running folds along one dim
 INDEX = "index"  # gather, scatter and their kin: addresses come from data
 SORT = "sort"
 CONTRACT = "contract"  # sums of products: matmul in all its forms
+CONV = "conv"  # convolution and its two gradients: products over windows
+WINDOW = "window"  # folds over windows that slide along the last dims (pooling), and the windows themselves
 HOST = "host"  # runs in NumPy, called back from the compiled program
