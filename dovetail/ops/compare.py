@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-import dovetail.prims as p
+import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import DTypeError, message
 from dovetail.ir.core import Value

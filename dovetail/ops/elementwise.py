@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-import dovetail.prims as p
+import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.ir.core import Value

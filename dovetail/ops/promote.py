@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-import dovetail.prims as p
+import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import DTypeError, message

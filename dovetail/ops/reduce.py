@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import math
 
-import dovetail.prims as p
+import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DimError, DTypeError, message
 from dovetail.ir.core import Value

@@ -6,7 +6,7 @@ import builtins
 
 import numpy as np
 
-import dovetail.prims as p
+import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DimError, DTypeError, ShapeError, message
 from dovetail.ir.core import Value
@@ -777,7 +777,7 @@ def meshgrid(*tensors, indexing="ij"):
         for i, x in enumerate(xs)
     ]
     if indexing == "xy" and len(xs) > 1:
-        grids = [swapped("meshgrid", g, 0, 1) for g in (grids[1], grids[0], *grids[2:])]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)
 
 

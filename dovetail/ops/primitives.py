@@ -1,0 +1,98 @@
+"""Every primitive under one short name: op files say `import dovetail.ops.primitives as p` and write p.exp(x)."""
+
+# ruff: noqa: F401
+import dovetail.prims.sugar as sugar
+from dovetail.prims.contract import contract
+from dovetail.prims.elementwise import abs_ as abs
+from dovetail.prims.elementwise import (
+    acos,
+    acosh,
+    add,
+    angle,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    ceil,
+    conj,
+    convert,
+    copysign,
+    cos,
+    cosh,
+    detach,
+    digamma,
+    div,
+    eq,
+    erf,
+    erfc,
+    erfinv,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    floor_divide,
+    fmod,
+    ge,
+    gt,
+    hypot,
+    identity,
+    imag,
+    is_finite,
+    is_inf,
+    is_nan,
+    le,
+    lgamma,
+    log,
+    log1p,
+    log2,
+    log10,
+    logical_not,
+    lt,
+    make_complex,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    nextafter,
+    polygamma,
+    real,
+    reciprocal,
+    remainder,
+    rsqrt,
+    shift_left,
+    shift_right,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    sub,
+    tan,
+    tanh,
+    trunc,
+    where,
+)
+from dovetail.prims.elementwise import pow_ as pow
+from dovetail.prims.elementwise import round_ as round
+from dovetail.prims.index import gather, gather_nd, index_add, scatter, scatter_add, scatter_nd, take
+from dovetail.prims.make import full, iota, literal, random_bits
+from dovetail.prims.reduce import (
+    argmax,
+    argmin,
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+)
+from dovetail.prims.scan import cummax, cummin, cumprod, cumsum, latest_hit, logcumsumexp
+from dovetail.prims.shape import broadcast, concat, pad, reshape, transpose, update_slice
+from dovetail.prims.shape import slice_ as slice
+from dovetail.prims.sort import argsort
