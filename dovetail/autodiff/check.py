@@ -34,6 +34,10 @@ def direction_like(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
     return random.standard_normal(x.shape) if x.dtype.kind == "f" else np.zeros(x.shape, x.dtype)
 
 
+def moved(arrays: Sequence[np.ndarray], move: Sequence[np.ndarray], by: float) -> list[np.ndarray]:
+    return [a + by * m if a.dtype.kind in "fc" else a for a, m in zip(arrays, move, strict=True)]
+
+
 def gradient_function(function: Callable, weights: Sequence[float]) -> Callable:
     """The function that gives the gradients of sum(weight * output) for all differentiable inputs.
 
@@ -74,8 +78,7 @@ def check_once(function: Callable, arrays, random, step: float, tolerance: float
     analytic = vector_products(function, arrays, outs, weights)
     for _ in range(3):
         move = [direction_like(random, a) for a in arrays]
-        high = evaluate(forward, [a + step * m if a.dtype.kind in "fc" else a for a, m in zip(arrays, move, strict=True)])
-        low = evaluate(forward, [a - step * m if a.dtype.kind in "fc" else a for a, m in zip(arrays, move, strict=True)])
+        high, low = (evaluate(forward, moved(arrays, move, way)) for way in (step, -step))
         slope = sum(inner(w, (high[i] - low[i]) / (2 * step)) for i, w in zip(outs, weights, strict=True))
         ours = sum(inner(g, m) for g, m in zip(analytic, move, strict=True) if g is not None)
         scale = max(abs(slope), abs(ours), 1.0)

@@ -28,12 +28,14 @@ class Value:
     """The result of a node, or an input of a graph (`node` is None).
 
     weak: stands for a Python number ("int" or "float"), so it does not raise the dtype of what it meets.
-    custom: None, or the gradient that replaces the one of the nodes behind this value (autodiff.gradient.with_gradient).
+    custom: None, or a gradient that stands for the nodes behind this value (autodiff.gradient.with_gradient).
     """
 
     __slots__ = ("node", "index", "shape", "dtype", "weak", "name", "custom")
 
-    def __init__(self, shape: Shape, dtype: DType, node: Node | None = None, index: int = 0, weak: str = "", name: str = ""):
+    def __init__(
+        self, shape: Shape, dtype: DType, node: Node | None = None, index: int = 0, weak: str = "", name: str = ""
+    ):
         self.shape, self.dtype, self.node, self.index, self.weak, self.name = shape, dtype, node, index, weak, name
         self.custom = None
 
@@ -80,17 +82,12 @@ class Node:
 
 
 class Graph:
-    """A program: inputs, nodes in an order that defines before use, outputs."""
+    """A program: inputs, nodes in an order that defines before use, outputs. Printed by `ir.printing`."""
 
     __slots__ = ("inputs", "nodes", "outputs")
 
     def __init__(self, inputs: list[Value], nodes: list[Node], outputs: list[Value]):
         self.inputs, self.nodes, self.outputs = inputs, nodes, outputs
-
-    def __repr__(self) -> str:
-        from dovetail.ir.printing import graph_text
-
-        return graph_text(self)
 
 
 class Literal:

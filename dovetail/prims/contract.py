@@ -67,10 +67,13 @@ def operand_gradient(g: Value, x: Value, other: Value, batch, sum, own_first: in
     outer = tuple(range(len(batch[0])))
     other_free = free_dims(other.ndim, batch[1], sum[1])
     in_g = tuple(range(other_first, other_first + len(other_free)))
-    product = contract(g, conjugate(other), batch=(outer, batch[1]), sum=(in_g, other_free))
     own_free = free_dims(x.ndim, batch[0], sum[0])
-    came_last = tuple([sum[0][sum[1].index(d)] for d in sorted(sum[1])])
-    order = tuple(batch[0]) + own_free + came_last
+    summed = tuple([sum[0][sum[1].index(d)] for d in sorted(sum[1])])
+    other = conjugate(other)
+    if tuple(batch[0]) + summed + own_free == tuple(range(x.ndim)):  # this order of the operands saves the transpose
+        return contract(other, g, batch=(batch[1], outer), sum=(other_free, in_g))
+    product = contract(g, other, batch=(outer, batch[1]), sum=(in_g, other_free))
+    order = tuple(batch[0]) + own_free + summed
     perm = tuple([order.index(d) for d in range(x.ndim)])
     return product if perm == tuple(range(x.ndim)) else transpose(product, perm=perm)
 

@@ -70,7 +70,10 @@ random_bits = Primitive("random_bits", MAKE, random_bits_meaning)
 
 @random_bits.shape
 def random_bits_shape(seed, counter, *, shape, offset=0):
-    """32 random bits an element: Philox 4x32-10, key `seed`, element i is lane i % 4 of block counter + offset + i // 4."""
+    """32 random bits an element, by Philox 4x32-10 under the key `seed`.
+
+    Element i is lane i % 4 of the block counter + offset + i // 4.
+    """
     for name, x in (("seed", seed), ("counter", counter)):
         if x.shape != () or x.dtype.kind not in "ui" or x.dtype.itemsize != 8:
             raise DTypeError(message("random_bits", f"the {name} must be one int64 number", [(name, x)]))

@@ -9,9 +9,7 @@ import numpy as np
 from dovetail.base.dtypes import int64
 from dovetail.base.errors import DimError, message
 from dovetail.ir.core import Primitive, Value
-from dovetail.prims.elementwise import (
-    add, bitwise_or, check_kind, conjugate, eq, exp, is_nan, log, lt, maximum, neg, where,
-)
+from dovetail.prims.elementwise import bitwise_or, check_kind, conjugate, eq, exp, is_nan, minimum, where
 from dovetail.prims.families import SCAN
 from dovetail.prims.index import scatter_add
 from dovetail.prims.make import constant, constant_like, iota, zeros_like
@@ -77,20 +75,24 @@ def shifted(x: Value, dim: int, by: int) -> Value:
     return pad(part, low=low, high=high, value=0)
 
 
+def recurrence(factor: Value, g: Value, dim: int, ahead: int) -> Value:
+    """The solution of s[k] = g[k] + factor[k] s[k + ahead] along `dim`, s being 0 outside; ahead is 1 or -1.
+
+    By doubling (Hillis & Steele 1986), so that it is made of products and sums alone and can be differentiated again.
+    """
+    total, step = g, ahead
+    while abs(step) < g.shape[dim]:
+        total = total + factor * shifted(total, dim, step)
+        factor = factor * shifted(factor, dim, step)
+        step *= 2
+    return total
+
+
 @cumprod.gradient
 def cumprod_gradient(g, out, x, *, dim, reverse=False):
-    """dx[k] = (product before k) s[k] with s[k] = g[k] + x[k+1] s[k+1].
-
-    The recurrence is solved by doubling (Hillis & Steele 1986): no division, so zeros are right at every order.
-    """
+    """dx[k] = (product before k) s[k] with s[k] = g[k] + x[k+1] s[k+1]: no division, so zeros are right."""
     ahead = -1 if reverse else 1
-    x = conjugate(x)
-    factor, total = shifted(x, dim, ahead), g
-    step = 1
-    while step < x.shape[dim]:
-        total = total + factor * shifted(total, dim, ahead * step)
-        factor = factor * shifted(factor, dim, ahead * step)
-        step *= 2
+    total = recurrence(shifted(conjugate(x), dim, ahead), g, dim, ahead)
     first = eq(iota(shape=x.shape, dtype=int64, dim=dim), constant(x.shape[dim] - 1 if reverse else 0, x.shape, int64))
     before = where(first, constant_like(x, 1), shifted(conjugate(out), dim, -ahead))
     return (before * total,)
@@ -116,12 +118,8 @@ def latest_hit(x: Value, out: Value, dim: int, reverse: bool = False) -> Value:
 
 @logcumsumexp.gradient
 def logcumsumexp_gradient(g, out, x, *, dim, reverse=False):
-    """exp(x) times the running sum of g exp(-out) from the other end, kept in logarithms for each sign of g."""
-    nothing = constant_like(g, -math.inf)
-
-    def part(positive: Value, size: Value) -> Value:
-        logarithm = where(positive, log(where(positive, size, constant_like(size, 1))), nothing)
-        return exp(logcumsumexp(logarithm - out, dim=dim, reverse=not reverse) + x)
-
-    zero = zeros_like(g)
-    return (part(lt(zero, g), g) - part(lt(g, zero), neg(g)),)
+    """dx[k] = exp(x[k] - out[k]) s[k] with s[k] = g[k] + exp(out[k] - out[k+1]) s[k+1]: no exponent is above zero."""
+    ahead = -1 if reverse else 1
+    safe = where(eq(out, constant_like(out, -math.inf)), zeros_like(out), out)
+    total = recurrence(exp(minimum(out - shifted(safe, dim, ahead), zeros_like(out))), g, dim, ahead)
+    return (exp(x - safe) * total,)

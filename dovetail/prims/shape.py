@@ -153,7 +153,7 @@ def restore(x: Value, shape: Shape, dims: tuple[int, ...]) -> Value:
     return broadcast(x, shape=tuple(shape), dims=tuple([d for d in range(len(shape)) if d not in dims]))
 
 
-# -- slices and their writing --------------------------------------------------------------------------------------------
+# -- slices and their writing ------------------------------------------------------------------------------------------
 
 
 def slice_of(start: int, stop: int, step: int) -> slice:
@@ -174,7 +174,7 @@ def slice_size(start, stop, step):
 
 @slice_.shape
 def slice_shape(x, *, starts, stops, steps):
-    """Every step-th element of [start, stop) in each dim; a negative step runs downwards from start, until above stop."""
+    """Every step-th element of [start, stop) in each dim; a negative step runs down from start and ends above stop."""
     if not len(starts) == len(stops) == len(steps) == x.ndim:
         raise DimError(message("slice", "needs one start, stop and step for each dim", [("input", x)]))
     sizes = []
@@ -237,7 +237,7 @@ def update_slice_gradient(g, out, x, u, *, starts, steps):
     return update_slice(g, constant(0, u.shape, g.dtype), starts=starts, steps=steps), part
 
 
-# -- slices whose place is known at run time ------------------------------------------------------------------------------
+# -- slices whose place is known at run time ---------------------------------------------------------------------------
 
 
 def window(x_shape, starts, sizes) -> tuple[slice, ...]:
@@ -318,7 +318,8 @@ pad = Primitive("pad", SHAPE, pad_meaning)
 def pad_shape(x, *, low, high, value):
     """`low` and `high` more elements before and after, in each dim, that hold `value`."""
     if len(low) != x.ndim or len(high) != x.ndim or any(n < 0 for n in (*low, *high)):
-        raise DimError(message("pad", f"low {tuple(low)} and high {tuple(high)} must be counts per dim", [("input", x)]))
+        text = f"low {tuple(low)} and high {tuple(high)} must be a count for each dim"
+        raise DimError(message("pad", text, [("input", x)]))
     return tuple([a + n + b for a, n, b in zip(low, x.shape, high, strict=True)]), x.dtype
 
 

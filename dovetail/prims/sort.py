@@ -12,7 +12,7 @@ from dovetail.prims.families import SORT
 
 
 def argsort_meaning(x, *, dim, descending, stable=True):
-    """Descending order is the ascending one of the reversed row, read backwards: ties stay in order, NaN comes first."""
+    """Descending: the order of the reversed row, read backwards, so that ties stay in order and NaN comes first."""
     if not descending:
         return np.argsort(x, axis=dim, kind="stable").astype(np.int64, copy=False)
     order = np.flip(np.argsort(np.flip(x, dim), axis=dim, kind="stable"), dim)

@@ -1,0 +1,394 @@
+"""Algebra that needs no thought: neutral elements, views of views, conversions back and forth, uniform constants.
+
+One walk over the nodes; each rule looks at one node whose inputs are already simple. A rule may only use what holds
+for every value (x * 0 is not 0 where x may be NaN) and for every size (a `Sym` is not its sample).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from dovetail.base.dtypes import DType
+from dovetail.ir.core import Graph, Node, Value, building, scope
+from dovetail.ir.sym import is_static
+from dovetail.passes import dce
+from dovetail.passes.rebuild import with_inputs
+from dovetail.passes.sizes import sizes
+from dovetail.prims import elementwise as e
+from dovetail.prims.elementwise import cast
+from dovetail.prims.families import ELEMENT
+from dovetail.prims.make import constant, constant_like, full
+from dovetail.prims.shape import broadcast, reshape, slice_, transpose
+
+Rule = Callable[..., "Value | None"]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register: (node, *inputs, **params) -> the simpler value, or None where there is none."""
+
+    def keep(function: Rule) -> Rule:
+        for name in names:
+            RULES[name] = function
+        return function
+
+    return keep
+
+
+def run(graph: Graph) -> Graph:
+    """A graph that computes the same with fewer or cheaper nodes."""
+    replaced: dict[Value, Value] = {}
+    with building() as nodes:
+        for node in graph.nodes:
+            inputs = tuple([replaced.get(x, x) for x in node.inputs]) if replaced else node.inputs
+            simpler = simplified(node, inputs)
+            if simpler is None:
+                nodes.append(with_inputs(node, inputs, replaced))
+            else:
+                replaced[node.outs[0]] = simpler
+    return dce.run(Graph(graph.inputs, nodes, [replaced.get(x, x) for x in graph.outputs]))
+
+
+def simplified(node: Node, inputs: tuple[Value, ...]) -> Value | None:
+    if node.prim.effect or len(node.outs) != 1:
+        return None
+    before = scope.where, scope.region
+    scope.where, scope.region = node.where, node.region
+    try:
+        if node.prim.family == ELEMENT:
+            folded = fold_uniform(node, inputs)
+            if folded is not None:
+                return folded
+        found = RULES.get(node.prim.name)
+        return found(node, *inputs, **node.params) if found else None
+    finally:
+        scope.where, scope.region = before
+
+
+# -- what is known of a value ------------------------------------------------------------------------------------------
+
+
+def made_by(x: Value, name: str) -> bool:
+    return x.node is not None and x.node.prim.name == name
+
+
+def uniform(x: Value):
+    """The number that x holds everywhere, or None where that is not known."""
+    return x.node.params["value"] if made_by(x, "full") else None
+
+
+def is_uniform(x: Value, number) -> bool:
+    """Whether x holds `number` everywhere (-0.0 does not count as 0)."""
+    value = uniform(x)
+    return value is not None and value == number and not (value == 0 and negative_zero(value))
+
+
+def negative_zero(value) -> bool:
+    return isinstance(value, float) and math.copysign(1.0, value) < 0
+
+
+def same_sizes(a, b) -> bool:
+    """Whether two shapes are equal for every table of run-time sizes."""
+    return tuple(a) == tuple(b) and sizes(a) == sizes(b)
+
+
+def number_of(array: np.ndarray, dtype: DType):
+    """A 0-d array as the Python number that a `full` holds."""
+    kind = {"b": bool, "u": int, "i": int, "f": float, "c": complex}[dtype.kind]
+    return kind(array)
+
+
+def fold_uniform(node: Node, inputs: tuple[Value, ...]) -> Value | None:
+    """Arithmetic on values that are the same everywhere is done once, here."""
+    if not inputs or any(not made_by(x, "full") for x in inputs):
+        return None
+    out = node.outs[0]
+    with np.errstate(all="ignore"):
+        arrays = [full.meaning(shape=(), dtype=x.dtype, value=uniform(x)) for x in inputs]
+        value = number_of(node.prim.meaning(*arrays, **node.params), out.dtype)
+    return full(shape=out.shape, dtype=out.dtype, value=value)
+
+
+def refilled(x: Value, out: Value) -> Value | None:
+    """A view of a uniform value is uniform."""
+    return full(shape=out.shape, dtype=out.dtype, value=uniform(x)) if made_by(x, "full") else None
+
+
+# -- copies and conversions --------------------------------------------------------------------------------------------
+
+
+@rule("identity", "detach")
+def drop_copy(node, x):
+    return x
+
+
+EXACT = {  # what holds every value of a dtype
+    "bool": {"uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"},
+    "uint8": {"int16", "int32", "int64", "float16", "float32", "float64"},
+    "int8": {"int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"},
+    "int16": {"int32", "int64", "float32", "float64"},
+    "int32": {"int64", "float64"},
+    "float16": {"float32", "float64"},
+    "bfloat16": {"float32", "float64"},
+    "float32": {"float64", "complex64", "complex128"},
+    "float64": {"complex128"},
+    "complex64": {"complex128"},
+}
+
+
+@rule("convert")
+def simpler_convert(node, x, *, dtype):
+    if x.dtype is dtype:
+        return x
+    if made_by(x, "convert"):
+        first = x.node.inputs[0]
+        if x.dtype.name in EXACT.get(first.dtype.name, ()):
+            return cast(first, dtype)
+    return None
+
+
+@rule("real", "conj")
+def real_already(node, x):
+    if x.dtype.kind != "c":
+        return x
+    return x.node.inputs[0] if node.prim.name == "conj" and made_by(x, "conj") else None
+
+
+# -- views -------------------------------------------------------------------------------------------------------------
+
+
+@rule("reshape")
+def simpler_reshape(node, x, *, shape):
+    if made_by(x, "reshape"):
+        x = x.node.inputs[0]
+        return x if same_sizes(x.shape, shape) else reshape(x, shape=shape)
+    return x if same_sizes(x.shape, shape) else refilled(x, node.outs[0])
+
+
+@rule("transpose")
+def simpler_transpose(node, x, *, perm):
+    if made_by(x, "transpose"):
+        inner = x.node.params["perm"]
+        perm = tuple([inner[d] for d in perm])
+        x = x.node.inputs[0]
+        return x if perm == tuple(range(len(perm))) else transpose(x, perm=perm)
+    return x if perm == tuple(range(len(perm))) else refilled(x, node.outs[0])
+
+
+@rule("broadcast")
+def simpler_broadcast(node, x, *, shape, dims):
+    if made_by(x, "broadcast"):
+        inner = x.node.params["dims"]
+        x = x.node.inputs[0]
+        return broadcast(x, shape=shape, dims=tuple([dims[d] for d in inner]))
+    return x if same_sizes(x.shape, shape) else refilled(x, node.outs[0])
+
+
+@rule("slice")
+def simpler_slice(node, x, *, starts, stops, steps):
+    whole = same_sizes(x.shape, stops) and all(is_static(s) and s == 0 for s in starts)
+    return x if whole and all(s == 1 for s in steps) else refilled(x, node.outs[0])
+
+
+@rule("pad")
+def simpler_pad(node, x, *, low, high, value):
+    if all(is_static(n) and n == 0 for n in (*low, *high)):
+        return x
+    return refilled(x, node.outs[0]) if is_uniform(x, value) else None
+
+
+@rule("concat")
+def simpler_concat(node, *xs, dim):
+    xs = [x for x in xs if not (is_static(x.shape[dim]) and x.shape[dim] == 0)] or [xs[0]]
+    if len(xs) == 1:
+        return xs[0]
+    return node.prim(*xs, dim=dim) if len(xs) < len(node.inputs) else None
+
+
+@rule("update_slice")
+def simpler_update_slice(node, x, u, *, starts, steps):
+    whole = same_sizes(x.shape, u.shape) and all(s == 1 for s in steps)
+    if whole and all(is_static(s) and s == 0 for s in starts):
+        return u
+    value = uniform(x)
+    return x if value is not None and not is_nan(value) and is_uniform(u, value) else None
+
+
+def is_nan(value) -> bool:
+    return value != value
+
+
+@rule("dynamic_slice")
+def simpler_dynamic_slice(node, x, *starts, sizes):
+    """A window at a known place is a plain slice."""
+    if any(uniform(s) is None for s in starts) or not all(map(is_static, (*x.shape, *sizes))):
+        return refilled(x, node.outs[0])
+    firsts = tuple([min(max(uniform(s), 0), n - k) for s, n, k in zip(starts, x.shape, sizes, strict=True)])
+    stops = tuple([s + k for s, k in zip(firsts, sizes, strict=True)])
+    if same_sizes(x.shape, sizes):
+        return x
+    return slice_(x, starts=firsts, stops=stops, steps=(1,) * x.ndim)
+
+
+# -- arithmetic --------------------------------------------------------------------------------------------------------
+
+
+@rule("neg", "bitwise_not")
+def undo(node, x):
+    return x.node.inputs[0] if made_by(x, node.prim.name) else None
+
+
+@rule("logical_not")
+def undo_not(node, x):
+    if made_by(x, "logical_not") and x.node.inputs[0].dtype.kind == "b":
+        return x.node.inputs[0]
+    return None
+
+
+@rule("add", "bitwise_or", "bitwise_xor")
+def add_nothing(node, a, b):
+    """x + 0 is x; the one number it changes, -0.0, stays equal."""
+    if is_uniform(b, 0):
+        return a
+    if is_uniform(a, 0):
+        return b
+    if node.prim.name == "add" and made_by(b, "neg"):
+        return e.sub(a, b.node.inputs[0])
+    if node.prim.name == "add" and made_by(a, "neg"):
+        return e.sub(b, a.node.inputs[0])
+    return None
+
+
+@rule("sub")
+def sub_nothing(node, a, b):
+    if is_uniform(b, 0):
+        return a
+    if is_uniform(a, 0):
+        return e.neg(b)
+    return e.add(a, b.node.inputs[0]) if made_by(b, "neg") else None
+
+
+@rule("mul")
+def mul_one(node, a, b):
+    if is_uniform(a, 1):
+        return b
+    if is_uniform(b, 1):
+        return a
+    if a.dtype.kind != "c" and a.dtype.kind in "if":
+        if is_uniform(b, -1):
+            return e.neg(a)
+        if is_uniform(a, -1):
+            return e.neg(b)
+    if a.dtype.kind in "bui" and (is_uniform(a, 0) or is_uniform(b, 0)):
+        return constant_like(a, 0)
+    return None
+
+
+@rule("div")
+def div_one(node, a, b):
+    """Division by a power of two is a product: exact, and several times quicker."""
+    value = uniform(b)
+    if value is None:
+        return None
+    if value == 1:
+        return a
+    if isinstance(value, float) and math.isfinite(value) and abs(math.frexp(value)[0]) == 0.5:
+        inverse = 1.0 / value
+        return e.mul(a, constant_like(b, inverse)) if fits_exactly(inverse, b.dtype) else None
+    return None
+
+
+def fits_exactly(value: float, dtype: DType) -> bool:
+    """Whether a dtype holds this power of two without underflow to a denormal."""
+    lowest = {"float16": -14, "bfloat16": -126, "float32": -126, "float64": -1022}[dtype.name]
+    highest = {"float16": 15, "bfloat16": 127, "float32": 127, "float64": 1023}[dtype.name]
+    return lowest <= math.frexp(value)[1] - 1 <= highest
+
+
+@rule("pow")
+def small_power(node, a, b):
+    value = uniform(b)
+    if value is None:
+        return None
+    if value == 1:
+        return a
+    if value == 2:
+        return e.mul(a, a)
+    if value == 0:
+        return constant_like(a, 1)
+    return e.reciprocal(a) if value == -1 and a.dtype.kind in "fc" else None
+
+
+@rule("maximum", "minimum", "bitwise_and")
+def with_itself(node, a, b):
+    if a is b:
+        return a
+    if node.prim.name == "bitwise_and" and a.dtype.kind == "b":
+        if is_uniform(a, True) or is_uniform(b, False):
+            return b
+        if is_uniform(b, True) or is_uniform(a, False):
+            return a
+    return None
+
+
+@rule("where")
+def known_choice(node, cond, a, b):
+    if a is b:
+        return a
+    value = uniform(cond)
+    if value is not None:
+        return a if value else b
+    if made_by(cond, "logical_not") and cond.node.inputs[0].dtype.kind == "b":
+        return e.where(cond.node.inputs[0], b, a)
+    return None
+
+
+# -- reductions --------------------------------------------------------------------------------------------------------
+
+
+def without_dims(x: Value, dims) -> Value | None:
+    """A reduction over nothing, or over dims of size 1, only reshapes."""
+    if not dims:
+        return x
+    if all(is_static(x.shape[d]) and x.shape[d] == 1 for d in dims):
+        return reshape(x, shape=tuple([n for d, n in enumerate(x.shape) if d not in dims]))
+    return None
+
+
+@rule("reduce_sum", "reduce_prod")
+def simpler_sum(node, x, *, dims):
+    plain = without_dims(x, dims)
+    value = uniform(x)
+    if plain is not None or value is None or not all(is_static(x.shape[d]) for d in dims):
+        return plain
+    count = math.prod(x.shape[d] for d in dims)
+    out = node.outs[0]
+    if node.prim.name == "reduce_sum" and x.dtype.kind != "b":
+        return constant(value * count if count else 0, out.shape, out.dtype)
+    return constant(1, out.shape, out.dtype) if value == 1 else None
+
+
+@rule("reduce_max", "reduce_min", "reduce_all", "reduce_any")
+def simpler_extreme(node, x, *, dims):
+    plain = without_dims(x, dims)
+    if plain is None and all(is_static(x.shape[d]) and x.shape[d] > 0 for d in dims):
+        return refilled(x, node.outs[0])
+    return plain
+
+
+# -- constants ---------------------------------------------------------------------------------------------------------
+
+
+@rule("literal")
+def literal_number(node, *, value):
+    """A literal with one number everywhere is a `full`, which needs no memory."""
+    array, out = value.array, node.outs[0]
+    if array.size == 0 or out.dtype.name == "bfloat16":
+        return None
+    first = array.reshape(-1)[0]
+    if array.size == 1 or (array.view(f"V{array.itemsize}") == first.reshape(1).view(f"V{array.itemsize}")).all():
+        return full(shape=out.shape, dtype=out.dtype, value=number_of(first, out.dtype))
+    return None
