@@ -68,8 +68,10 @@ class Storage:
         block = self.block
         if sys.getrefcount(block.owner) > 2:
             return True
-        # A foreign array: our view refers to its memory; a second reference is somebody else's.
-        return block.home is None and (type(block.owner.base) is not np.ndarray or sys.getrefcount(block.owner.base) > 2)
+        if block.home is not None:
+            return False
+        array = block.owner.base  # a foreign array, to which `owner` refers; more references are somebody else's
+        return array is None or sys.getrefcount(array) > 3 or array.base is not None
 
     def __del__(self, getrefcount=sys.getrefcount):
         block = self.block
