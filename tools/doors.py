@@ -30,15 +30,20 @@ TOP = {  # file -> public names at dovetail.*
     "dovetail.base.config": ["config"],
     "dovetail.base.device": ["device"],
     "dovetail.base.dtypes": [
-        "DType as dtype", "float16", "bfloat16", "float32", "float64", "half", "float", "double", "uint8", "int8", "int16",
-        "short", "int32", "int", "int64", "long", "bool", "complex64", "complex128", "finfo", "iinfo", "promote_types",
-        "get_default_dtype", "set_default_dtype",
+        "DType as dtype", "float16", "float16 as half", "bfloat16", "float32", "float32 as float", "float64",
+        "float64 as double", "uint8", "int8", "int16", "int16 as short", "int32", "int32 as int", "int64", "int64 as long",
+        "bool_ as bool", "complex64", "complex64 as cfloat", "complex128", "complex128 as cdouble", "promote_types",
+        "default_dtype as get_default_dtype", "set_default_dtype",
     ],
     "dovetail.base.errors": [
         "ArgumentError", "DeviceError", "DimError", "DovetailError", "DovetailWarning", "DTypeError", "FileError",
         "GradientError", "MissingExtra", "NotCovered", "NotCoveredImport", "ShapeError",
     ],
     "dovetail.base.version": ["__version__"],
+    "dovetail.tensor.create": [
+        "tensor", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "frombuffer", "from_dlpack", "from_numpy", "is_tensor",
+    ],
+    "dovetail.tensor.printing": ["set_printoptions"],
     "dovetail.tensor.modes": [
         "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
     ],
@@ -126,11 +131,11 @@ def import_lines(names: Iterable[Shown]) -> list[str]:
     rows, later = [], []
     for shown in sorted(names, key=lambda s: (s.file, s.name)):
         if shown.inplace:
-            later.append(f"{shown.name} = {shown.file}.{shown.expression}")
+            later.append(f"{shown.name} = {shown.file}_ops.{shown.expression}")
         else:
             rows.append(f"from dovetail.ops.{shown.file} import {shown.attribute}" + (f" as {shown.name}" if shown.name != shown.attribute else ""))
     files = sorted({s.file for s in names if s.inplace})
-    return [f"from dovetail.ops import {', '.join(files)}"] * bool(files) + rows + later
+    return [f"from dovetail.ops import {file} as {file}_ops" for file in files] + rows + later
 
 
 def top_door(found: dict[str, dict[str, Shown]]) -> str:
@@ -155,6 +160,7 @@ This file is a door, {HEADER}
 
 # ruff: noqa: A004, E501, I001, F401
 from dovetail.ops import methods  # gives Tensor its methods
+from dovetail.tensor import indexing  # and its x[i]
 {chr(10).join(lines)}
 
 LAZY = {lazy!r}

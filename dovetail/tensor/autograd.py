@@ -281,6 +281,14 @@ def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
     return seen
 
 
+def retain_grad(t: Tensor) -> None:
+    """From here on `t` collects its gradient as a leaf does, and passes it on."""
+    require_differentiable(t, "retain_grad")
+    if t._leaf:
+        return
+    t._retains = True
+
+
 # -- grad ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -403,6 +411,7 @@ def update(rule: Callable, entries: list[tuple]) -> None:
     shared = any(t._shared and closing.shares_memory(t) for p, state, _, _ in entries for t in (p, *state.values()))
     if shared or rec.node.stepped and any(p._run is rec.run and p._run is not None for p, *_ in entries):
         rec.close()
+    unseen = [(p, p._grad) for p, *_ in entries if type(p._grad) is Ticket]
     tensors = [t for p, state, _, _ in entries for t in (p, p.grad, *state.values())]
     tensors = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in tensors]
     key, numbers = settings(rule, entries)
@@ -415,7 +424,11 @@ def update(rule: Callable, entries: list[tuple]) -> None:
                 e = child
                 break
     if e is None:
-        e = record_update(rec, rule, entries, tensors, key, numbers)
+        e = record_update(rec, rule, entries, tensors, key, numbers, unseen)
+    for p, ticket in unseen:  # looked at by us only
+        p._grad = ticket
+        if ticket.run is not None:
+            rec.slots[ticket.slots[next(i for i, q in enumerate(ticket.leaves) if q is p)]] = None
     e.extra.entries = entries if not e.numbers else None
     for position, slot in e.numbers:
         from dovetail.tensor.op import number_tensor
@@ -474,7 +487,7 @@ def commit_update(rec: Recorder, e: Event) -> None:
     rec.expect = e.next
 
 
-def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, key: tuple, numbers: dict) -> Event:
+def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, key: tuple, numbers: dict, unseen: list) -> Event:
     rec.sync()
     rec.clear_beyond(rec.node.end)
     scope.where = errors.user_line()
@@ -507,7 +520,8 @@ def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, k
     e.nodes = run_rule(rec, e, rule, entries, values, weak, taken)
     e.stepped = True
     ticket = rec.run.tickets[0] if len(rec.run.tickets) == 1 else None
-    info.whole = ticket.slots if ticket is not None and all(p._grad is ticket for p, *_ in entries) and len(ticket.leaves) == len(entries) else ()
+    whole = ticket is not None and len(unseen) == len(entries) == len(ticket.leaves) and all(g is ticket for _, g in unseen)
+    info.whole = ticket.slots if whole else ()
     rec.add(e)
     return e
 

@@ -9,6 +9,7 @@ A `Ticket` stands in for gradients that nobody has looked at: one object for all
 
 from __future__ import annotations
 
+from sys import getrefcount
 from typing import Any
 
 from dovetail.autodiff.gradient import gradients
@@ -79,6 +80,14 @@ class Ticket:
         return t
 
 
+def made_by(value: Value | None) -> str:
+    """The name of the op whose result a Value is."""
+    region = value.node.region if value is not None and value.node is not None else None
+    while region is not None and region.parent is not None:
+        region = region.parent
+    return region.name if region is not None else ""
+
+
 def grad_slots(e) -> list[tuple[int, Meta]]:
     """Slots of the gradients that a backward event makes."""
     return e.extra.grads if isinstance(e.extra, GradientInfo) else []
@@ -108,14 +117,14 @@ def wanted_grads(c, run, slots: list) -> list[int]:
             if p._grad is ticket:
                 held.add(s)
     for s, now in c.grads:
-        if s in held or slots[now] is not None:
+        if s in held or (slots[now] is not None and getrefcount(slots[now]) > 2):
             live.append(now)
     return live
 
 
 def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
     """The Segment for the wanted slots that require grad, and (slot, index in it or -1 when freed) for each."""
-    hists: list[tuple[int, int]] = []
+    hists: list[tuple[int, int, str]] = []
     outs: list[Value] = []
     broken = False
     for s in slots:
@@ -123,9 +132,9 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
         if not c.metas[s].requires_grad or v in c.sources:
             continue
         if v in c.freed:
-            hists.append((s, -1))
+            hists.append((s, -1, made_by(v)))
             continue
-        hists.append((s, len(outs)))
+        hists.append((s, len(outs), made_by(v)))
         outs.append(v)
     if not outs:
         return None, tuple(hists)
@@ -140,7 +149,7 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
         segment.broken = True
         segment.freed_at = next(c.freed[v] for v, g in zip(barrier, found[len(sources) :], strict=True) if g is not None)
         if all(g is None for g in found[: len(sources)]):
-            return None, tuple((s, -1) for s, _ in hists)
+            return None, tuple((s, -1, name) for s, _, name in hists)
     segment.barrier = barrier
     reached = [(v, s) for (v, s), g in zip(sources, found, strict=False) if g is not None]
     segment.sources = reached
@@ -204,8 +213,9 @@ def attach(plan, kept: list, slots: list) -> None:
             t._storage, t._ptr = storage, storage.ptr
             saved.append(t)
         instance = History(segment, [slots[s] for _, s in segment.sources], saved)
-    for s, index in plan.hists:
+    for s, index, name in plan.hists:
         t = slots[s]
+        t._made_by = name
         if index < 0:
             t._hist = (None, 0)
             t._meta = t._meta.with_grad(True, FREED)

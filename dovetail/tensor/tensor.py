@@ -62,6 +62,7 @@ class Tensor:
     _leaf: bool = False
     _version: int = 0
     _weak: str = ""
+    _made_by: str = ""
     _meta: Meta
     __array_priority__ = 1000
 
@@ -89,7 +90,9 @@ class Tensor:
     @staticmethod
     def from_data(data: Any, dtype: Any = None) -> Tensor:
         """A tensor with a copy of `data`: numbers, nested sequences, arrays, tensors."""
-        return Tensor.from_array(array_from(data, None if dtype is None else dtypes.as_dtype(dtype)))
+        t = Tensor.from_array(array_from(data, None if dtype is None else dtypes.as_dtype(dtype)))
+        t._shared = False  # nobody else has seen the copy
+        return t
 
     @staticmethod
     def empty(shape: tuple[int, ...], dtype: DType) -> Tensor:
@@ -421,6 +424,23 @@ class Tensor:
         t._shared = True
         return t
 
+    @property
+    def grad_fn(self) -> GradientFunction | None:
+        """What made this tensor, if a gradient leads through it; None for leaves."""
+        if self._leaf or not self._meta.requires_grad:
+            return None
+        if self._run is None:
+            return GradientFunction(self._made_by)
+        from dovetail.tensor.history import made_by
+
+        return GradientFunction(made_by(self._run.recorder.sync().values.get(self._slot)))
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this tensor too, though it is no leaf."""
+        from dovetail.tensor.autograd import retain_grad
+
+        retain_grad(self)
+
     # -- copies and pickles -------------------------------------------------------------------------------------------
 
     def _copy_concrete(self) -> Tensor:
@@ -455,6 +475,27 @@ class Tensor:
         extra = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
         array = self._array().copy()
         return (restore_tensor, (type(self), array if self._meta.dtype.name != "bfloat16" else array.view(np.uint16), self._meta.dtype, self._meta.requires_grad, extra))
+
+
+class GradientFunction:
+    """The step of a gradient that made a tensor; its name is torch's name for that step."""
+
+    def __init__(self, op_name: str):
+        self.op_name = op_name
+
+    def name(self) -> str:
+        known = BACKWARD_NAMES.get(self.op_name)
+        return known or "".join(w.capitalize() for w in self.op_name.strip("_").split("_")) + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+BACKWARD_NAMES = {
+    "linear": "AddmmBackward0", "cross_entropy": "NllLossBackward0", "nll_loss": "NllLossBackward0", "matmul": "MmBackward0",
+    "log_softmax": "LogSoftmaxBackward0", "getitem": "SelectBackward0", "permute": "PermuteBackward0",
+    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0", "reshape": "ViewBackward0", "flatten": "ViewBackward0",
+}  # fmt: skip
 
 
 def restore_tensor(kind: type, array: np.ndarray, dtype: DType, requires_grad: bool, extra: dict) -> Tensor:

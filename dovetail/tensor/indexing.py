@@ -1,0 +1,173 @@
+"""`x[index]` and `x[index] = value` on the desk: what can be done at once on memory, and what becomes an event.
+
+A basic index into a tensor whose value is there, and that records no gradient, is a view of its memory at once.
+Boolean masks depend on values, so they are looked at and become positions; everything else is an op.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import DimError, message
+from dovetail.tensor.meta import contiguous_strides, normal_strides
+from dovetail.tensor.recorder import local
+from dovetail.tensor.tensor import Tensor
+
+
+def get(x: Tensor, index: Any) -> Tensor:
+    """x[index], as torch indexes."""
+    m = x._meta
+    if x._run is None and not (m.requires_grad and local.rec.grad):
+        where = basic_view(x, index)
+        if where is not None:
+            shape, strides, offset = where
+            return x._alias(shape, normal_strides(shape, strides), offset)
+    from dovetail.ops import index as ops
+
+    index, basic = settle_index(index)
+    return ops.get_part(x, index) if basic else ops.get_elements(x, index)
+
+
+def basic_view(x: Tensor, index: Any) -> tuple[tuple, tuple, int] | None:
+    """(shape, strides, offset) of a basic index with positive steps; None for any other."""
+    m = x._meta
+    strides = m.strides or contiguous_strides(m.shape)
+    kind = type(index)
+    if kind is int:
+        if not m.shape:
+            raise DimError(message("indexing", "a 0-d tensor cannot be indexed", [("tensor", x)], "Use x.item() for its number"))
+        i = at(index, m.shape[0], 0, x)
+        return m.shape[1:], strides[1:], i * strides[0]
+    if kind is slice and m.shape:
+        found = bounds(index, m.shape[0])
+        if found is None:
+            return None
+        start, count, step = found
+        return (count, *m.shape[1:]), (strides[0] * step, *strides[1:]), start * strides[0]
+    if kind is not tuple or not all(type(i) in (int, slice) or i is None or i is Ellipsis for i in index):
+        return None
+    return tuple_view(x, index, strides)
+
+
+def tuple_view(x: Tensor, index: tuple, strides: tuple) -> tuple[tuple, tuple, int] | None:
+    shape = x._meta.shape
+    used = sum(type(i) in (int, slice) for i in index)
+    if used > len(shape):
+        raise DimError(message("indexing", f"too many indices: {used} for a tensor of dimension {len(shape)}", [("tensor", x)]))
+    out_shape: list[int] = []
+    out_strides: list[int] = []
+    offset = dim = 0
+    seen_ellipsis = False
+    for item in index:
+        if item is None:
+            out_shape.append(1)
+            out_strides.append(0)
+        elif item is Ellipsis:
+            if seen_ellipsis:
+                raise DimError(message("indexing", "an index can only have a single ellipsis ('...')"))
+            seen_ellipsis = True
+            skip = len(shape) - used
+            out_shape += shape[dim : dim + skip]
+            out_strides += strides[dim : dim + skip]
+            dim += skip
+        elif type(item) is int:
+            offset += at(item, shape[dim], dim, x) * strides[dim]
+            dim += 1
+        else:
+            found = bounds(item, shape[dim])
+            if found is None:
+                return None
+            start, count, step = found
+            offset += start * strides[dim]
+            out_shape.append(count)
+            out_strides.append(strides[dim] * step)
+            dim += 1
+    return (*out_shape, *shape[dim:]), (*out_strides, *strides[dim:]), offset
+
+
+def at(i: int, n: int, dim: int, x: Tensor) -> int:
+    if not -n <= i < n:
+        raise DimError(
+            message("indexing", f"index {i} is out of bounds for dimension {dim} with size {n}", [("tensor", x)],
+                    f"Valid indices are {-n} to {n - 1}" if n else "This dimension is empty")
+        )
+    return i + n if i < 0 else i
+
+
+def bounds(s: slice, n: int) -> tuple[int, int, int] | None:
+    """(start, count, step) of a slice of plain numbers with a positive step; None where tensors or negative steps are in it."""
+    step = 1 if s.step is None else s.step
+    if type(step) is not int or step <= 0 or type(s.start) not in (int, type(None)) or type(s.stop) not in (int, type(None)):
+        return None
+    start, stop, _ = s.indices(n)
+    return start, max(0, -(-(stop - start) // step)), step
+
+
+def settle_index(index: Any) -> tuple[Any, bool]:
+    """The index with masks turned into positions and arrays into tensors; and whether only basic parts are left."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    made: list[Any] = []
+    basic = True
+    for item in items:
+        if isinstance(item, (list, range)) or (isinstance(item, np.ndarray) and item.ndim):
+            item = Tensor.from_data(np.asarray(unwrap(item)) if len(item) else np.zeros(0, np.int64))
+        elif isinstance(item, (np.integer, np.ndarray)) and not isinstance(item, np.bool_):
+            item = int(item) if np.asarray(item).dtype.kind in "iu" else bool(item)
+        if isinstance(item, np.bool_):
+            item = bool(item)
+        if isinstance(item, Tensor) and item._meta.dtype.kind == "b" and item._meta.shape:
+            made += [Tensor.from_array(a) for a in np.nonzero(item._array())]
+            basic = False
+            continue
+        if isinstance(item, Tensor) and not item._meta.shape and item._meta.dtype.kind == "b":
+            item = bool(item)
+        if isinstance(item, Tensor) or isinstance(item, bool):
+            basic = False
+        elif isinstance(item, slice):
+            item = slice(*(None if v is None else v.__index__() for v in (item.start, item.stop, item.step)))
+        made.append(item)
+    if isinstance(index, tuple) or len(made) != 1:
+        return tuple(made), basic
+    return made[0], basic
+
+
+def unwrap(item: Any) -> Any:
+    if isinstance(item, Tensor):
+        return item._array()
+    return [unwrap(i) for i in item] if isinstance(item, (list, tuple)) else item
+
+
+def put(x: Tensor, index: Any, value: Any) -> None:
+    """x[index] = value, in place; recorded where gradients or pending values take part."""
+    rec = local.rec
+    here = x._run is None and not x._meta.requires_grad
+    if here and (isinstance(value, (int, float, bool, np.ndarray, np.generic)) or (isinstance(value, Tensor) and value._run is None and not value._meta.requires_grad)):
+        rec.close()
+        array = x._memory()
+        new = value._memory() if isinstance(value, Tensor) else value
+        try:
+            array[numpy_index(index)] = new
+        except (ValueError, IndexError) as e:
+            kind = DimError if isinstance(e, IndexError) else ValueError
+            raise kind(message("indexing", str(e), [("tensor", x)])) from None
+        x._version += 1
+        return
+    from dovetail.ops import index as ops
+
+    ops.setitem.inplace(x, settle_index(index)[0], value)
+
+
+def numpy_index(index: Any) -> Any:
+    if isinstance(index, Tensor):
+        return index._array()
+    if isinstance(index, tuple):
+        return tuple(numpy_index(i) for i in index)
+    if isinstance(index, list):
+        return [numpy_index(i) for i in index]
+    return index
+
+
+Tensor.__getitem__ = get
+Tensor.__setitem__ = put
