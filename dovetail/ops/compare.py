@@ -38,14 +38,14 @@ def eq(input, other):
     inplace=True,
     differentiable=False,
     scalars=("other",),
-    also=("not_equal", "Tensor.not_equal", "Tensor.__ne__"),
+    also=("not_equal", "Tensor.__ne__"),
 )
 def ne(input, other):
     """input != other."""
     return p.ne(*common("ne", input, other))
 
 
-@op(method=True, inplace=True, differentiable=False, scalars=("other",), also=("less", "Tensor.less", "Tensor.__lt__"))
+@op(method=True, inplace=True, differentiable=False, scalars=("other",), also=("less", "Tensor.__lt__"))
 def lt(input, other):
     """input < other."""
     return p.lt(*_ordered("lt", input, other))
@@ -56,7 +56,7 @@ def lt(input, other):
     inplace=True,
     differentiable=False,
     scalars=("other",),
-    also=("less_equal", "Tensor.less_equal", "Tensor.__le__"),
+    also=("less_equal", "Tensor.__le__"),
 )
 def le(input, other):
     """input <= other."""
@@ -68,7 +68,7 @@ def le(input, other):
     inplace=True,
     differentiable=False,
     scalars=("other",),
-    also=("greater", "Tensor.greater", "Tensor.__gt__"),
+    also=("greater", "Tensor.__gt__"),
 )
 def gt(input, other):
     """input > other."""
@@ -80,7 +80,7 @@ def gt(input, other):
     inplace=True,
     differentiable=False,
     scalars=("other",),
-    also=("greater_equal", "Tensor.greater_equal", "Tensor.__ge__"),
+    also=("greater_equal", "Tensor.__ge__"),
 )
 def ge(input, other):
     """input >= other."""

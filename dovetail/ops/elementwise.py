@@ -361,7 +361,7 @@ def imag(input):
     return p.imag(input)
 
 
-@op(method=True, also=("conj_physical", "Tensor.conj_physical", "resolve_conj", "Tensor.resolve_conj"))
+@op(method=True, also=("conj_physical", "resolve_conj"))
 def conj(input):
     """The number mirrored at the real axis."""
     return p.conj(input) if input.dtype.kind == "c" else input
@@ -608,7 +608,7 @@ def fmin(input, other):
     return p.where(p.bitwise_or(p.le(a, b), p.is_nan(b)), a, b)
 
 
-@op(method=True, inplace=True, scalars=("min", "max"), also=("clip", "Tensor.clip", "Tensor.clip_", "clip_"))
+@op(method=True, inplace=True, scalars=("min", "max"), also=("clip",))
 def clamp(input, min=None, max=None):
     """Each element kept inside [min, max]; a bound may be a number, a tensor or None.
 
@@ -649,7 +649,7 @@ def clamp_max(input, max):
     return clamp(input, max=max)
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("arctan2", "Tensor.arctan2", "Tensor.arctan2_"))
+@op(method=True, inplace=True, scalars=("other",), also=("arctan2",))
 def atan2(input, other):
     """The angle in radians of the point (x=other, y=input)."""
     return p.atan2(*common_float("atan2", input, other))
@@ -879,12 +879,6 @@ def type_as(input, other):
 def clone(input, *, memory_format=None):
     """A copy with storage of its own; gradients pass through."""
     return p.identity(input)
-
-
-@op(method=True, view=True)
-def detach(input):
-    """The same numbers, cut off from the gradient."""
-    return p.detach(input)
 
 
 @op(method=True, inplace=True, scalars=("value",), also=("fill",))

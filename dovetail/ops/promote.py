@@ -70,6 +70,8 @@ def filled(x: Value, value) -> Value:
 def literal(array, dtype: DType | None = None) -> Value:
     """A constant array."""
     array = np.asarray(array)
+    if not array.shape:
+        return constant(array.item(), (), dtype or dtypes.from_numpy_dtype(array.dtype))
     return p.literal(value=Literal(array if dtype is None else array.astype(dtype.np)))
 
 

@@ -110,6 +110,12 @@ def bits_as(x: Value, dtype: dtypes.DType) -> Value:
     return p.bitcast(x, dtype=dtype)
 
 
+@op(view=True, differentiable=False)
+def detach(input):
+    """The same numbers, cut off from the gradient."""
+    return p.detach(input)
+
+
 @op(method=True, view=True)
 def reshape_as(input, other):
     """`input` under the shape of `other`."""
@@ -246,7 +252,7 @@ def permute(input, *dims):
     method=True,
     view=True,
     inplace=True,
-    also=("swapaxes", "swapdims", "Tensor.swapaxes", "Tensor.swapdims", "Tensor.swapaxes_", "Tensor.swapdims_"),
+    also=("swapaxes", "swapdims"),
 )
 def transpose(input, dim0, dim1):
     """Two dims exchanged."""
@@ -272,7 +278,7 @@ def t(input):
     return permuted(input, range(input.ndim)[::-1])
 
 
-@op(method=True, view=True, also=("moveaxis", "Tensor.moveaxis"))
+@op(method=True, view=True, also=("moveaxis",))
 def movedim(input, source, destination):
     """Dims moved to other places, the rest in their order."""
     origin = listed_dims("movedim", source, input.ndim, input)
