@@ -526,7 +526,7 @@ def wrapper(made: Op) -> Callable:
                 known = len(args) > 2 and slots[e.a0] is args[0] and slots[e.a1] is args[1] and slots[e.a2] is args[2]
             else:
                 known = False
-            if known and len(args) == e.given:
+            if count and len(args) == e.given and (known or rebind(slots, e, args)):
                 rest = args[count:]
                 # types first: comparing a number with a tensor would record a comparison
                 if not rest or (tuple(map(type, rest)) == e.extra and rest == e.rest):
@@ -547,6 +547,21 @@ def wrapper(made: Op) -> Callable:
     call.op = made
     call.__signature__ = public_signature(made)
     return call
+
+
+def rebind(slots: list, e: Event, args: tuple) -> bool:
+    """Put changed leaves (the next batch) into their slots; False where the call is not the remembered one."""
+    for t, s, m in zip(args, e.ins, e.new, strict=False):
+        if slots[s] is t:
+            continue
+        if m is None or not isinstance(t, Tensor) or t._meta is not m or m.requires_grad or t._run is not None:
+            return False
+        at = t._slot
+        if at < len(slots) and slots[at] is t:
+            return False
+        slots[s] = t
+        t._slot = s
+    return True
 
 
 def public_signature(made: Op) -> inspect.Signature:
