@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -81,11 +82,15 @@ def examine_cache(folder: str | None) -> dict:
 
 
 def can_write(folder: str) -> bool:
-    """Whether files can be made in the folder, or the folder itself where it does not exist yet."""
+    """Whether files can be made in the folder, or in the nearest one above it that exists. Tried, not asked."""
     place = folder
     while not os.path.exists(place) and os.path.dirname(place) != place:
         place = os.path.dirname(place)
-    return os.path.isdir(place) and os.access(place, os.W_OK)
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
 
 
 def needs_attention(report: dict) -> list[str]:
