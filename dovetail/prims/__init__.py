@@ -1,5 +1,7 @@
 """The primitives: a closed set, one file per family, each primitive with all its rules beside it."""
 
-from dovetail.prims import contract, conv, elementwise, index, make, reduce, scan, shape, sort, sugar, window
+from dovetail.prims import contract, elementwise, fft, index, linalg, make, reduce, scan, shape, sort, sugar
 
-__all__ = ["contract", "conv", "elementwise", "index", "make", "reduce", "scan", "shape", "sort", "sugar", "window"]
+__all__ = [
+    "contract", "elementwise", "fft", "index", "linalg", "make", "reduce", "scan", "shape", "sort", "sugar",
+]
