@@ -129,14 +129,19 @@ def stable_setting(value: Any) -> str:
     return repr(param_key(value))
 
 
+def stable_type(x: Value) -> str:
+    """The type, with run-time sizes told apart by what they mean and not by their samples."""
+    return f"{x.dtype.name}{param_key(x.shape) if any(type(n) is Sym for n in x.shape) else x.shape}"
+
+
 def stable_text(graph: Graph) -> str:
     """The program without names, lines and regions: equal for two graphs that compute the same in the same way."""
     number: dict[Value, int] = {x: i for i, x in enumerate(graph.inputs)}
-    lines = ["in " + " ".join(type_text(x) for x in graph.inputs)]
+    lines = ["in " + " ".join(stable_type(x) for x in graph.inputs)]
     for node in graph.nodes:
         inputs = ",".join(str(number[x]) for x in node.inputs)
         settings = ";".join(f"{k}={stable_setting(v)}" for k, v in sorted(node.params.items()))
-        lines.append(f"{node.prim.name}({inputs}){settings}:{' '.join(type_text(o) for o in node.outs)}")
+        lines.append(f"{node.prim.name}({inputs}){settings}:{' '.join(stable_type(o) for o in node.outs)}")
         for out in node.outs:
             number[out] = len(number)
     lines.append("out " + ",".join(str(number[x]) for x in graph.outputs))
