@@ -8,13 +8,13 @@ import os
 import time
 
 import numpy as np
+from dovetail.utils.data import DataLoader, TensorDataset
 
 import dovetail
 import dovetail.nn as nn
 import dovetail.nn.functional as F
 import dovetail.optim as optim
 from dovetail import keras
-from dovetail.utils.data import DataLoader, TensorDataset
 
 VERSION = dovetail.__version__
 THREADS = int(os.environ["PEERS_THREADS"])
@@ -114,13 +114,20 @@ def keras_mlp(s):
 
     def make():
         layers = keras.layers
-        model = keras.Sequential([
-            keras.Input((784,)), layers.Dense(64, activation="relu"), layers.Dense(64, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ])
+        model = keras.Sequential(
+            [
+                keras.Input((784,)),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
         model.set_weights([s.weights[kind + str(i)] for i in (1, 2, 3) for kind in "wb"])
-        model.compile(optimizer=keras.optimizers.Adam(s.lr, epsilon=1e-8), loss="categorical_crossentropy",
-                      metrics=["accuracy"] if s.family == "mlp_fit" else None)
+        model.compile(
+            optimizer=keras.optimizers.Adam(s.lr, epsilon=1e-8),
+            loss="categorical_crossentropy",
+            metrics=["accuracy"] if s.family == "mlp_fit" else None,
+        )
         return model
 
     checked, model = make(), make()
@@ -138,7 +145,10 @@ def keras_mlp(s):
     def fit():
         model.fit(x, hot, epochs=1, batch_size=s.B, shuffle=True, verbose=0)
 
-    return {"check": lambda: [loss_of(a, b) for a, b in batches[: s.check]], "round": item if s.family == "mlp_item" else fit}
+    return {
+        "check": lambda: [loss_of(a, b) for a, b in batches[: s.check]],
+        "round": item if s.family == "mlp_item" else fit,
+    }
 
 
 # ------------------------------------------------------------------ wider, and define-by-run
@@ -286,7 +296,14 @@ def inference(s):
 
 BOTH = {"torch-style": torch_mlp, "keras-style": keras_mlp}
 CASES = {
-    "mlp_loop": BOTH, "mlp_item": BOTH, "mlp_loader": BOTH, "mlp_fit": BOTH,
-    "wide": {"torch-style": wide}, "tree": {"torch-style": tree}, "halting": {"torch-style": halting},
-    "matmul": {"torch-style": matmul}, "elem": {"torch-style": elementwise}, "infer_mlp": {"torch-style": inference},
+    "mlp_loop": BOTH,
+    "mlp_item": BOTH,
+    "mlp_loader": BOTH,
+    "mlp_fit": BOTH,
+    "wide": {"torch-style": wide},
+    "tree": {"torch-style": tree},
+    "halting": {"torch-style": halting},
+    "matmul": {"torch-style": matmul},
+    "elem": {"torch-style": elementwise},
+    "infer_mlp": {"torch-style": inference},
 }

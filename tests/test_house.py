@@ -76,7 +76,7 @@ def room_of(path: Path) -> str | None:
 
 
 def is_door(path: Path) -> bool:
-    """Whether the file is a public door: a top-level file, or the `utils` sign (torch's spelling for data and board)."""
+    """Whether the file is a public door: a top-level file, or in `utils`, a door sign of torch's."""
     parts = path.relative_to(HOUSE).parts
     return len(parts) == 1 or parts[0] == "utils"
 
@@ -127,7 +127,9 @@ def test_no_circle_inside_a_room(room):
     edges = {}
     for name, path in MODULES.items():
         if room_of(path) == room:
-            edges[name] = {other for _, other in imports_of(path) if other in MODULES and room_of(MODULES[other]) == room}
+            edges[name] = {
+                other for _, other in imports_of(path) if other in MODULES and room_of(MODULES[other]) == room
+            }
             edges[name].discard(name)
     circle = find_circle(edges)
     assert not circle, " -> ".join(circle)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,28 +31,92 @@ TOP = {  # file -> public names at dovetail.*
     "dovetail.base.config": ["config"],
     "dovetail.base.device": ["device"],
     "dovetail.base.dtypes": [
-        "DType as dtype", "float16", "float16 as half", "bfloat16", "float32", "float32 as float", "float64",
-        "float64 as double", "uint8", "int8", "int16", "int16 as short", "int32", "int32 as int", "int64", "int64 as long",
-        "bool_ as bool", "complex64", "complex64 as cfloat", "complex128", "complex128 as cdouble", "promote_types",
-        "default_dtype as get_default_dtype", "set_default_dtype",
+        "DType as dtype",
+        "float16",
+        "float16 as half",
+        "bfloat16",
+        "float32",
+        "float32 as float",
+        "float64",
+        "float64 as double",
+        "uint8",
+        "int8",
+        "int16",
+        "int16 as short",
+        "int32",
+        "int32 as int",
+        "int64",
+        "int64 as long",
+        "bool_ as bool",
+        "complex64",
+        "complex64 as cfloat",
+        "complex128",
+        "complex128 as cdouble",
+        "promote_types",
+        "default_dtype as get_default_dtype",
+        "set_default_dtype",
     ],
     "dovetail.base.errors": [
-        "ArgumentError", "DeviceError", "DimError", "DovetailError", "DovetailWarning", "DTypeError", "FileError",
-        "GradientError", "MissingExtra", "NotCovered", "NotCoveredImport", "ShapeError",
+        "ArgumentError",
+        "DeviceError",
+        "DimError",
+        "DovetailError",
+        "DovetailWarning",
+        "DTypeError",
+        "FileError",
+        "GradientError",
+        "MissingExtra",
+        "NotCovered",
+        "NotCoveredImport",
+        "ShapeError",
     ],
     "dovetail.base.version": ["__version__"],
     "dovetail.tensor.create": [
-        "tensor", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "frombuffer", "from_dlpack", "from_numpy", "is_tensor",
+        "tensor",
+        "as_tensor",
+        "asarray",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "frombuffer",
+        "from_dlpack",
+        "from_numpy",
+        "is_tensor",
     ],
     "dovetail.tensor.printing": ["set_printoptions"],
     "dovetail.tensor.modes": [
-        "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+        "enable_grad",
+        "inference_mode",
+        "is_grad_enabled",
+        "is_inference_mode_enabled",
+        "no_grad",
+        "set_grad_enabled",
     ],
-    "dovetail.tensor.random": ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"],
+    "dovetail.tensor.random": [
+        "Generator",
+        "default_generator",
+        "get_rng_state",
+        "initial_seed",
+        "manual_seed",
+        "seed",
+        "set_rng_state",
+    ],
     "dovetail.tensor.tensor": ["Size", "Tensor"],
 }
 LAZY = {  # loaded on first use, since an import of dovetail should cost little
-    "autograd", "backends", "cuda", "data", "datasets", "keras", "linalg", "nn", "optim", "random", "special", "tf", "utils",
+    "autograd",
+    "backends",
+    "cuda",
+    "data",
+    "datasets",
+    "keras",
+    "linalg",
+    "nn",
+    "optim",
+    "random",
+    "special",
+    "tf",
+    "utils",
     "vision",
 }
 PASS_ON = {  # doors that show another file's public names: door -> file
@@ -76,7 +141,9 @@ class Shown:
 
 def op_files() -> list[str]:
     """The files of the ops room."""
-    return sorted(path.stem for path in (ROOT / "dovetail" / "ops").glob("[a-z]*.py") if path.stem not in HIDDEN_OP_FILES)
+    return sorted(
+        path.stem for path in (ROOT / "dovetail" / "ops").glob("[a-z]*.py") if path.stem not in HIDDEN_OP_FILES
+    )
 
 
 def ops_of(file: str) -> Iterable[tuple[str, object]]:
@@ -119,7 +186,8 @@ def gather() -> dict[str, dict[str, Shown]]:
             for name in shown(file, attribute, op):
                 before = found[name.where].setdefault(name.name, name)
                 if (before.file, before.attribute) != (file, attribute):
-                    raise SystemExit(f"two ops want to be {name.where} {name.name}: {before.file}.{before.attribute}, {file}.{attribute}")
+                    both = f"{before.file}.{before.attribute}, {file}.{attribute}"
+                    raise SystemExit(f"two ops want to be {name.where} {name.name}: {both}")
     return found
 
 
@@ -127,24 +195,41 @@ def gather() -> dict[str, dict[str, Shown]]:
 
 
 def import_lines(names: Iterable[Shown]) -> list[str]:
-    """`from dovetail.ops.reduce import amax` lines, and assignments for what is no plain name of its file."""
-    rows, later = [], []
-    for shown in sorted(names, key=lambda s: (s.file, s.name)):
-        if shown.inplace:
-            later.append(f"{shown.name} = {shown.file}_ops.{shown.expression}")
-        else:
-            rows.append(f"from dovetail.ops.{shown.file} import {shown.attribute}" + (f" as {shown.name}" if shown.name != shown.attribute else ""))
-    files = sorted({s.file for s in names if s.inplace})
-    return [f"from dovetail.ops import {file} as {file}_ops" for file in files] + rows + later
+    """One import for each file of ops, then assignments for the forms that write in place."""
+    names = sorted(names, key=lambda s: (s.file, s.name))
+    plain = defaultdict(list)
+    for shown in names:
+        if not shown.inplace:
+            plain[shown.file].append(shown.attribute + (f" as {shown.name}" if shown.name != shown.attribute else ""))
+    rows = [f"from dovetail.ops import {file} as {file}_ops" for file in sorted({s.file for s in names if s.inplace})]
+    rows += [from_import(f"dovetail.ops.{file}", things) for file, things in plain.items()]
+    return rows + [f"{s.name} = {s.file}_ops.{s.expression}" for s in names if s.inplace]
+
+
+def from_import(file: str, things: Iterable[str]) -> str:
+    """`from file import a, b as c`, on several lines where one is too short."""
+    things = list(dict.fromkeys(things))
+    flat = f"from {file} import {', '.join(things)}"
+    return flat if len(flat) <= 120 else f"from {file} import (\n{filled(things)}\n)"
+
+
+def filled(things: Iterable[str]) -> str:
+    """Names with commas, indented, as many on a line as fit."""
+    glued = ", ".join(thing.replace(" as ", "\0as\0") for thing in things) + ","
+    return textwrap.fill(glued, 120, initial_indent="    ", subsequent_indent="    ", break_long_words=False).replace(
+        "\0", " "
+    )
+
+
+def listed(name: str, things: Iterable[str]) -> str:
+    """`name = [...]` of strings."""
+    return f"{name} = [\n{filled(chr(34) + thing + chr(34) for thing in things)}\n]"
 
 
 def top_door(found: dict[str, dict[str, Shown]]) -> str:
     """dovetail/__init__.py"""
-    lines, names = [], []
-    for file, things in TOP.items():
-        for thing in things:
-            lines.append(f"from {file} import {thing}")
-            names.append(thing.rpartition(" ")[2])
+    lines = [from_import(file, things) for file, things in TOP.items()]
+    names = [thing.rpartition(" ")[2] for things in TOP.values() for thing in things]
     taken = set(names)
     lines += import_lines([s for s in found["top"].values() if s.name not in taken])
     names += sorted(set(found["top"]) - taken)
@@ -163,8 +248,8 @@ from dovetail.ops import methods  # gives Tensor its methods
 from dovetail.tensor import indexing  # and its x[i]
 {chr(10).join(lines)}
 
-LAZY = {lazy!r}
-__all__ = {names + lazy!r}
+{listed("LAZY", lazy)}
+{listed("__all__", names + lazy)}
 
 
 def __getattr__(name):
@@ -201,7 +286,7 @@ from dovetail.tensor.tensor import Tensor
 '''
 
 
-def names_door(path: str, names: Iterable[Shown], what: str) -> str:
+def names_door(names: Iterable[Shown], what: str) -> str:
     """A door that holds ops only: nn.functional, special, linalg."""
     names = list(names)
     return f'''"""{what}
@@ -212,31 +297,29 @@ This file is a door, {HEADER}
 # ruff: noqa: A004, E501, I001, F401
 {chr(10).join(import_lines(names))}
 
-__all__ = {sorted(s.name for s in names)!r}
+{listed("__all__", sorted(s.name for s in names))}
 '''
 
 
 def pass_on_door(file: str) -> str:
     """A door that shows another file's public names."""
     names = importlib.import_module(file).__all__
-    rows = ",\n".join(f"    {name}" for name in sorted(names))
     return f'''"""Another spelling of `{file}`.
 
 This file is a door, {HEADER}
 """
 
-from {file} import (
-{rows},
-)
+# ruff: noqa: E501
+{from_import(file, sorted(names))}
 
-__all__ = {sorted(names)!r}
+{listed("__all__", sorted(names))}
 '''
 
 
 def exists(module: str) -> bool:
     """Whether the file or folder of a module is there, or is a door about to be written."""
     place = ROOT.joinpath(*module.split("."))
-    return place.with_suffix(".py").exists() or (place / "__init__.py").exists() or module in {"dovetail.special", "dovetail.utils"}
+    return place.with_suffix(".py").exists() or (place / "__init__.py").exists()
 
 
 def doors() -> dict[Path, str]:
@@ -247,9 +330,10 @@ def doors() -> dict[Path, str]:
         "dovetail/ops/methods.py": methods_door(found),
     }
     if found["functional"]:
-        made["dovetail/nn/functional.py"] = names_door("nn.functional", found["functional"].values(), "Functions of layers, activations and losses.")
+        functions = found["functional"].values()
+        made["dovetail/nn/functional.py"] = names_door(functions, "Functions of layers, activations and losses.")
     for room in sorted(set(found) - {"top", "method", "functional"}):
-        made[f"dovetail/{room.replace('.', '/')}.py"] = names_door(room, found[room].values(), f"torch.{room}'s names.")
+        made[f"dovetail/{room.replace('.', '/')}.py"] = names_door(found[room].values(), f"torch.{room}'s names.")
     for door, file in PASS_ON.items():
         if getattr(importlib.import_module(file), "__all__", None):
             made["/".join(door.split(".")) + ".py"] = pass_on_door(file)

@@ -25,7 +25,8 @@ def main(source: str) -> None:
     if table.shape != (1797, 65):
         raise SystemExit(f"{source}: expected 1797 rows of 64 pixels and a label, got {table.shape}")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, array in (("digits-images.idx3.gz", table[:, :64].reshape(-1, 8, 8)), ("digits-labels.idx1.gz", table[:, 64])):
+    images, labels = table[:, :64].reshape(-1, 8, 8), table[:, 64]
+    for name, array in (("digits-images.idx3.gz", images), ("digits-labels.idx1.gz", labels)):
         (FOLDER / name).write_bytes(gzip.compress(idx_bytes(array), compresslevel=9, mtime=0))
         print(FOLDER / name, array.shape, (FOLDER / name).stat().st_size, "bytes")
 

@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
     """Run the demo; the exit status is 0 when the loaded model answers as the trained one does."""
     options = parse(words)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without block characters shows ?, and no traceback
+        sys.stdout.reconfigure(errors="replace")  # no traceback where blocks cannot be shown
     console = Console(highlight=False)
     train, test = (prepared(*load_digits(half)) for half in (True, False))
     console.print(
@@ -43,8 +43,10 @@ def main(words: Sequence[str]) -> int:
     seconds = time.perf_counter() - started
     answers = model.predict(test[0])
     right = int((answers.argmax(1) == test[1]).sum())
-    console.print(f"\n[bold]{right / len(test[1]):.1%}[/] of the held-out digits are right ({right} of {len(test[1])}), "
-                  f"after {seconds:.1f} s of training.\n")
+    console.print(
+        f"\n[bold]{right / len(test[1]):.1%}[/] of the held-out digits are right ({right} of {len(test[1])}), "
+        f"after {seconds:.1f} s of training.\n"
+    )
     console.print(predictions(test, answers))
     return finish(model, options, test[0], answers, console)
 
@@ -54,10 +56,17 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="dovetail demo", description="Train the article's classifier on the handwritten digits in the package."
     )
-    parser.add_argument("--dialect", choices=sorted(DIALECTS), default="torch", help="how the program is written; both give the same")
+    parser.add_argument(
+        "--dialect", choices=sorted(DIALECTS), default="torch", help="how the program is written; both give the same"
+    )
     parser.add_argument("--epochs", type=int, default=30, help="rounds over the training digits (default: 30)")
-    parser.add_argument("--save", type=Path, default=Path("digits.safetensors"), metavar="PATH",
-                        help="where the trained weights go (default: digits.safetensors, in this folder)")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        default=Path("digits.safetensors"),
+        metavar="PATH",
+        help="where the trained weights go (default: digits.safetensors, in this folder)",
+    )
     options = parser.parse_args(words)
     if options.epochs < 1:
         parser.error("--epochs must be at least 1")
@@ -71,7 +80,13 @@ def prepared(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def learn(model, train, test, epochs: int, console: Console) -> None:
     """Train with a live bar; a line for each epoch that is worth one."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[loss]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
     batches = -(-len(train[1]) // BATCH)
     console.print("epoch     loss  accuracy  held out")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -94,8 +109,11 @@ def predictions(test, answers: np.ndarray) -> Table:
     table = Table(title="Some held-out digits", title_justify="left", show_lines=False, pad_edge=False)
     for i in chosen:
         verdict = "right" if guess[i] == test[1][i] else f"wrong, it is a {test[1][i]}"
-        table.add_column(f"{guess[i]}, {answers[i].max():.0%} sure\n{verdict}", justify="center",
-                         header_style="green" if guess[i] == test[1][i] else "bold red")
+        table.add_column(
+            f"{guess[i]}, {answers[i].max():.0%} sure\n{verdict}",
+            justify="center",
+            header_style="green" if guess[i] == test[1][i] else "bold red",
+        )
     table.add_row(*(Text(drawn(test[0][i])) for i in chosen))
     return table
 
@@ -107,8 +125,10 @@ def drawn(pixels: np.ndarray) -> str:
     """
     places = (np.arange(DRAWN) + 0.5) * 28 / DRAWN
     small = pixels.reshape(28, 28)[np.ix_(places.astype(int), places.astype(int))] > -0.1
-    return "\n".join("".join(BLOCKS[bool(a), bool(b)] for a, b in zip(upper, lower, strict=True))
-                     for upper, lower in zip(small[::2], small[1::2], strict=True))
+    return "\n".join(
+        "".join(BLOCKS[bool(a), bool(b)] for a, b in zip(upper, lower, strict=True))
+        for upper, lower in zip(small[::2], small[1::2], strict=True)
+    )
 
 
 def finish(model, options: argparse.Namespace, x: np.ndarray, answers: np.ndarray, console: Console) -> int:
@@ -119,12 +139,16 @@ def finish(model, options: argparse.Namespace, x: np.ndarray, answers: np.ndarra
         again = type(model)(seed=1)
         again.load(options.save)
     except (OSError, DovetailError) as problem:
-        console.print(f"\n[bold red]The model could not be saved to {options.save}:[/] {problem}\nChoose another place with --save PATH.")
+        console.print(
+            f"\n[bold red]Not saved to {options.save}:[/] {problem}\nChoose another place with --save PATH."
+        )
         return 1
     same = np.array_equal(again.predict(x), answers)
     size = options.save.stat().st_size / 1024
-    console.print(f"\nSaved to [bold]{options.save}[/] ({size:.0f} KB), loaded into a new model: "
-                  + ("its answers are the same, bit for bit." if same else "[bold red]its answers differ.[/]"))
+    console.print(
+        f"\nSaved to [bold]{options.save}[/] ({size:.0f} KB), loaded into a new model: "
+        + ("its answers are the same, bit for bit." if same else "[bold red]its answers differ.[/]")
+    )
     if same:
         console.print(what_next(options.dialect))
     return 0 if same else 1

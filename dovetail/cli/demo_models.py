@@ -23,7 +23,7 @@ SIZES = (784, 64, 64, 10)
 
 
 class Scores(NamedTuple):
-    """What is known after an epoch: mean loss and share of right answers in training, share of right answers held out."""
+    """After an epoch: mean loss and share of right answers in training, share of right answers held out."""
 
     epoch: int
     loss: float
@@ -108,12 +108,14 @@ class KerasStyle:
     """The network as a Keras user writes and trains it."""
 
     def __init__(self, seed: int = 0):
-        self.model = keras.Sequential([
-            keras.Input((784,)),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dense(10, activation="softmax"),
-        ])
+        self.model = keras.Sequential(
+            [
+                keras.Input((784,)),
+                keras.layers.Dense(64, activation="relu"),
+                keras.layers.Dense(64, activation="relu"),
+                keras.layers.Dense(10, activation="softmax"),
+            ]
+        )
         self.model.set_weights(starting_weights(seed))
         self.model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
 
@@ -129,8 +131,16 @@ class KerasStyle:
 
         x, y = shuffled(*train)
         hot = np.eye(10, dtype=np.float32)
-        self.model.fit(x, hot[y], epochs=epochs, batch_size=BATCH, validation_data=(test[0], hot[test[1]]), shuffle=False,
-                       verbose=0, callbacks=[Report()])
+        self.model.fit(
+            x,
+            hot[y],
+            epochs=epochs,
+            batch_size=BATCH,
+            validation_data=(test[0], hot[test[1]]),
+            shuffle=False,
+            verbose=0,
+            callbacks=[Report()],
+        )
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Probabilities. Shape: (n, 784) -> (n, 10)"""

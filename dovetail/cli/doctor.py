@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Sequence
 
@@ -41,13 +40,20 @@ def examine() -> dict:
     cards, no_card = machine.gpus()
     report = {
         "versions": {
-            "dovetail": __version__, "python": platform.python_version(), "numpy": np.__version__,
-            "llvmlite": llvmlite_version, "LLVM": llvm_version, "system": f"{platform.system()} {platform.machine()}",
+            "dovetail": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "llvmlite": llvmlite_version,
+            "LLVM": llvm_version,
+            "system": f"{platform.system()} {platform.machine()}",
         },
         "optional packages": {name: installed(name) for name in EXTRAS},
         "processor": {
-            "name": machine.cpu_name(), "LLVM calls it": machine.cpu_llvm_name(), "features": machine.cpu_features(),
-            "code is made for": config.target, "memory": machine.memory_bytes(),
+            "name": machine.cpu_name(),
+            "LLVM calls it": machine.cpu_llvm_name(),
+            "features": machine.cpu_features(),
+            "code is made for": config.target,
+            "memory": machine.memory_bytes(),
         },
         "threads": {"used": config.threads, "cores for this process": available_cores(), "cores": os.cpu_count() or 1},
         "cache": examine_cache(config.cache_dir),
@@ -96,12 +102,12 @@ def can_write(folder: str) -> bool:
 def needs_attention(report: dict) -> list[str]:
     """What the user should know, each with its cure."""
     found = []
-    if sys.version_info < (3, 11):
-        found.append(f"Python {report['versions']['python']} is too old: Dovetail needs 3.11 or newer.")
     cache = report["cache"]
     if cache["folder"] and not cache["writable"]:
-        found.append(f"The cache folder {cache['folder']} cannot be written: every start compiles anew. "
-                     "Set DOVETAIL_CACHE_DIR to a folder of yours.")
+        found.append(
+            f"The cache folder {cache['folder']} cannot be written: every start compiles anew. "
+            "Set DOVETAIL_CACHE_DIR to a folder of yours."
+        )
     return found
 
 
@@ -123,8 +129,11 @@ def rows(report: dict) -> list[tuple[str, str]]:
     """(topic, one line) for each row of the table."""
     versions, processor, threads, cache = (report[key] for key in ("versions", "processor", "threads", "cache"))
     extras = [f"{name} {version}" for name, version in report["optional packages"].items() if version]
-    cards = [f"{c['name']}, {readable(c['memory_bytes'])}, capability {c['capability']}, driver {c['driver']} "
-             "(training on it comes with a later release)" for c in report["graphics cards"]]
+    cards = [
+        f"{c['name']}, {readable(c['memory_bytes'])}, capability {c['capability']}, driver {c['driver']} "
+        "(training on it comes with a later release)"
+        for c in report["graphics cards"]
+    ]
     return [
         ("Dovetail", versions["dovetail"]),
         ("Python", f"{versions['python']} on {versions['system']}"),
@@ -135,11 +144,18 @@ def rows(report: dict) -> list[tuple[str, str]]:
         ("Features", " ".join(processor["features"]) or "none that matter here"),
         ("Code for", processor["code is made for"] + " (DOVETAIL_TARGET)"),
         ("Memory", readable(processor["memory"])),
-        ("Threads", f"{threads['used']} of {threads['cores for this process']} cores this process may use, "
-                    f"{threads['cores']} in the machine (DOVETAIL_THREADS)"),
-        ("Cache", "off (DOVETAIL_CACHE_DIR=off)" if cache["folder"] is None else
-         f"{cache['folder']}: {cache['files']} files, {readable(cache['bytes'])}, "
-         + ("writable" if cache["writable"] else "NOT writable")),
+        (
+            "Threads",
+            f"{threads['used']} of {threads['cores for this process']} cores this process may use, "
+            f"{threads['cores']} in the machine (DOVETAIL_THREADS)",
+        ),
+        (
+            "Cache",
+            "off (DOVETAIL_CACHE_DIR=off)"
+            if cache["folder"] is None
+            else f"{cache['folder']}: {cache['files']} files, {readable(cache['bytes'])}, "
+            + ("writable" if cache["writable"] else "NOT writable"),
+        ),
         ("Graphics", "\n".join(cards) or report["no graphics card because"]),
     ]
 

@@ -31,7 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(usage())
         return 0
     near = difflib.get_close_matches(words[0], COMMANDS, 1)
-    print(f"dovetail: there is no command {words[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""), file=sys.stderr)
+    print(
+        f"dovetail: there is no command {words[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        file=sys.stderr,
+    )
     print(usage(), file=sys.stderr)
     return 2
 
@@ -39,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def usage() -> str:
     """The list of commands."""
     rows = [f"  dovetail {name:<8} {text}" for name, text in COMMANDS.items()]
-    return "\n".join(["usage: dovetail COMMAND ...", "", *rows, "", "dovetail COMMAND --help says more about a command."])
+    return "\n".join(
+        ["usage: dovetail COMMAND ...", "", *rows, "", "dovetail COMMAND --help says more about a command."]
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`dovetail run SCRIPT args...`: what `python SCRIPT args...` does, with torch, tensorflow and keras answered by Dovetail.
+"""`dovetail run SCRIPT args...`: as `python SCRIPT args...`, with torch, tensorflow and keras answered by Dovetail.
 
 Same process, same arguments, `__main__` and `__file__` as Python sets them, the script's folder first on the path.
 PYTHONPATH and sitecustomize have been honoured by the interpreter before this file runs. An error shows the user's
@@ -39,7 +39,8 @@ def main(words: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """Only for the help text: every word after the script belongs to the script."""
     text = argparse.ArgumentParser(
-        prog="dovetail run", usage="dovetail run SCRIPT [argument ...]   or   dovetail run -m MODULE [argument ...]",
+        prog="dovetail run",
+        usage="dovetail run SCRIPT [argument ...]   or   dovetail run -m MODULE [argument ...]",
         description="Run a script that imports torch, tensorflow or keras, unchanged, on Dovetail.",
     )
     text.add_argument("script", metavar="SCRIPT", help="a Python file; the words after it are its own sys.argv")
@@ -68,7 +69,7 @@ def run_module(words: Sequence[str]) -> int:
 
 
 def prepare(argv: list[str], folder: str) -> None:
-    """The process as Python leaves it for a program: arguments, first place on the path, our finder, our error display."""
+    """The process as Python leaves it for a program: arguments, path; and our finder, our display of errors."""
     sys.argv = argv
     if not sys.flags.safe_path:  # `python -P` and PYTHONSAFEPATH leave the script's folder out
         sys.path[0] = folder

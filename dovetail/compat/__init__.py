@@ -1,1 +1,1 @@
-"""Names for unmodified scripts: tables from another framework's names to ours, and the import finder that reads them."""
+"""Names for unmodified scripts: tables from other frameworks' names to ours, and the finder that reads them."""

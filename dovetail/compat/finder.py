@@ -108,8 +108,12 @@ def refusal(fullname: str) -> str:
     parent, _, name = fullname.rpartition(".")
     near = nearest(parent, name)
     facts = [("nearest" if near else "looked in", ", ".join(near) or parent or "the covered frameworks")]
-    return message(fullname, "Dovetail does not cover this name yet", facts,
-                   f"dir({parent}) lists what is there." if parent and not near else "")
+    return message(
+        fullname,
+        "Dovetail does not cover this name yet",
+        facts,
+        f"dir({parent}) lists what is there." if parent and not near else "",
+    )
 
 
 def nearest(parent: str, name: str) -> list[str]:
@@ -119,7 +123,10 @@ def nearest(parent: str, name: str) -> list[str]:
     if not parent:
         return difflib.get_close_matches(name, sorted(ROOTS), 3, 0.6)
     root = parent.partition(".")[0]
-    elsewhere = [f"{module}.{name}" for module in sorted(TABLE)
-                 if module.partition(".")[0] == root and module != parent and covered(module) and name in known(module)]
+    elsewhere = [
+        f"{module}.{name}"
+        for module in sorted(TABLE)
+        if module.partition(".")[0] == root and module != parent and covered(module) and name in known(module)
+    ]
     alike = [f"{parent}.{other}" for other in difflib.get_close_matches(name, sorted(known(parent)), 3, 0.6)]
     return (elsewhere + alike)[:3]

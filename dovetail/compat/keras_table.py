@@ -8,9 +8,26 @@ KERAS_VERSION = "3.15.1+dovetail"  # the releases whose behaviour is followed
 TENSORFLOW_VERSION = "2.21.0+dovetail"
 
 BRANCHES = (
-    "activations", "backend", "callbacks", "config", "constraints", "datasets", "datasets.fashion_mnist", "datasets.mnist",
-    "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "optimizers.schedules", "random",
-    "regularizers", "saving", "utils",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "datasets.fashion_mnist",
+    "datasets.mnist",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "optimizers.schedules",
+    "random",
+    "regularizers",
+    "saving",
+    "utils",
 )
 
 

@@ -1,4 +1,4 @@
-"""What this machine offers: processor, cores, memory, and graphics cards found through their driver. For people to read.
+"""What this machine offers: processor, memory, graphics cards found through their driver. For people to read.
 
 Nothing here decides how code is generated (`codegen/target.py` does); `dovetail doctor` prints it.
 """

@@ -23,7 +23,9 @@ def article_start() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     weights = []
     for inputs, outputs in zip(SIZES, SIZES[1:], strict=False):
         bound = inputs**-0.5
-        weights += [random.uniform(-bound, bound, shape).astype(np.float32) for shape in ((inputs, outputs), (outputs,))]
+        weights += [
+            random.uniform(-bound, bound, shape).astype(np.float32) for shape in ((inputs, outputs), (outputs,))
+        ]
     centres = random.standard_normal((10, 784))
     y = random.randint(0, 10, (STEPS, BATCH), np.int64)
     x = (centres[y] * 0.2 + random.standard_normal((STEPS, BATCH, 784))).astype(np.float32)
@@ -71,7 +73,15 @@ def main() -> None:
     for name, make in optimizers.items():
         curves[name] = torch_run(torch, torch.float32, make)
         exact = torch_run(torch, torch.float64, make)
-        print(name, "first", curves[name][0], "last", curves[name][-1], "float64 differs by", abs(curves[name] / exact - 1).max())
+        print(
+            name,
+            "first",
+            curves[name][0],
+            "last",
+            curves[name][-1],
+            "float64 differs by",
+            abs(curves[name] / exact - 1).max(),
+        )
     np.savez(HERE / "article.npz", **curves, torch=torch.__version__)
     print(HERE / "article.npz")
 

@@ -81,12 +81,14 @@ def test_torch_dialect(name, look_every):
 
 def keras_model(name: str):
     """The article's model from the common weights."""
-    model = keras.Sequential([
-        keras.Input((784,)),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(10, activation="softmax"),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
     model.set_weights(WEIGHTS)
     model.compile(optimizer=KERAS_OPTIMIZERS[name](), loss="categorical_crossentropy")
     return model

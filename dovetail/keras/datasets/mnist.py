@@ -22,7 +22,7 @@ def load_data(path: str = "mnist.npz"):
     """((x_train, y_train), (x_test, y_test)): uint8 images (60000, 28, 28) and (10000, 28, 28), uint8 labels.
 
     path: name of the .npz file below `$KERAS_HOME/datasets` (`~/.keras/datasets`), or an absolute path. Where there is
-    no such file, the four IDX files are looked for in the same folder and in its subfolder `MNIST/raw`; then the .npz file
+    no such file, the four IDX files are looked for in the same folder and in its subfolder `MNIST/raw`; then the .npz
     is downloaded and checked.
     Raises: FileError if the data is damaged or cannot be downloaded; the message says where to put which file.
     Source: LeCun, Bottou, Bengio and Haffner 1998. Arguments and file place as keras.datasets.mnist.load_data.
@@ -42,10 +42,14 @@ def read_npz(file: Path):
         with np.load(file, allow_pickle=False) as archive:
             x_train, y_train, x_test, y_test = (archive[name] for name in NAMES)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise FileError(message(
-            "mnist.load_data", "the file is damaged or not MNIST",
-            [("file", str(file)), ("size", f"{file.stat().st_size} bytes"), ("NumPy says", str(problem))],
-            "Delete it; load_data() then downloads it again.\n" + by_hand(file))) from problem
+        raise FileError(
+            message(
+                "mnist.load_data",
+                "the file is damaged or not MNIST",
+                [("file", str(file)), ("size", f"{file.stat().st_size} bytes"), ("NumPy says", str(problem))],
+                "Delete it; load_data() then downloads it again.\n" + by_hand(file),
+            )
+        ) from problem
     return (x_train, y_train), (x_test, y_test)
 
 

@@ -1,4 +1,4 @@
-"""Fetching a file from a list of mirrors: checked, then put in place in one move, so a broken download leaves nothing."""
+"""Fetching a file from mirrors: checked, then put in place in one move, so a broken download leaves nothing."""
 
 from __future__ import annotations
 
@@ -59,8 +59,11 @@ def _put(target: Path, content: bytes, call: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=target.parent, prefix=target.name + ".")
     except OSError as problem:
-        raise FileError(message(call, f"cannot write to {target.parent}", [("the system says", str(problem))],
-                                "Choose another folder.")) from problem
+        raise FileError(
+            message(
+                call, f"cannot write to {target.parent}", [("the system says", str(problem))], "Choose another folder."
+            )
+        ) from problem
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

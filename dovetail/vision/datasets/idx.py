@@ -29,22 +29,44 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     """
     raw = _unpacked(Path(path))
     if len(raw) < 4 or raw[0] or raw[1] or raw[2] not in ELEMENTS:
-        raise FileError(message(
-            "read_idx", "this is not an IDX file",
-            [("file", str(path)), ("first bytes", raw[:4].hex(" ") or "none, the file is empty"),
-             ("expected", "00 00, then an element type such as 08 (unsigned byte)")], CURE))
+        raise FileError(
+            message(
+                "read_idx",
+                "this is not an IDX file",
+                [
+                    ("file", str(path)),
+                    ("first bytes", raw[:4].hex(" ") or "none, the file is empty"),
+                    ("expected", "00 00, then an element type such as 08 (unsigned byte)"),
+                ],
+                CURE,
+            )
+        )
     rank, start = raw[3], 4 + 4 * raw[3]
     if len(raw) < start:
-        raise FileError(message("read_idx", "the file ends inside its header",
-                                [("file", str(path)), ("header", f"{start} bytes"), ("file has", f"{len(raw)} bytes")], CURE))
+        raise FileError(
+            message(
+                "read_idx",
+                "the file ends inside its header",
+                [("file", str(path)), ("header", f"{start} bytes"), ("file has", f"{len(raw)} bytes")],
+                CURE,
+            )
+        )
     shape = struct.unpack_from(f">{rank}I", raw, 4)
     dtype = np.dtype(ELEMENTS[raw[2]])
     wanted = prod(shape) * dtype.itemsize
     if len(raw) - start != wanted:
-        raise FileError(message(
-            "read_idx", "the file does not hold what its header says",
-            [("file", str(path)), ("header says", f"{shape} of {dtype.newbyteorder('=').name}, {wanted} bytes"),
-             ("file holds", f"{len(raw) - start} bytes after the header")], CURE))
+        raise FileError(
+            message(
+                "read_idx",
+                "the file does not hold what its header says",
+                [
+                    ("file", str(path)),
+                    ("header says", f"{shape} of {dtype.newbyteorder('=').name}, {wanted} bytes"),
+                    ("file holds", f"{len(raw) - start} bytes after the header"),
+                ],
+                CURE,
+            )
+        )
     return np.frombuffer(raw, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
 
 
@@ -56,8 +78,13 @@ def idx_bytes(array: np.ndarray) -> bytes:
     element = np.dtype(array.dtype).newbyteorder(">")
     code = next((c for c, name in ELEMENTS.items() if np.dtype(name) == element), None)
     if code is None:
-        raise FileError(message("idx_bytes", f"IDX cannot hold {array.dtype}", cure="It holds uint8, int8, int16, int32, "
-                                "float32 and float64."))
+        raise FileError(
+            message(
+                "idx_bytes",
+                f"IDX cannot hold {array.dtype}",
+                cure="It holds uint8, int8, int16, int32, float32 and float64.",
+            )
+        )
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape) + array.astype(element).tobytes()
 
 
@@ -69,5 +96,11 @@ def _unpacked(path: Path) -> bytes:
     try:
         return gzip.decompress(raw)
     except (EOFError, OSError, zlib.error) as problem:
-        raise FileError(message("read_idx", "the gzip file cannot be unpacked",
-                                [("file", str(path)), ("size", f"{len(raw)} bytes"), ("gzip says", str(problem))], CURE)) from problem
+        raise FileError(
+            message(
+                "read_idx",
+                "the gzip file cannot be unpacked",
+                [("file", str(path)), ("size", f"{len(raw)} bytes"), ("gzip says", str(problem))],
+                CURE,
+            )
+        ) from problem

@@ -14,8 +14,8 @@ class ImageSet(Dataset):
     """Pictures and labels in memory.
 
     images: uint8 (n, height, width) or (n, height, width, channels); labels: whole numbers (n,).
-    Item: (image, label). Without a `transform` the image is a float32 tensor (channels, height, width) in 0..1, ready for
-    a network; a transform receives the picture as a uint8 array instead, and its result is the item's image.
+    Item: (image, label). Without a `transform` the image is a float32 tensor (channels, height, width) in 0..1, ready
+    for a network; a transform receives the picture as a uint8 array instead, and its result is the item's image.
     """
 
     def __init__(

@@ -39,8 +39,16 @@ class MNIST(ImageSet):
         "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
     }
     classes: ClassVar[list[str]] = [
-        "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
-        "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine",
+        "0 - zero",
+        "1 - one",
+        "2 - two",
+        "3 - three",
+        "4 - four",
+        "5 - five",
+        "6 - six",
+        "7 - seven",
+        "8 - eight",
+        "9 - nine",
     ]
 
     def __init__(
@@ -111,12 +119,23 @@ def load_pair(kind: type[MNIST], folders: list[Path], train: bool, download: boo
         for name in kind.digests:
             if find(folders, name) is None:
                 download_one(kind, folders[0], name)
-    images, labels = (_read_one(kind, folders, name) for name in (f"{half}-images-idx3-ubyte", f"{half}-labels-idx1-ubyte"))
+    images, labels = (
+        _read_one(kind, folders, name) for name in (f"{half}-images-idx3-ubyte", f"{half}-labels-idx1-ubyte")
+    )
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
-        raise FileError(message(
-            kind.__name__, "the image file and the label file do not belong together",
-            [("images", images), ("labels", labels), ("expected", "(n, 28, 28) uint8 and (n,) uint8"),
-             ("folder", str(folders[0]))], "Delete both and download them again (download=True)."))
+        raise FileError(
+            message(
+                kind.__name__,
+                "the image file and the label file do not belong together",
+                [
+                    ("images", images),
+                    ("labels", labels),
+                    ("expected", "(n, 28, 28) uint8 and (n,) uint8"),
+                    ("folder", str(folders[0])),
+                ],
+                "Delete both and download them again (download=True).",
+            )
+        )
     return images, labels
 
 
@@ -129,8 +148,13 @@ def find(folders: list[Path], name: str) -> Path | None:
 
 def download_one(kind: type[MNIST], folder: Path, name: str) -> Path:
     """Fetch one file of the set into `folder`, gzipped as it comes."""
-    return fetch([mirror + name + ".gz" for mirror in kind.mirrors], folder / (name + ".gz"),
-                 digest="md5:" + kind.digests[name], call=kind.__name__, cure=by_hand(kind, folder))
+    return fetch(
+        [mirror + name + ".gz" for mirror in kind.mirrors],
+        folder / (name + ".gz"),
+        digest="md5:" + kind.digests[name],
+        call=kind.__name__,
+        cure=by_hand(kind, folder),
+    )
 
 
 def by_hand(kind: type[MNIST], folder: Path) -> str:
@@ -142,7 +166,12 @@ def by_hand(kind: type[MNIST], folder: Path) -> str:
 def _read_one(kind: type[MNIST], folders: list[Path], name: str) -> np.ndarray:
     path = find(folders, name)
     if path is None:
-        raise FileError(message(
-            kind.__name__, f"{name} was not found", [("looked in", str(folder)) for folder in folders],
-            f"Fetch it with {kind.__name__}(root, download=True).\n" + by_hand(kind, folders[0])))
+        raise FileError(
+            message(
+                kind.__name__,
+                f"{name} was not found",
+                [("looked in", str(folder)) for folder in folders],
+                f"Fetch it with {kind.__name__}(root, download=True).\n" + by_hand(kind, folders[0]),
+            )
+        )
     return read_idx(path)

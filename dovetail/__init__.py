@@ -1,0 +1,303 @@
+"""Dovetail: PyTorch's and Keras's dialects over one compiled engine.
+
+    import dovetail                     # tensors and functions, by torch's names
+    import dovetail.nn as nn            # modules, layers, losses
+    from dovetail import keras          # the Keras dialect
+
+This file is a door, written by tools/doors.py; run it after adding or renaming an op.
+"""
+
+# ruff: noqa: A004, E501, I001, F401
+from dovetail.ops import methods  # gives Tensor its methods
+from dovetail.tensor import indexing  # and its x[i]
+from dovetail.base.config import config
+from dovetail.base.device import device
+from dovetail.base.dtypes import (
+    DType as dtype, float16, float16 as half, bfloat16, float32, float32 as float, float64, float64 as double, uint8,
+    int8, int16, int16 as short, int32, int32 as int, int64, int64 as long, bool_ as bool, complex64, complex64 as
+    cfloat, complex128, complex128 as cdouble, promote_types, default_dtype as get_default_dtype, set_default_dtype,
+)
+from dovetail.base.errors import (
+    ArgumentError, DeviceError, DimError, DovetailError, DovetailWarning, DTypeError, FileError, GradientError,
+    MissingExtra, NotCovered, NotCoveredImport, ShapeError,
+)
+from dovetail.base.version import __version__
+from dovetail.tensor.create import (
+    tensor, as_tensor, asarray, empty, empty_like, empty_strided, frombuffer, from_dlpack, from_numpy, is_tensor,
+)
+from dovetail.tensor.printing import set_printoptions
+from dovetail.tensor.modes import (
+    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+)
+from dovetail.tensor.random import (
+    Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
+)
+from dovetail.tensor.tensor import Size, Tensor
+from dovetail.ops import activation as activation_ops
+from dovetail.ops import compare as compare_ops
+from dovetail.ops import elementwise as elementwise_ops
+from dovetail.ops import index as index_ops
+from dovetail.ops import matmul as matmul_ops
+from dovetail.ops import random as random_ops
+from dovetail.ops import shape as shape_ops
+from dovetail.ops import sort as sort_ops
+from dovetail.ops.activation import celu, elu, hardshrink, log_softmax, prelu, relu, selu, softmax, threshold
+from dovetail.ops.compare import (
+    eq, ge, gt as greater, ge as greater_equal, gt, isclose, isfinite, isin, isinf, isnan, isneginf, isposinf, isreal,
+    le, lt as less, le as less_equal, logical_and, logical_not, logical_or, logical_xor, lt, ne, ne as not_equal,
+)
+from dovetail.ops.create import (
+    arange, bartlett_window, blackman_window, empty_permuted, eye, full, full_like, hamming_window, hann_window,
+    kaiser_window, linspace, logspace, ones, ones_like, range_ as range, scalar_tensor, tril_indices, triu_indices,
+    vander, zeros, zeros_like,
+)
+from dovetail.ops.elementwise import (
+    abs, abs as absolute, acos, acosh, add, addcdiv, addcmul, angle, acos as arccos, acosh as arccosh, asin as arcsin,
+    asinh as arcsinh, atan as arctan, atan2 as arctan2, atanh as arctanh, asin, asinh, atan, atan2, atanh, bitwise_and,
+    bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min,
+    clamp as clip, clone, complex, conj, conj as conj_physical, copy, copysign, cos, cosh, deg2rad, digamma, div, div as
+    divide, erf, erfc, erfinv, exp, exp2, expm1, fill, trunc as fix, float_power, floor, floor_divide, fmax, fmin, fmod,
+    frac, heaviside, hypot, imag, ldexp, lerp, lgamma, log, log10, log1p, log2, logaddexp, logaddexp2, logit, maximum,
+    minimum, mul, mul as multiply, nan_to_num, neg, neg as negative, nextafter, polar, positive, pow, rad2deg, real,
+    reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub, sgn, sigmoid, sign, signbit, sin,
+    sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc, type_as, xlogy,
+)
+from dovetail.ops.index import (
+    gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill, masked_scatter, put,
+    scatter, scatter_add, scatter_reduce, take, take_along_dim,
+)
+from dovetail.ops.matmul import (
+    addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, dot, einsum, outer as ger, inner, kron, matmul,
+    mm, mv, outer, tensordot, vdot, vecdot,
+)
+from dovetail.ops.random import (
+    alpha_dropout, bernoulli, binomial, dropout, feature_alpha_dropout, multinomial, normal, poisson, rand, rand_like,
+    randint, randint_like, randn, randn_like, randperm, rrelu,
+)
+from dovetail.ops.reduce import (
+    all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, dist, logsumexp, max, mean, min, nanmean, nansum,
+    norm, prod, std, std_mean, sum, var, var_mean,
+)
+from dovetail.ops.shape import (
+    adjoint, atleast_1d, atleast_2d, atleast_3d, block_diag, broadcast_tensors, broadcast_to, cartesian_prod, cat,
+    chunk, column_stack, cat as concat, cat as concatenate, detach, diag, diag_embed, diagflat, diagonal,
+    diagonal_scatter, dsplit, dstack, expand, expand_as, flatten, flip, fliplr, flipud, hsplit, hstack, meshgrid,
+    movedim as moveaxis, movedim, narrow, permute, ravel, repeat, reshape, reshape_as, roll, rot90, vstack as row_stack,
+    select, select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes, transpose as
+    swapdims, t, tensor_split, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, unsqueeze, view_as,
+    view_as_complex, view_as_real, vsplit, vstack,
+)
+from dovetail.ops.sort import (
+    argsort, bucketize, cummax, cummin, cumprod, cumsum, diff, kthvalue, logcumsumexp, median, mode, msort, nanmedian,
+    nanquantile, quantile, searchsorted, sort, topk,
+)
+celu_ = activation_ops.celu.inplace
+elu_ = activation_ops.elu.inplace
+relu_ = activation_ops.relu.inplace
+selu_ = activation_ops.selu.inplace
+threshold_ = activation_ops.threshold.inplace
+eq_ = compare_ops.eq.inplace
+ge_ = compare_ops.ge.inplace
+greater_ = compare_ops.gt.inplace
+greater_equal_ = compare_ops.ge.inplace
+gt_ = compare_ops.gt.inplace
+le_ = compare_ops.le.inplace
+less_ = compare_ops.lt.inplace
+less_equal_ = compare_ops.le.inplace
+logical_and_ = compare_ops.logical_and.inplace
+logical_not_ = compare_ops.logical_not.inplace
+logical_or_ = compare_ops.logical_or.inplace
+logical_xor_ = compare_ops.logical_xor.inplace
+lt_ = compare_ops.lt.inplace
+ne_ = compare_ops.ne.inplace
+not_equal_ = compare_ops.ne.inplace
+abs_ = elementwise_ops.abs.inplace
+absolute_ = elementwise_ops.abs.inplace
+acos_ = elementwise_ops.acos.inplace
+acosh_ = elementwise_ops.acosh.inplace
+add_ = elementwise_ops.add.inplace
+addcdiv_ = elementwise_ops.addcdiv.inplace
+addcmul_ = elementwise_ops.addcmul.inplace
+arccos_ = elementwise_ops.acos.inplace
+arccosh_ = elementwise_ops.acosh.inplace
+arcsin_ = elementwise_ops.asin.inplace
+arcsinh_ = elementwise_ops.asinh.inplace
+arctan2_ = elementwise_ops.atan2.inplace
+arctan_ = elementwise_ops.atan.inplace
+arctanh_ = elementwise_ops.atanh.inplace
+asin_ = elementwise_ops.asin.inplace
+asinh_ = elementwise_ops.asinh.inplace
+atan2_ = elementwise_ops.atan2.inplace
+atan_ = elementwise_ops.atan.inplace
+atanh_ = elementwise_ops.atanh.inplace
+bitwise_and_ = elementwise_ops.bitwise_and.inplace
+bitwise_left_shift_ = elementwise_ops.bitwise_left_shift.inplace
+bitwise_not_ = elementwise_ops.bitwise_not.inplace
+bitwise_or_ = elementwise_ops.bitwise_or.inplace
+bitwise_right_shift_ = elementwise_ops.bitwise_right_shift.inplace
+bitwise_xor_ = elementwise_ops.bitwise_xor.inplace
+ceil_ = elementwise_ops.ceil.inplace
+clamp_ = elementwise_ops.clamp.inplace
+clamp_max_ = elementwise_ops.clamp_max.inplace
+clamp_min_ = elementwise_ops.clamp_min.inplace
+clip_ = elementwise_ops.clamp.inplace
+copy_ = elementwise_ops.copy.inplace
+copysign_ = elementwise_ops.copysign.inplace
+cos_ = elementwise_ops.cos.inplace
+cosh_ = elementwise_ops.cosh.inplace
+deg2rad_ = elementwise_ops.deg2rad.inplace
+digamma_ = elementwise_ops.digamma.inplace
+div_ = elementwise_ops.div.inplace
+divide_ = elementwise_ops.div.inplace
+erf_ = elementwise_ops.erf.inplace
+erfc_ = elementwise_ops.erfc.inplace
+erfinv_ = elementwise_ops.erfinv.inplace
+exp2_ = elementwise_ops.exp2.inplace
+exp_ = elementwise_ops.exp.inplace
+expm1_ = elementwise_ops.expm1.inplace
+fill_ = elementwise_ops.fill.inplace
+fix_ = elementwise_ops.trunc.inplace
+float_power_ = elementwise_ops.float_power.inplace
+floor_ = elementwise_ops.floor.inplace
+floor_divide_ = elementwise_ops.floor_divide.inplace
+fmod_ = elementwise_ops.fmod.inplace
+frac_ = elementwise_ops.frac.inplace
+heaviside_ = elementwise_ops.heaviside.inplace
+hypot_ = elementwise_ops.hypot.inplace
+ldexp_ = elementwise_ops.ldexp.inplace
+lerp_ = elementwise_ops.lerp.inplace
+lgamma_ = elementwise_ops.lgamma.inplace
+log10_ = elementwise_ops.log10.inplace
+log1p_ = elementwise_ops.log1p.inplace
+log2_ = elementwise_ops.log2.inplace
+log_ = elementwise_ops.log.inplace
+logit_ = elementwise_ops.logit.inplace
+mul_ = elementwise_ops.mul.inplace
+multiply_ = elementwise_ops.mul.inplace
+nan_to_num_ = elementwise_ops.nan_to_num.inplace
+neg_ = elementwise_ops.neg.inplace
+negative_ = elementwise_ops.neg.inplace
+nextafter_ = elementwise_ops.nextafter.inplace
+pow_ = elementwise_ops.pow.inplace
+rad2deg_ = elementwise_ops.rad2deg.inplace
+reciprocal_ = elementwise_ops.reciprocal.inplace
+remainder_ = elementwise_ops.remainder.inplace
+round_ = elementwise_ops.round.inplace
+rsqrt_ = elementwise_ops.rsqrt.inplace
+sgn_ = elementwise_ops.sgn.inplace
+sigmoid_ = elementwise_ops.sigmoid.inplace
+sign_ = elementwise_ops.sign.inplace
+sin_ = elementwise_ops.sin.inplace
+sinc_ = elementwise_ops.sinc.inplace
+sinh_ = elementwise_ops.sinh.inplace
+sqrt_ = elementwise_ops.sqrt.inplace
+square_ = elementwise_ops.square.inplace
+sub_ = elementwise_ops.sub.inplace
+subtract_ = elementwise_ops.sub.inplace
+tan_ = elementwise_ops.tan.inplace
+tanh_ = elementwise_ops.tanh.inplace
+true_divide_ = elementwise_ops.true_divide.inplace
+trunc_ = elementwise_ops.trunc.inplace
+xlogy_ = elementwise_ops.xlogy.inplace
+index_add_ = index_ops.index_add.inplace
+index_copy_ = index_ops.index_copy.inplace
+index_fill_ = index_ops.index_fill.inplace
+index_put_ = index_ops.index_put.inplace
+index_reduce_ = index_ops.index_reduce.inplace
+masked_fill_ = index_ops.masked_fill.inplace
+masked_scatter_ = index_ops.masked_scatter.inplace
+put_ = index_ops.put.inplace
+scatter_ = index_ops.scatter.inplace
+scatter_add_ = index_ops.scatter_add.inplace
+scatter_reduce_ = index_ops.scatter_reduce.inplace
+addbmm_ = matmul_ops.addbmm.inplace
+addmm_ = matmul_ops.addmm.inplace
+addmv_ = matmul_ops.addmv.inplace
+addr_ = matmul_ops.addr.inplace
+baddbmm_ = matmul_ops.baddbmm.inplace
+bernoulli_ = random_ops.bernoulli.inplace
+squeeze_ = shape_ops.squeeze.inplace
+swapaxes_ = shape_ops.transpose.inplace
+swapdims_ = shape_ops.transpose.inplace
+t_ = shape_ops.t.inplace
+transpose_ = shape_ops.transpose.inplace
+tril_ = shape_ops.tril.inplace
+triu_ = shape_ops.triu.inplace
+unsqueeze_ = shape_ops.unsqueeze.inplace
+cumprod_ = sort_ops.cumprod.inplace
+cumsum_ = sort_ops.cumsum.inplace
+
+LAZY = [
+    "data", "datasets", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+]
+__all__ = [
+    "config", "device", "dtype", "float16", "half", "bfloat16", "float32", "float", "float64", "double", "uint8",
+    "int8", "int16", "short", "int32", "int", "int64", "long", "bool", "complex64", "cfloat", "complex128", "cdouble",
+    "promote_types", "get_default_dtype", "set_default_dtype", "ArgumentError", "DeviceError", "DimError",
+    "DovetailError", "DovetailWarning", "DTypeError", "FileError", "GradientError", "MissingExtra", "NotCovered",
+    "NotCoveredImport", "ShapeError", "__version__", "tensor", "as_tensor", "asarray", "empty", "empty_like",
+    "empty_strided", "frombuffer", "from_dlpack", "from_numpy", "is_tensor", "set_printoptions", "enable_grad",
+    "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled", "Generator",
+    "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state", "Size", "Tensor",
+    "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_", "add", "add_", "addbmm", "addbmm_",
+    "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint",
+    "all", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos", "arccos_", "arccosh",
+    "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_", "arctanh",
+    "arctanh_", "argmax", "argmin", "argsort", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_",
+    "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "baddbmm_", "bartlett_window", "bernoulli",
+    "bernoulli_", "bilinear", "binomial", "bitwise_and", "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_",
+    "bitwise_not", "bitwise_not_", "bitwise_or", "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_",
+    "bitwise_xor", "bitwise_xor_", "blackman_window", "block_diag", "bmm", "broadcast_tensors", "broadcast_to",
+    "bucketize", "cartesian_prod", "cat", "ceil", "ceil_", "celu", "celu_", "chain_matmul", "chunk", "clamp", "clamp_",
+    "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "complex", "concat",
+    "concatenate", "conj", "conj_physical", "copy", "copy_", "copysign", "copysign_", "cos", "cos_", "cosh", "cosh_",
+    "count_nonzero", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "deg2rad", "deg2rad_", "detach",
+    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "digamma_", "dist", "div",
+    "div_", "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "elu_", "empty_permuted", "eq",
+    "eq_", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2", "exp2_", "exp_", "expand", "expand_as",
+    "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip", "fliplr",
+    "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide", "floor_divide_", "fmax", "fmin", "fmod",
+    "fmod_", "frac", "frac_", "full", "full_like", "gather", "ge", "ge_", "ger", "greater", "greater_", "greater_equal",
+    "greater_equal_", "gt", "gt_", "hamming_window", "hann_window", "hardshrink", "heaviside", "heaviside_", "hsplit",
+    "hstack", "hypot", "hypot_", "imag", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
+    "index_fill_", "index_put", "index_put_", "index_reduce", "index_reduce_", "index_select", "inner", "isclose",
+    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kaiser_window", "kron", "kthvalue",
+    "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_", "lgamma", "lgamma_",
+    "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp",
+    "logaddexp2", "logcumsumexp", "logical_and", "logical_and_", "logical_not", "logical_not_", "logical_or",
+    "logical_or_", "logical_xor", "logical_xor_", "logit", "logit_", "logspace", "logsumexp", "lt", "lt_",
+    "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "matmul", "max", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "mul_", "multinomial",
+    "multiply", "multiply_", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum",
+    "narrow", "ne", "ne_", "neg", "neg_", "negative", "negative_", "nextafter", "nextafter_", "norm", "normal",
+    "not_equal", "not_equal_", "ones", "ones_like", "outer", "permute", "poisson", "polar", "positive", "pow", "pow_",
+    "prelu", "prod", "put", "put_", "quantile", "rad2deg", "rad2deg_", "rand", "rand_like", "randint", "randint_like",
+    "randn", "randn_like", "randperm", "range", "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu_",
+    "remainder", "remainder_", "repeat", "reshape", "reshape_as", "resolve_conj", "resolve_neg", "roll", "rot90",
+    "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scalar_tensor", "scatter", "scatter_",
+    "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select", "select_scatter",
+    "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit", "sin", "sin_", "sinc", "sinc_",
+    "sinh", "sinh_", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "sqrt", "sqrt_", "square",
+    "square_", "squeeze", "squeeze_", "stack", "std", "std_mean", "sub", "sub_", "subtract", "subtract_", "sum",
+    "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "take", "take_along_dim", "tan", "tan_", "tanh",
+    "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace", "transpose", "transpose_",
+    "tril", "tril_", "tril_indices", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_",
+    "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_", "vander", "var", "var_mean", "vdot",
+    "vecdot", "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "xlogy", "xlogy_", "zeros",
+    "zeros_like", "data", "datasets", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+]
+
+
+def __getattr__(name):
+    """Rooms that are loaded on first use."""
+    import importlib
+
+    if name in LAZY:
+        return importlib.import_module("dovetail." + name)
+    from dovetail.base.names import missing
+
+    raise missing("dovetail", name, __all__)
+
+
+def __dir__():
+    return __all__
