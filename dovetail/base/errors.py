@@ -100,6 +100,12 @@ def user_frame():
     return None
 
 
+def user_site() -> tuple:
+    """What identifies the user's own call that is being made: code object and place in it."""
+    frame = user_frame()
+    return (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+
+
 def user_line() -> tuple[str, int, str]:
     """(file, line, function) of the user's own line that is being run; ("", 0, "") where there is none."""
     frame = user_frame()

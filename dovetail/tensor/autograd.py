@@ -22,7 +22,7 @@ from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh
 from dovetail.tensor.trace import Event, Wild
 
-BACKWARD, GRAD, UPDATE = "backward", "grad", "update"
+BACKWARD, GRAD, UPDATE, RETAIN = "backward", "grad", "update", "retain_grad"
 
 
 # -- backward ---------------------------------------------------------------------------------------------------------------
@@ -62,6 +62,28 @@ def backward(outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], ret
                 t._hist[0].freed_at = e.where
 
 
+def quick_backward(loss: Tensor) -> bool:
+    """The expected backward of the expected loss over leaves without gradients: a few comparisons."""
+    rec = local.rec
+    e = rec.expect
+    if e.op is not BACKWARD or not e.extra.plain:
+        return False
+    slots, info = rec.slots, e.extra
+    if slots[e.ins[0]] is not loss:
+        return False
+    leaves = [slots[s] for s in info.leaf_slots]
+    for p in leaves:
+        if p is None or p._grad is not None:
+            return False
+    ticket = Ticket(rec.run, leaves, info.slots, info.metas)
+    rec.run.tickets.append(ticket)
+    for p in leaves:
+        p._grad = ticket
+    rec.node = e
+    rec.expect = e.next
+    return True
+
+
 def commit_backward(rec: Recorder, e: Event) -> None:
     info, slots = e.extra, rec.slots
     for old, new, m in e.repoints:  # gradients that were there already
@@ -84,8 +106,6 @@ def replay_backward(rec: Recorder, outputs: list, given: list, key: tuple) -> Ev
         if e.op != BACKWARD or e.key != key:
             continue
         info = e.extra
-        if any(slots[s] is None or slots[s]._grad is not None for s in info.leaf_slots):
-            continue
         tensors = outputs + given
         if info.accumulated or info.instances:
             if not (e is rec.expect):
@@ -96,7 +116,7 @@ def replay_backward(rec: Recorder, outputs: list, given: list, key: tuple) -> Ev
             if more is None:
                 continue
             tensors = tensors + more
-        if rec.bind(e, tensors):
+        if rec.bind(e, tensors) and all(slots[s] is not None and slots[s]._grad is None for s in info.leaf_slots):
             return e
     return None
 
@@ -167,16 +187,18 @@ def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: l
     with building() as nodes, region("backward", tuple(outs), {}):
         cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
         by_leaf, visited = walk(rec, e, state, info, outs, cts, taken)
-        for p, (slot, total) in by_leaf.items():
+        for p, (slot, total, how) in by_leaf.items():
             if not create_graph:
                 total = detach(total)
-            store_gradient(rec, e, info, p, slot, total, taken, create_graph)
+            store_gradient(rec, e, info, p, slot, total, how, taken, create_graph)
+        retained(rec, e, info, state, outs, cts, create_graph)
     e.nodes = nodes
     info.slots = tuple(s for s, _ in info.grads)
     info.metas = [m for _, m in info.grads]
     if not (retain_graph or create_graph):
         e.frees = visited
         e.needs_grad = False
+    info.plain = key == (False, False, (False,)) and len(e.ins) == 1 and e.new[0] is None and not info.accumulated and not info.instances
     rec.add(e)
     rec.advance(e)
     return e
@@ -192,7 +214,7 @@ def ones_for(t: Tensor, v: Value) -> Value:
 
 
 def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: list, taken: dict):
-    """Gradients of the outputs at every leaf: {leaf tensor: (its slot, Value)}, and the Values passed on the way."""
+    """Gradients of the outputs at every leaf, {leaf tensor: (its slot, Value, where it was met)}, and the Values passed."""
     sources = dict(state.sources)
     sources.update(e.sources)
     barrier = [v for v in state.freed if v not in sources]
@@ -204,7 +226,7 @@ def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: li
     for v, g in zip(barrier, found[len(targets) :], strict=True):
         if g is not None:
             raise freed_error(state.freed[v])
-    by_leaf: dict[Any, tuple[int, Value]] = {}
+    by_leaf: dict[Any, tuple[int, Value, tuple]] = {}
     waiting: dict[int, tuple] = {}
     for v, g in zip(targets, found, strict=False):
         if g is not None:
@@ -238,7 +260,7 @@ def arrive(rec, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, ho
     """Gradient `g` has reached tensor `t`: a leaf collects it, a tensor with a history passes it on later."""
     if t._hist is None or t._leaf:
         before = by_leaf.get(t)
-        by_leaf[t] = (slot, g if before is None else add(before[1], g))
+        by_leaf[t] = (slot, g, how) if before is None else (slot, add(before[1], g), before[2])
         return
     instance, index = t._hist
     if instance is None:
@@ -249,7 +271,7 @@ def arrive(rec, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, ho
     gs[index] = g if gs[index] is None else add(gs[index], g)
 
 
-def store_gradient(rec: Recorder, e: Event, info: GradientInfo, p: Tensor, slot: int, total: Value, taken: dict, create_graph: bool) -> None:
+def store_gradient(rec: Recorder, e: Event, info: GradientInfo, p: Tensor, slot: int, total: Value, how: tuple, taken: dict, create_graph: bool) -> None:
     m = meta(total.shape, total.dtype, requires_grad=create_graph)
     if p._grad is None:
         info.leaf_slots.append(slot)
@@ -260,12 +282,28 @@ def store_gradient(rec: Recorder, e: Event, info: GradientInfo, p: Tensor, slot:
         return
     old = p.grad
     value = rec.take(e, old, taken)
-    info.collect.append(("grad", slot))
+    info.collect.append(("grad", slot) if how[0] == "slot" else ("grad of source", *how[1:]))
     info.accumulated.append(slot)
     s = e.end
     e.end += 1
     e.defs.append((s, add(value, total)))
     e.repoints.append((rec.slot_in(e, old, taken), s, m if create_graph else old._meta))
+
+
+def retained(rec: Recorder, e: Event, info: GradientInfo, state, outs: list, cts: list, create_graph: bool) -> None:
+    """Gradients of tensors that are no leaves but asked to keep theirs (retain_grad)."""
+    for step in rec.node.path():
+        if step.op != RETAIN:
+            continue
+        slot = step.key[0]
+        g = gradients(outs, cts, [state.values[slot]])[0]
+        if g is None:
+            continue
+        s = e.end
+        e.end += 1
+        e.defs.append((s, g if create_graph else detach(g)))
+        info.leaf_slots.append(slot)
+        info.grads.append((s, meta(g.shape, g.dtype, requires_grad=create_graph)))
 
 
 def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
@@ -284,9 +322,9 @@ def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
 def retain_grad(t: Tensor) -> None:
     """From here on `t` collects its gradient as a leaf does, and passes it on."""
     require_differentiable(t, "retain_grad")
-    if t._leaf:
-        return
-    t._retains = True
+    rec = local.rec
+    if not t._leaf and t._run is rec.run:
+        rec.mark(RETAIN, (rec.slot_of(t),))
 
 
 # -- grad ---------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dovetail.base.config import config
+from dovetail.base.errors import GradientError, message
 from dovetail.engine import program as engine
 from dovetail.engine.interpret import prepare
 from dovetail.ir.core import Graph, Node, Value
@@ -141,7 +142,12 @@ def foreign(t) -> Any:
     if t._run is not run:
         return t
     c = Closing(event)
-    slot = next(s for s in (*c.values,) if s < len(slots) and slots[s] is t and c.metas.get(s) is t._meta)
+    slot = next((s for s in sorted(c.values, reverse=True) if s < len(slots) and slots[s] is t), 0)
+    if not slot:
+        raise GradientError(
+            message("tensor", "the value was lost, because running the trace it belongs to failed or was interrupted", [("tensor", t)],
+                    "Compute it again; the error that stopped the run was raised before")
+        )
     plan = Plan(c, [slot], [], slots, only=True)
     arrays = [slots[s]._memory() for s in plan.in_slots]
     return Tensor.from_array(prepare(plan.graph)(arrays)[0])
@@ -167,7 +173,9 @@ class Plan:
         wanted = [c.values[s] for s in own] + [c.values[s] for s in live_grads] + [c.values[now] for _, now in mutated]
         self.segment, self.hists, self.kept = None, (), []
         if not only:
-            self.segment, self.hists = history.plan(c, live + [now for _, now in mutated])
+            self.segment, hists = history.plan(c, live + live_grads + [now for _, now in mutated])
+            segment = self.segment
+            self.hists = tuple((s, i, name, c.metas[s].with_grad(True, history.FREED if i < 0 else segment)) for s, i, name in hists)
             if self.segment is not None:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]
                 wanted += self.segment.computed
@@ -185,7 +193,8 @@ class Plan:
         else:
             made = []
         history.deliver(self, made, slots, run)
-        views.deliver(self.aliases, slots)
+        if self.aliases:
+            views.deliver(self.aliases, slots)
 
     def advance_tier(self, slots: list) -> Any:
         """The compiled program, once there is one. It is asked for after `config.compile_after` equal runs."""

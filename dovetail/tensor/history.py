@@ -37,6 +37,7 @@ class Segment:
 
 FREED = Segment([], [])  # of tensors whose whole graph has been freed by backward()
 FREED.broken = True
+NO_HISTORY = (None, 0)
 
 
 class History:
@@ -96,9 +97,10 @@ def grad_slots(e) -> list[tuple[int, Meta]]:
 class GradientInfo:
     """What a backward event remembers: the leaves' slots, their gradients' slots, and where saved values come from."""
 
-    __slots__ = ("leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "hook_slots")
+    __slots__ = ("leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain")
 
     def __init__(self):
+        self.plain = False
         self.leaf_slots: list[int] = []
         self.grads: list[tuple[int, Meta]] = []
         self.slots: tuple[int, ...] = ()
@@ -113,9 +115,11 @@ def wanted_grads(c, run, slots: list) -> list[int]:
     live = []
     held = set()
     for ticket in run.tickets:
-        for p, s in zip(ticket.leaves, ticket.slots, strict=True):
+        for p, s, m in zip(ticket.leaves, ticket.slots, ticket.metas, strict=True):
             if p._grad is ticket:
                 held.add(s)
+                if m.requires_grad:  # its history needs a tensor to hang on
+                    ticket.open(p)
     for s, now in c.grads:
         if s in held or (slots[now] is not None and getrefcount(slots[now]) > 2):
             live.append(now)
@@ -213,15 +217,11 @@ def attach(plan, kept: list, slots: list) -> None:
             t._storage, t._ptr = storage, storage.ptr
             saved.append(t)
         instance = History(segment, [slots[s] for _, s in segment.sources], saved)
-    for s, index, name in plan.hists:
+    for s, index, name, m in plan.hists:
         t = slots[s]
         t._made_by = name
-        if index < 0:
-            t._hist = (None, 0)
-            t._meta = t._meta.with_grad(True, FREED)
-        else:
-            t._hist = (instance, index)
-            t._meta = t._meta.with_grad(True, segment)
+        t._meta = m
+        t._hist = NO_HISTORY if index < 0 else (instance, index)
 
 
 def differentiate(segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value]) -> tuple[list[Node], list[Value | None]]:

@@ -17,7 +17,7 @@ class Meta:
     history is the Segment that made a tensor whose gradient path was cut by running the trace, or None.
     """
 
-    __slots__ = ("shape", "dtype", "device", "requires_grad", "strides", "history", "numel", "nbytes", "_siblings")
+    __slots__ = ("shape", "dtype", "device", "requires_grad", "strides", "history", "numel", "nbytes", "parts")
 
     def __init__(self, shape: Shape, dtype: DType, where: device, requires_grad: bool, strides: Shape | None, history):
         self.shape, self.dtype, self.device = shape, dtype, where
@@ -26,11 +26,18 @@ class Meta:
         for s in shape:
             n *= s
         self.numel, self.nbytes = n, n * dtype.itemsize
-        self._siblings: dict = {}
+        self.parts: dict[tuple, Meta] = {}
 
     def with_grad(self, requires_grad: bool, history=None) -> Meta:
         """The meta that differs from this one in its gradient state only."""
         return meta(self.shape, self.dtype, self.device, requires_grad, self.strides, history)
+
+    def part(self, shape: Shape, strides: Shape | None) -> Meta:
+        """The meta of a view without gradient into a tensor with this one; remembered, since batches repeat."""
+        if len(self.parts) > 1000:
+            self.parts.clear()
+        found = self.parts[shape, strides] = meta(shape, self.dtype, self.device, False, strides)
+        return found
 
     def __repr__(self) -> str:
         return f"Meta({self.dtype.name}{list(self.shape)}{' grad' if self.requires_grad else ''})"

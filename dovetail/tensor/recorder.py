@@ -132,6 +132,9 @@ class Recorder:
     def new_event(self, op, key: tuple) -> Event:
         e = Event(op, self.node, key)
         e.where = scope.where
+        if e.depth == 1:
+            e.site = errors.user_site()
+            e.first = e
         return e
 
     def add(self, e: Event) -> None:
@@ -274,8 +277,8 @@ class Recorder:
         if node.stepped:
             return any(t._leaf and t._run is not None and t._meta.requires_grad for t in tensors)
         if op is not None and (not node.needs_grad):
-            first = self.node.path()[0] if node.depth < 64 else None
-            return first is not None and node.depth > 1 and first.op is op and first.where == errors.user_line()
+            first = node.first
+            return first.op is op and node.depth > 1 and first.site == errors.user_site()
         return False
 
     def close(self) -> None:

@@ -379,8 +379,10 @@ class Tensor:
         gradient: d(objective)/d(self), needed unless self has one element. retain_graph: allow a second backward.
         Raises GradientError where nothing requires grad, or where the graph has been freed already.
         """
-        from dovetail.tensor.autograd import backward
+        from dovetail.tensor.autograd import backward, quick_backward
 
+        if gradient is None and not retain_graph and not create_graph and inputs is None and quick_backward(self):
+            return
         keep = create_graph if retain_graph is None else retain_graph
         targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
         backward([self], [gradient], keep, create_graph, targets)
@@ -414,11 +416,16 @@ class Tensor:
 
     def _alias(self, shape: tuple, strides: tuple | None, offset: int) -> Tensor:
         """A tensor without gradient over (part of) this one's memory. offset in elements."""
-        self._settle()
-        self._note_sharing()
+        if self._run is not None:
+            self._settle()
+        if not self._shared:
+            self._note_sharing()
         t = _new(Tensor)
         m = self._meta
-        t._meta = meta(shape, m.dtype, m.device, False, strides)
+        part = m.parts.get((shape, strides))
+        if part is None:
+            part = m.part(shape, strides)
+        t._meta = part
         t._storage = self._storage
         t._ptr = self._ptr + offset * m.dtype.itemsize
         t._shared = True

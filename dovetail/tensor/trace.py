@@ -56,7 +56,7 @@ class Event:
     __slots__ = (
         "op", "key", "ins", "new", "outs", "repoints", "defs", "nodes", "parent", "children", "next", "end", "depth",
         "count", "given", "a0", "a1", "a2", "rest", "rest_types", "m0", "o0", "result", "numbers", "where", "stepped", "needs_grad", "extra",
-        "frees", "sources", "closings", "views", "checks", "forget",
+        "frees", "sources", "site", "first", "closings", "views", "checks",
     )  # fmt: skip
 
     def __init__(self, op, parent: Event | None, key: tuple = ()):
@@ -87,7 +87,8 @@ class Event:
         self.closings: Any = None
         self.views = parent.views if parent else False
         self.checks: list = []
-        self.forget = False
+        self.site: tuple = ()
+        self.first: Event = parent.first if parent is not None and parent.depth else self
 
     def path(self) -> list[Event]:
         """The events from the root (left out) to this one."""

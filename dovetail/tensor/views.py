@@ -56,6 +56,7 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
             else:
                 base_new = write_back(links, base_old, new)
                 repointed[base_slot] = (base_new, base)
+                new = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
                 siblings(rec, e, state, base, base_old, base_new, repointed, skip=target)
         else:
             base = target
@@ -79,6 +80,13 @@ def write_back(links: list[Node], base: Value, new: Value) -> Value:
     return new
 
 
+def derive(links: list[Node], base: Value) -> Value:
+    """The same view of another value."""
+    for node in links:
+        base = node.prim(base, *node.inputs[1:], **node.params)
+    return base
+
+
 def siblings(rec, e: Event, state, base, base_old: Value, base_new: Value, repointed: dict, skip) -> None:
     """Other tensors of the trace that look into `base`: derive them again from its new value."""
     for s in range(1, rec.node.end):
@@ -88,10 +96,7 @@ def siblings(rec, e: Event, state, base, base_old: Value, base_new: Value, repoi
         links = chain(state.values[s], base_old)
         if links is None:
             continue
-        value = base_new
-        for node in links:
-            value = node.prim(value, *node.inputs[1:], **node.params)
-        repointed[s] = (value, t)
+        repointed[s] = (derive(links, base_new), t)
 
 
 # -- when a trace is run ---------------------------------------------------------------------------------------------------
