@@ -14,8 +14,9 @@ from dovetail.base.config import config
 from dovetail.base.device import device
 from dovetail.base.dtypes import (
     DType as dtype, float16, float16 as half, bfloat16, float32, float32 as float, float64, float64 as double, uint8,
-    int8, int16, int16 as short, int32, int32 as int, int64, int64 as long, bool_ as bool, complex64, complex64 as
-    cfloat, complex128, complex128 as cdouble, promote_types, default_dtype as get_default_dtype, set_default_dtype,
+    int8, int16, int16 as short, int32, int32 as int, int64, int64 as long, bool_ as bool, complex64,
+    complex64 as cfloat, complex128, complex128 as cdouble, promote_types, default_dtype as get_default_dtype,
+    set_default_dtype,
 )
 from dovetail.base.errors import (
     ArgumentError, DeviceError, DimError, DovetailError, DovetailWarning, DTypeError, FileError, GradientError,
@@ -43,8 +44,9 @@ from dovetail.ops import shape as shape_ops
 from dovetail.ops import sort as sort_ops
 from dovetail.ops.activation import celu, elu, hardshrink, log_softmax, prelu, relu, selu, softmax, threshold
 from dovetail.ops.compare import (
-    eq, ge, gt as greater, ge as greater_equal, gt, isclose, isfinite, isin, isinf, isnan, isneginf, isposinf, isreal,
-    le, lt as less, le as less_equal, logical_and, logical_not, logical_or, logical_xor, lt, ne, ne as not_equal,
+    allclose, eq, equal, ge, gt as greater, ge as greater_equal, gt, is_nonzero, is_same_size, isclose, isfinite, isin,
+    isinf, isnan, isneginf, isposinf, isreal, le, lt as less, le as less_equal, logical_and, logical_not, logical_or,
+    logical_xor, lt, ne, ne as not_equal,
 )
 from dovetail.ops.create import (
     arange, bartlett_window, blackman_window, empty_permuted, eye, full, full_like, hamming_window, hann_window,
@@ -55,16 +57,21 @@ from dovetail.ops.elementwise import (
     abs, abs as absolute, acos, acosh, add, addcdiv, addcmul, angle, acos as arccos, acosh as arccosh, asin as arcsin,
     asinh as arcsinh, atan as arctan, atan2 as arctan2, atanh as arctanh, asin, asinh, atan, atan2, atanh, bitwise_and,
     bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min,
-    clamp as clip, clone, complex, conj, conj as conj_physical, copy, copysign, cos, cosh, deg2rad, digamma, div, div as
-    divide, erf, erfc, erfinv, exp, exp2, expm1, fill, trunc as fix, float_power, floor, floor_divide, fmax, fmin, fmod,
-    frac, heaviside, hypot, imag, ldexp, lerp, lgamma, log, log10, log1p, log2, logaddexp, logaddexp2, logit, maximum,
-    minimum, mul, mul as multiply, nan_to_num, neg, neg as negative, nextafter, polar, positive, pow, rad2deg, real,
-    reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub, sgn, sigmoid, sign, signbit, sin,
-    sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc, type_as, xlogy,
+    clamp as clip, clone, complex, conj, conj as conj_physical, copy, copysign, cos, cosh, deg2rad, digamma, div,
+    div as divide, erf, erfc, erfinv, exp, exp2, expm1, fill, trunc as fix, float_power, floor, floor_divide, fmax,
+    fmin, fmod, frac, heaviside, hypot, imag, ldexp, lerp, lgamma, log, log10, log1p, log2, logaddexp, logaddexp2,
+    logit, maximum, minimum, mul, mul as multiply, nan_to_num, neg, neg as negative, nextafter, polar, positive, pow,
+    rad2deg, real, reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub, sgn, sigmoid, sign,
+    signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc, type_as, xlogy,
 )
 from dovetail.ops.index import (
-    gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill, masked_scatter, put,
-    scatter, scatter_add, scatter_reduce, take, take_along_dim,
+    argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill,
+    masked_scatter, masked_select, nonzero, put, repeat_interleave, scatter, scatter_add, scatter_reduce, take,
+    take_along_dim, where,
+)
+from dovetail.ops.loss import (
+    binary_cross_entropy_with_logits, cdist, cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, kl_div,
+    margin_ranking_loss, pairwise_distance, pdist, poisson_nll_loss, triplet_margin_loss,
 )
 from dovetail.ops.matmul import (
     addbmm, addmm, addmv, addr, baddbmm, bilinear, bmm, chain_matmul, dot, einsum, outer as ger, inner, kron, matmul,
@@ -83,9 +90,9 @@ from dovetail.ops.shape import (
     chunk, column_stack, cat as concat, cat as concatenate, detach, diag, diag_embed, diagflat, diagonal,
     diagonal_scatter, dsplit, dstack, expand, expand_as, flatten, flip, fliplr, flipud, hsplit, hstack, meshgrid,
     movedim as moveaxis, movedim, narrow, permute, ravel, repeat, reshape, reshape_as, roll, rot90, vstack as row_stack,
-    select, select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes, transpose as
-    swapdims, t, tensor_split, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, unsqueeze, view_as,
-    view_as_complex, view_as_real, vsplit, vstack,
+    select, select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes,
+    transpose as swapdims, t, tensor_split, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, unsqueeze,
+    view_as, view_as_complex, view_as_real, vsplit, vstack,
 )
 from dovetail.ops.sort import (
     argsort, bucketize, cummax, cummin, cumprod, cumsum, diff, kthvalue, logcumsumexp, median, mode, msort, nanmedian,
@@ -228,7 +235,7 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "data", "datasets", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "cuda", "data", "datasets", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
 ]
 __all__ = [
     "config", "device", "dtype", "float16", "half", "bfloat16", "float32", "float", "float64", "double", "uint8",
@@ -241,50 +248,54 @@ __all__ = [
     "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state", "Size", "Tensor",
     "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_", "add", "add_", "addbmm", "addbmm_",
     "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint",
-    "all", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos", "arccos_", "arccosh",
-    "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_", "arctanh",
-    "arctanh_", "argmax", "argmin", "argsort", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_",
-    "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "baddbmm_", "bartlett_window", "bernoulli",
-    "bernoulli_", "bilinear", "binomial", "bitwise_and", "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_",
-    "bitwise_not", "bitwise_not_", "bitwise_or", "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_",
-    "bitwise_xor", "bitwise_xor_", "blackman_window", "block_diag", "bmm", "broadcast_tensors", "broadcast_to",
-    "bucketize", "cartesian_prod", "cat", "ceil", "ceil_", "celu", "celu_", "chain_matmul", "chunk", "clamp", "clamp_",
-    "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "complex", "concat",
-    "concatenate", "conj", "conj_physical", "copy", "copy_", "copysign", "copysign_", "cos", "cos_", "cosh", "cosh_",
-    "count_nonzero", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "deg2rad", "deg2rad_", "detach",
-    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "digamma_", "dist", "div",
-    "div_", "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "elu_", "empty_permuted", "eq",
-    "eq_", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2", "exp2_", "exp_", "expand", "expand_as",
-    "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip", "fliplr",
-    "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide", "floor_divide_", "fmax", "fmin", "fmod",
-    "fmod_", "frac", "frac_", "full", "full_like", "gather", "ge", "ge_", "ger", "greater", "greater_", "greater_equal",
-    "greater_equal_", "gt", "gt_", "hamming_window", "hann_window", "hardshrink", "heaviside", "heaviside_", "hsplit",
-    "hstack", "hypot", "hypot_", "imag", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
-    "index_fill_", "index_put", "index_put_", "index_reduce", "index_reduce_", "index_select", "inner", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kaiser_window", "kron", "kthvalue",
-    "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_", "lgamma", "lgamma_",
+    "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos", "arccos_",
+    "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_",
+    "arctanh", "arctanh_", "argmax", "argmin", "argsort", "argwhere", "asin", "asin_", "asinh", "asinh_", "atan",
+    "atan2", "atan2_", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "baddbmm_",
+    "bartlett_window", "bernoulli", "bernoulli_", "bilinear", "binary_cross_entropy_with_logits", "binomial",
+    "bitwise_and", "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_",
+    "bitwise_or", "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_",
+    "blackman_window", "block_diag", "bmm", "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat",
+    "cdist", "ceil", "ceil_", "celu", "celu_", "chain_matmul", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_",
+    "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "complex", "concat", "concatenate", "conj",
+    "conj_physical", "copy", "copy_", "copysign", "copysign_", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss",
+    "cosine_similarity", "count_nonzero", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "deg2rad",
+    "deg2rad_", "detach", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma",
+    "digamma_", "dist", "div", "div_", "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu",
+    "elu_", "empty_permuted", "eq", "eq_", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2",
+    "exp2_", "exp_", "expand", "expand_as", "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix",
+    "fix_", "flatten", "flip", "fliplr", "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide",
+    "floor_divide_", "fmax", "fmin", "fmod", "fmod_", "frac", "frac_", "full", "full_like", "gather", "ge", "ge_",
+    "ger", "greater", "greater_", "greater_equal", "greater_equal_", "gt", "gt_", "hamming_window", "hann_window",
+    "hardshrink", "heaviside", "heaviside_", "hinge_embedding_loss", "hsplit", "hstack", "hypot", "hypot_", "imag",
+    "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_put", "index_put_",
+    "index_reduce", "index_reduce_", "index_select", "inner", "is_nonzero", "is_same_size", "isclose", "isfinite",
+    "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kaiser_window", "kl_div", "kron", "kthvalue", "ldexp",
+    "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_", "lgamma", "lgamma_",
     "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp",
     "logaddexp2", "logcumsumexp", "logical_and", "logical_and_", "logical_not", "logical_not_", "logical_or",
     "logical_or_", "logical_xor", "logical_xor_", "logit", "logit_", "logspace", "logsumexp", "lt", "lt_",
-    "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "matmul", "max", "maximum", "mean", "median",
-    "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "mul_", "multinomial",
-    "multiply", "multiply_", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum",
-    "narrow", "ne", "ne_", "neg", "neg_", "negative", "negative_", "nextafter", "nextafter_", "norm", "normal",
-    "not_equal", "not_equal_", "ones", "ones_like", "outer", "permute", "poisson", "polar", "positive", "pow", "pow_",
-    "prelu", "prod", "put", "put_", "quantile", "rad2deg", "rad2deg_", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "randperm", "range", "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu_",
-    "remainder", "remainder_", "repeat", "reshape", "reshape_as", "resolve_conj", "resolve_neg", "roll", "rot90",
-    "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scalar_tensor", "scatter", "scatter_",
+    "margin_ranking_loss", "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select",
+    "matmul", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim",
+    "msort", "mul", "mul_", "multinomial", "multiply", "multiply_", "mv", "nan_to_num", "nan_to_num_", "nanmean",
+    "nanmedian", "nanquantile", "nansum", "narrow", "ne", "ne_", "neg", "neg_", "negative", "negative_", "nextafter",
+    "nextafter_", "nonzero", "norm", "normal", "not_equal", "not_equal_", "ones", "ones_like", "outer",
+    "pairwise_distance", "pdist", "permute", "poisson", "poisson_nll_loss", "polar", "positive", "pow", "pow_", "prelu",
+    "prod", "put", "put_", "quantile", "rad2deg", "rad2deg_", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm", "range", "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu_", "remainder",
+    "remainder_", "repeat", "repeat_interleave", "reshape", "reshape_as", "resolve_conj", "resolve_neg", "roll",
+    "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scalar_tensor", "scatter", "scatter_",
     "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select", "select_scatter",
     "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit", "sin", "sin_", "sinc", "sinc_",
     "sinh", "sinh_", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "sqrt", "sqrt_", "square",
     "square_", "squeeze", "squeeze_", "stack", "std", "std_mean", "sub", "sub_", "subtract", "subtract_", "sum",
     "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "take", "take_along_dim", "tan", "tan_", "tanh",
     "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace", "transpose", "transpose_",
-    "tril", "tril_", "tril_indices", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_",
-    "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_", "vander", "var", "var_mean", "vdot",
-    "vecdot", "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "xlogy", "xlogy_", "zeros",
-    "zeros_like", "data", "datasets", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide",
+    "true_divide_", "trunc", "trunc_", "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_", "vander",
+    "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where",
+    "xlogy", "xlogy_", "zeros", "zeros_like", "cuda", "data", "datasets", "keras", "linalg", "nn", "optim", "special",
+    "utils", "vision",
 ]
 
 

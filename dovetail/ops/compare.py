@@ -12,6 +12,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import DTypeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.dims import numel
+from dovetail.ops.front import front
 from dovetail.ops.promote import (
     cast,
     common,
@@ -25,6 +26,7 @@ from dovetail.ops.promote import (
     together,
 )
 from dovetail.tensor.op import op
+from dovetail.tensor.tensor import Tensor
 
 
 @op(method=True, inplace=True, differentiable=False, scalars=("other",), also=("Tensor.__eq__",))
@@ -229,3 +231,27 @@ def choose(condition, input, other):
     dtype = result_type(input, other)
     shape = together("where", condition, input, other)
     return p.where(expanded(truth(condition), shape), placed(input, dtype, shape), placed(other, dtype, shape))
+
+
+@front(method=True)
+def allclose(input: Tensor, other: Tensor, rtol=1e-05, atol=1e-08, equal_nan=False) -> bool:
+    """Whether isclose holds everywhere, as a Python bool."""
+    return bool(all_close(input, other, rtol, atol, equal_nan))
+
+
+@front(method=True)
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape and the same numbers, as a Python bool."""
+    return input.shape == other.shape and bool(all_equal(input, other))
+
+
+@front()
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape."""
+    return input.shape == other.shape
+
+
+@front(method=True)
+def is_nonzero(input: Tensor) -> bool:
+    """Whether a tensor with one element is not zero, as a Python bool."""
+    return bool(input)

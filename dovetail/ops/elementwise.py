@@ -863,12 +863,6 @@ def rright_shift(input, other):
 # --- dtype moves ------------------------------------------------------------------------------------------------------
 
 
-@op(top=False)
-def converted(input, dtype):
-    """`input` in another dtype: what .to(dtype), .float() and .long() record."""
-    return cast(input, dtypes.as_dtype(dtype))
-
-
 @op(method=True)
 def type_as(input, other):
     """`input` in the dtype of `other`."""

@@ -15,10 +15,14 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DimError, DTypeError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.checks import require_in_range
+from dovetail.ops.compare import choose
+from dovetail.ops.create import zeros
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim
+from dovetail.ops.front import front
 from dovetail.ops.promote import cast, constant, expanded, filled, is_number, literal, placed
-from dovetail.ops.shape import at_least, moved, permuted, reshaped
+from dovetail.ops.shape import at_least, broadcast_to, moved, permuted, repeat_each, reshaped, stack
 from dovetail.tensor.op import op
+from dovetail.tensor.tensor import Tensor
 
 # --- parsing ----------------------------------------------------------------------------------------------------------
 
@@ -682,3 +686,96 @@ def scaled_by_count(rows: Value, weight: Value, input: Value) -> Value:
     share = p.take(counts, cast(input, dtypes.int64), dim=0)
     share = expanded(p.reshape(share, shape=input.shape + (1,)), rows.shape)
     return p.detach(rows - rows / share) + rows / share
+
+
+# --- results whose size depends on the numbers ------------------------------------------------------------------------
+
+
+def positions(x: Tensor) -> list[Tensor]:
+    """Where `x` is not zero, one vector of indices for each dim; this looks at the values."""
+    array = x.detach().numpy()
+    return [Tensor.from_array(found) for found in np.nonzero(array if array.ndim else array.reshape(1))]
+
+
+@front(method=True)
+def nonzero(input: Tensor, *, as_tuple: bool = False):
+    """Indices of the elements that are not zero. Shape: (n, dims), or a tuple of (n,) for each dim."""
+    found = positions(input)
+    if as_tuple:
+        return tuple(found)
+    if not input.ndim:
+        return zeros(found[0].shape[0], 0, dtype=dtypes.int64)
+    return stack(found, 1)
+
+
+@front(method=True)
+def argwhere(input: Tensor) -> Tensor:
+    """Indices of the elements that are not zero. Shape: (n, dims)"""
+    return nonzero(input)
+
+
+@front()
+def where(condition: Tensor, input=None, other=None):
+    """`input` where `condition` holds, else `other`; with the condition alone, the indices where it holds.
+
+    Shape: all three broadcast together.
+    """
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    return choose(condition, input, other)
+
+
+@front(method=True, top=False, name="where")
+def where_method(input: Tensor, condition: Tensor, other) -> Tensor:
+    """x.where(condition, other): x where `condition` holds, else `other`."""
+    return choose(condition, input, other)
+
+
+@front(method=True)
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask holds, in one dim; both are broadcast."""
+    if mask.dtype is not dtypes.bool_:
+        raise DTypeError(
+            message("masked_select", f"expected BoolTensor for mask, got {mask.dtype.name}", [("mask", mask)])
+        )
+    shape = broadcast_sizes("masked_select", tuple(input.shape), tuple(mask.shape))
+    found = positions(broadcast_to(mask, shape))
+    if not shape:
+        return get_elements(broadcast_to(input, (1,)), (found[0],))
+    return get_elements(broadcast_to(input, shape), tuple(found))
+
+
+@front(functional=True, top=False)
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the place each whole number names, 0 elsewhere. Shape: (*) -> (*, num_classes), int64.
+
+    num_classes: -1 takes one more than the largest number, which looks at the values.
+    """
+    if input.dtype is not dtypes.int64:
+        problem = f"is only applicable to index tensor of type LongTensor, got {input.dtype.name}"
+        raise DTypeError(message("one_hot", problem, [("input", input)], "convert it: input.long()"))
+    if num_classes == -1:
+        if not input.numel():
+            raise ArgumentError(message("one_hot", "Can not infer total number of classes from empty tensor."))
+        num_classes = int(input.max()) + 1
+    if num_classes < 1 and input.numel():
+        raise ArgumentError(message("one_hot", f"num_classes should be positive, got {num_classes}"))
+    return one_hot_of(input, num_classes)
+
+
+@front(method=True)
+def repeat_interleave(input: Tensor, repeats=None, dim=None, *, output_size=None) -> Tensor:
+    """Every element several times in a row: `repeats` times each, or as often as a tensor of counts says."""
+    if repeats is None:  # counts alone: the indices themselves
+        return Tensor.from_array(np.repeat(np.arange(input.numel()), input.detach().numpy()))
+    if not isinstance(repeats, Tensor):
+        return repeat_each(input, repeats, dim)
+    counts = repeats.detach().numpy().reshape(-1)
+    x = input.reshape(-1) if dim is None else input
+    at = 0 if dim is None else dim
+    if counts.size == 1:
+        return repeat_each(x, int(counts[0]), at)
+    if counts.size != x.shape[at]:
+        problem = f"repeats must have the same size as input along dim, got {counts.size} and {x.shape[at]}"
+        raise ShapeError(message("repeat_interleave", problem, [("input", input), ("repeats", repeats)]))
+    return index_select(x, at, Tensor.from_array(np.repeat(np.arange(counts.size), counts)))

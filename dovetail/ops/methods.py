@@ -4,7 +4,7 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 """
 
 # mypy: ignore-errors
-from dovetail.ops import activation, compare, create, elementwise, index, matmul, random, reduce, shape, sort
+from dovetail.ops import activation, compare, convert, create, elementwise, index, matmul, random, reduce, shape, sort
 from dovetail.tensor.tensor import Tensor
 
 Tensor.hardshrink = activation.hardshrink
@@ -19,8 +19,10 @@ Tensor.__gt__ = compare.gt
 Tensor.__le__ = compare.le
 Tensor.__lt__ = compare.lt
 Tensor.__ne__ = compare.ne
+Tensor.allclose = compare.allclose
 Tensor.eq = compare.eq
 Tensor.eq_ = compare.eq.inplace
+Tensor.equal = compare.equal
 Tensor.ge = compare.ge
 Tensor.ge_ = compare.ge.inplace
 Tensor.greater = compare.gt
@@ -29,6 +31,7 @@ Tensor.greater_equal = compare.ge
 Tensor.greater_equal_ = compare.ge.inplace
 Tensor.gt = compare.gt
 Tensor.gt_ = compare.gt.inplace
+Tensor.is_nonzero = compare.is_nonzero
 Tensor.isclose = compare.isclose
 Tensor.isfinite = compare.isfinite
 Tensor.isinf = compare.isinf
@@ -56,6 +59,24 @@ Tensor.ne = compare.ne
 Tensor.ne_ = compare.ne.inplace
 Tensor.not_equal = compare.ne
 Tensor.not_equal_ = compare.ne.inplace
+Tensor.bfloat16 = convert.bfloat16
+Tensor.bool = convert.bool
+Tensor.byte = convert.byte
+Tensor.cdouble = convert.cdouble
+Tensor.cfloat = convert.cfloat
+Tensor.char = convert.char
+Tensor.contiguous = convert.contiguous
+Tensor.cpu = convert.cpu
+Tensor.cuda = convert.cuda
+Tensor.double = convert.double
+Tensor.float = convert.float
+Tensor.half = convert.half
+Tensor.int = convert.int
+Tensor.long = convert.long
+Tensor.pin_memory = convert.pin_memory
+Tensor.short = convert.short
+Tensor.to = convert.to
+Tensor.type = convert.type
 Tensor.new_empty = create.new_empty
 Tensor.new_empty_strided = create.new_empty_strided
 Tensor.new_full = create.new_full
@@ -285,6 +306,7 @@ Tensor.type_as = elementwise.type_as
 Tensor.xlogy = elementwise.xlogy
 Tensor.xlogy_ = elementwise.xlogy.inplace
 Tensor.zero_ = elementwise.zero
+Tensor.argwhere = index.argwhere
 Tensor.gather = index.gather
 Tensor.index_add = index.index_add
 Tensor.index_add_ = index.index_add.inplace
@@ -301,8 +323,11 @@ Tensor.masked_fill = index.masked_fill
 Tensor.masked_fill_ = index.masked_fill.inplace
 Tensor.masked_scatter = index.masked_scatter
 Tensor.masked_scatter_ = index.masked_scatter.inplace
+Tensor.masked_select = index.masked_select
+Tensor.nonzero = index.nonzero
 Tensor.put = index.put
 Tensor.put_ = index.put.inplace
+Tensor.repeat_interleave = index.repeat_interleave
 Tensor.scatter = index.scatter
 Tensor.scatter_ = index.scatter.inplace
 Tensor.scatter_add = index.scatter_add
@@ -311,6 +336,7 @@ Tensor.scatter_reduce = index.scatter_reduce
 Tensor.scatter_reduce_ = index.scatter_reduce.inplace
 Tensor.take = index.take
 Tensor.take_along_dim = index.take_along_dim
+Tensor.where = index.where_method
 Tensor.__matmul__ = matmul.matmul
 Tensor.__rmatmul__ = matmul.rmatmul
 Tensor.addbmm = matmul.addbmm
