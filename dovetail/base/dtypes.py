@@ -53,6 +53,12 @@ class DType:
     def to_real(self) -> DType:
         return {"complex64": float32, "complex128": float64}.get(self.name, self)
 
+    def __eq__(self, other) -> bool:
+        """Identity; a name counts too, since Keras programs write `x.dtype == "float32"`."""
+        return self is other or (other.__class__ is str and other == self.name)
+
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return f"dovetail.{self.name}"
 

@@ -62,6 +62,7 @@ class Tensor:
     _leaf: bool = False
     _version: int = 0
     _weak: str = ""
+    _numpy_detaches: bool = False  # True once the Keras dialect is spoken, where numpy() of any result is its value
     _made_by: str = ""
     _meta: Meta
     __array_priority__ = 1000
@@ -242,7 +243,7 @@ class Tensor:
 
         Raises GradientError for a tensor that requires grad; `force=True` detaches first.
         """
-        if self._meta.requires_grad and not force:
+        if self._meta.requires_grad and not force and not Tensor._numpy_detaches:
             raise GradientError(
                 message("numpy", "can't call numpy() on a tensor that requires grad, since NumPy does not record gradients", [("tensor", self)],
                         "Use x.detach().numpy()")
