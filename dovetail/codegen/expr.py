@@ -1,0 +1,440 @@
+"""What one kernel computes: expressions over its loop variables, whose leaves are loads from memory.
+
+`Scribe` turns the members of a group into expressions. Variables are the positions of the group's full sizes; loads
+carry an affine address in elements. Equal expressions are one object, so arithmetic is shared by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dovetail.base.dtypes import DType, bool_, int64
+from dovetail.ir.core import Node, Value
+from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, source, variable
+from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group, literal_is_inline
+from dovetail.passes.sizes import contiguous, is_one, product, sample, size, sizes
+from dovetail.prims import families
+
+CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "ge", "where", "bitwise_and", "bitwise_or",
+         "bitwise_not", "logical_not", "abs", "maximum", "minimum"}
+
+
+class Storage:
+    """Where a value lies. kind: "input", "output", "arena" or "literal"; strides in elements."""
+
+    __slots__ = ("kind", "index", "shape", "strides", "dtype", "value")
+
+    def __init__(self, kind: str, index, shape: tuple, strides: tuple, dtype: DType, value: Value):
+        self.kind, self.index, self.shape, self.strides, self.dtype, self.value = kind, index, shape, strides, dtype, value
+
+    def __repr__(self) -> str:
+        return f"Storage({self.kind} {self.index} {self.shape})"
+
+    @property
+    def nbytes(self):
+        """Bytes from the first element to the last."""
+        if any(isinstance(n, int) and n == 0 for n in self.shape):
+            return 0
+        reach = 1
+        for n, s in zip(self.shape, self.strides, strict=True):
+            reach = (n - 1) * s + reach
+        return reach * self.dtype.itemsize
+
+
+class Expr:
+    """kind: const, index, load, apply, row (a fold's result), product (a contract's accumulators), bits."""
+
+    __slots__ = ("kind", "dtype", "args", "data", "vars", "need", "number")
+
+    def __init__(self, kind: str, dtype: DType, args: tuple, data, variables: frozenset, need: int, number: int):
+        self.kind, self.dtype, self.args, self.data = kind, dtype, args, data
+        self.vars, self.need, self.number = variables, need, number
+
+    def __repr__(self) -> str:
+        inside = ", ".join(map(repr, self.args))
+        return f"{self.data[0] if self.kind == 'apply' else self.kind}({inside or self.data})"
+
+
+class Fold:
+    """A reduction of a group: `arg` is folded over the reduced dims in loop number `stage`."""
+
+    __slots__ = ("name", "node", "arg", "dtype", "stage", "index")
+
+    def __init__(self, name: str, node: Node, arg: Expr, dtype: DType, stage: int, index: Expr | None):
+        self.name, self.node, self.arg, self.dtype, self.stage, self.index = name, node, arg, dtype, stage, index
+
+
+class Store:
+    """Writes `expr` to `storage`; level "full" or "row"."""
+
+    __slots__ = ("expr", "storage", "address", "level")
+
+    def __init__(self, expr: Expr, storage: Storage, address: Affine, level: str):
+        self.expr, self.storage, self.address, self.level = expr, storage, address, level
+
+
+class Memory:
+    """Where every value of a program lies, and what has to be stored at all."""
+
+    def __init__(self, fusion: Fusion, storages: dict[Value, Storage], avoid: frozenset[Value]):
+        self.fusion, self.storages = fusion, storages
+        self.stored: set[Value] = set()
+        self.avoid = avoid  # inputs that are overwritten: not to be read later than necessary
+
+    def find(self, v: Value) -> Storage:
+        """The storage of v, seen with v's own sizes."""
+        root = self.fusion.root(v)
+        base = self.storages.get(root)
+        if base is None:
+            literal = root.node is not None and root.node.prim.name == "literal"
+            shape = sizes(root.shape)
+            base = Storage("literal" if literal else "arena", None, shape, contiguous(shape), root.dtype, root)
+            self.storages[root] = base
+        if base.kind not in ("input", "literal"):
+            self.stored.add(root)
+        if root is v:
+            return base
+        shape = sizes(v.shape)
+        return Storage(base.kind, base.index, shape, contiguous(shape), v.dtype, root)
+
+
+class Scribe:
+    """Builds the expressions of one kernel."""
+
+    def __init__(self, group: Group | None, memory: Memory, full: tuple):
+        self.group, self.memory, self.fusion = group, memory, memory.fusion
+        self.full = full
+        self.extents: dict[int, object] = dict(enumerate(full))
+        self.made: dict = {}
+        self.cache: dict = {}
+        self.folds: list[Fold] = []
+        self.fold_of: dict[Value, Expr] = {}
+        self.stores: list[Store] = []
+        self.sums: list[int] | None = None  # a contract in plain loops: the variables it sums over
+
+    def extent(self, symbol):
+        return self.extents.get(symbol) if isinstance(symbol, int) else None
+
+    # Making expressions
+
+    def make(self, kind: str, dtype: DType, args: tuple, data, variables: frozenset | None = None, need: int = 0) -> Expr:
+        key = (kind, dtype.name, tuple([a.number for a in args]), data)
+        found = self.made.get(key)
+        if found is None:
+            if variables is None:
+                variables = frozenset().union(*[a.vars for a in args])
+            need = max([need] + [a.need for a in args])
+            found = self.made[key] = Expr(kind, dtype, args, data, variables, need, len(self.made))
+        return found
+
+    def const(self, value, dtype: DType) -> Expr:
+        if isinstance(value, float):
+            data = ("f", value.hex() if value == value else "nan", value)
+            key = ("const", dtype.name, (), data[:2])
+            found = self.made.get(key)
+            if found is None:
+                found = self.made[key] = Expr("const", dtype, (), value, frozenset(), 0, len(self.made))
+            return found
+        key = ("const", dtype.name, (), (type(value).__name__, value))
+        found = self.made.get(key)
+        if found is None:
+            found = self.made[key] = Expr("const", dtype, (), value, frozenset(), 0, len(self.made))
+        return found
+
+    def apply(self, name: str, dtype: DType, *args: Expr, params: tuple = ()) -> Expr:
+        return self.make("apply", dtype, args, (name, params))
+
+    def place(self, a) -> Expr:
+        """An index as an int64 expression."""
+        if isinstance(a, tuple):  # (position, step): position / step, exact where it is used
+            return self.apply("floor_divide", int64, self.place(a[0]), self.const(a[1], int64))
+        a = self.resolved(a)
+        if not a.terms:
+            return self.const(a.const, int64)
+        return self.make("index", int64, symbols(a), a, variables_of(a))
+
+    def resolved(self, a) -> Affine:
+        """The affine with run-time starts turned into expressions."""
+        if isinstance(a, tuple):
+            return variable(self.place(a))
+        if not any(isinstance(s, Start) for s in a.terms):
+            return a
+        total = Affine(a.const, {s: c for s, c in a.terms.items() if not isinstance(s, Start)})
+        for s, c in a.terms.items():
+            if isinstance(s, Start):
+                start = self.convert(self.value(s.value, ()), int64)
+                start = self.apply("maximum", int64, start, self.const(0, int64))
+                start = self.apply("minimum", int64, start, self.const(s.high, int64))
+                total = add(total, scale(variable(start), c))
+        return total
+
+    def convert(self, x: Expr, dtype: DType) -> Expr:
+        return x if x.dtype is dtype else self.apply("convert", dtype, x, params=(("dtype", dtype),))
+
+    def condition(self, guards: tuple[Guard, ...]) -> Expr | None:
+        """All guards hold."""
+        parts = []
+        for g in guards:
+            if isinstance(g.index, tuple):
+                raise FusionError("a guard over a divided index")
+            at = self.place(g.index)
+            parts.append(self.apply("ge", bool_, at, self.const(g.low, int64)))
+            parts.append(self.apply("lt", bool_, at, self.const(g.high, int64)))
+            if g.step != 1:
+                rest = self.apply("remainder", int64, at, self.const(g.step, int64))
+                parts.append(self.apply("eq", bool_, rest, self.const(0, int64)))
+        if not parts:
+            return None
+        total = parts[0]
+        for p in parts[1:]:
+            total = self.apply("bitwise_and", bool_, total, p)
+        return total
+
+    # From values to expressions
+
+    def value(self, v: Value, index: tuple, guard: Expr | None = None) -> Expr:
+        """Element `index` of v. guard: where it does not hold, the element is not used and may be out of range."""
+        key = (v, index, guard)
+        found = self.cache.get(key)
+        if found is None:
+            found = self.cache[key] = self.fresh_value(v, index, guard)
+        return found
+
+    def fresh_value(self, v: Value, index: tuple, guard: Expr | None) -> Expr:
+        node, home = v.node, self.fusion.home.get(v)
+        if node is None or v in self.fusion.same:
+            return self.load(v, index, guard)
+        if home is not None and home is not self.group:
+            return self.load(v, index, guard) if not self.can_repeat(v) else self.compute(v, index, guard)
+        return self.compute(v, index, guard)
+
+    def compute(self, v: Value, index: tuple, guard: Expr | None) -> Expr:
+        node = v.node
+        name = node.prim.name
+        if name in INLINE_MAKE and (name != "literal" or literal_is_inline(node)):
+            return self.make_value(node, index, guard)
+        if name in FOLDS or name == "partial":
+            return self.row(v)
+        if self.group is not None and node is self.group.anchor:
+            if self.group.kind == "alone":
+                raise FusionError("an alone group reads itself")
+            return self.product(v)
+        if node.prim.family == families.SHAPE or name in ("detach", "identity"):
+            return self.shaped(node, index, guard)
+        if name in ("take", "gather", "gather_nd"):
+            return self.picked(node, index, guard)
+        if name in ONE_HOT:
+            return self.one_hot(node, index, guard)
+        if name == "random_bits":
+            at = dot(index, contiguous(sizes(v.shape)))
+            seed, counter = [self.convert(self.value(x, ()), int64) for x in node.inputs]
+            return self.make("bits", v.dtype, (seed, counter, *symbols(at)), (at, size(node.params.get("offset", 0))),
+                             variables_of(at))
+        args = [self.value(x, index, guard) for x in node.inputs]
+        params = tuple(sorted(node.params.items(), key=lambda item: item[0]))
+        return self.apply(name, v.dtype, *args, params=params)
+
+    def make_value(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
+        name, dtype = node.prim.name, node.out.dtype
+        if name == "full":
+            value = node.params["value"]
+            value = size(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            if isinstance(value, np.generic):
+                value = value.item()
+            return self.const(value, dtype)
+        if name == "iota":
+            return self.convert(self.place(index[node.params["dim"]]), dtype)
+        array = node.params["value"].array
+        if array.ndim == 0 or array.size == 1:
+            return self.const(array.reshape(()).item(), dtype)
+        return self.load(node.out, index, guard)
+
+    def shaped(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
+        sources = source(node, index, self.extent)
+        if sources is None:
+            if node.out not in self.fusion.same:
+                raise FusionError(f"a reshape became unreadable: {node.out}")
+            return self.load(node.out, index, guard)
+        total = None
+        for s in reversed(sources):
+            if s.value is None:
+                total = self.const(s.fill, node.out.dtype)
+                continue
+            mine = self.condition(s.guards)
+            inner = guard if mine is None else mine if guard is None else self.apply("bitwise_and", bool_, guard, mine)
+            part = self.value(s.value, s.index, inner)
+            total = part if mine is None or total is None else self.apply("where", node.out.dtype, mine, part, total)
+        return total
+
+    def picked(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
+        name, x = node.prim.name, node.inputs[0]
+        if name == "gather_nd":
+            rank = len(node.inputs[1].shape)
+            picks = [self.pick(p, index[:rank], x, d, guard) for d, p in enumerate(node.inputs[1:])]
+            return self.value(x, (*picks, *index[rank:]), guard)
+        idx = node.inputs[1]
+        dim = node.params["dim"] % max(1, len(x.shape))
+        if name == "take":
+            at = self.pick(idx, index[dim : dim + len(idx.shape)], x, dim, guard)
+            return self.value(x, (*index[:dim], at, *index[dim + len(idx.shape) :]), guard)
+        at = self.pick(idx, index, x, dim, guard)
+        return self.value(x, (*index[:dim], at, *index[dim + 1 :]), guard)
+
+    def pick(self, idx: Value, index: tuple, x: Value, dim: int, guard: Expr | None) -> Affine:
+        """An index read from memory, kept inside the dim so that bad data can never touch other memory."""
+        at = self.convert(self.value(idx, index, guard), int64)
+        at = self.apply("maximum", int64, at, self.const(0, int64))
+        return variable(self.apply("minimum", int64, at, self.const(size(x.shape[dim]) - 1, int64)))
+
+    def one_hot(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
+        x, idx, u = node.inputs
+        dim = node.params["dim"] % len(x.shape)
+        at = (*index[:dim], ZERO, *index[dim + 1 :])
+        hit = self.apply("eq", bool_, self.place(index[dim]), self.convert(self.value(idx, at, guard), int64))
+        new, old = self.value(u, at, guard), self.value(x, index, guard)
+        if node.prim.name == "scatter_add":
+            new = new if old.kind == "const" and old.data == 0 else self.apply("add", u.dtype, old, new)
+        return self.apply("where", x.dtype, hit, new, old)
+
+    def row(self, v: Value) -> Expr:
+        """The result of a fold of this group."""
+        if v in self.fold_of:
+            return self.fold_of[v]
+        node = v.node
+        if self.group is None or self.fusion.home.get(v) is not self.group:
+            raise FusionError(f"{node.prim.name} is read outside its group")
+        x = node.inputs[0]
+        index = identity(sizes(x.shape), list(range(len(self.full))))
+        arg = self.value(x, index)
+        name = node.params["fold"] if node.prim.name == "partial" else node.prim.name
+        where = None
+        if name in ("argmax", "argmin"):
+            where = self.place(index[node.params["dim"]])
+        fold = Fold(name, node, arg, v.dtype, arg.need, where)
+        self.folds.append(fold)
+        kept = frozenset(p for p in range(len(self.full)) if p not in self.group.reduced)
+        made = self.make("row", v.dtype, (), len(self.folds) - 1, kept, fold.stage + 1)
+        self.fold_of[v] = made
+        return made
+
+    def product(self, v: Value) -> Expr:
+        """The accumulators of this group's contract; in plain loops, a fold over its products."""
+        if self.sums is None:
+            return self.make("product", v.dtype, (), None, frozenset(range(len(self.full))))
+        if v not in self.fold_of:
+            (a, at_a), (b, at_b) = self.factors(v.node)
+            arg = self.apply("mul", v.dtype, self.value(a, at_a), self.value(b, at_b))
+            self.folds.append(Fold("reduce_sum", v.node, arg, v.dtype, 0, None))
+            self.fold_of[v] = self.make("row", v.dtype, (), len(self.folds) - 1, frozenset(range(len(self.full))), 1)
+        return self.fold_of[v]
+
+    def factors(self, node: Node) -> list[tuple[Value, tuple]]:
+        """Both operands of a contract, with indices over the result's variables and those of the sums."""
+        out = identity(sizes(node.out.shape), list(range(len(self.full))))
+        batch, sums = node.params["batch"], node.params["sum"]
+        at, found = len(batch[0]), []
+        for x, b, s in zip(node.inputs, batch, sums, strict=True):
+            index: list = [ZERO] * len(x.shape)
+            for number, d in enumerate(b):
+                index[d] = out[number]
+            for number, d in enumerate(s):
+                index[d] = ZERO if is_one(size(x.shape[d])) else variable(self.sums[number])
+            for d in range(len(x.shape)):
+                if d not in b and d not in s:
+                    index[d] = out[at]
+                    at += 1
+            found.append((x, tuple(index)))
+        return found
+
+    # Memory
+
+    def load(self, v: Value, index: tuple, guard: Expr | None) -> Expr:
+        storage = self.memory.find(v)
+        at = dot(tuple(self.resolved(a) for a in index), storage.strides)
+        return self.load_at(storage, at, guard)
+
+    def load_at(self, storage: Storage, at: Affine, guard: Expr | None) -> Expr:
+        args = symbols(at) + ((guard,) if guard is not None else ())
+        data = LoadAt(storage, at, guard)
+        return self.make("load", storage.dtype, args, data, variables_of(at) | self.guard_vars(guard))
+
+    def reads_only_inputs(self) -> bool:
+        return all(e.data.storage.kind == "input" for e in self.made.values() if e.kind == "load")
+
+    @staticmethod
+    def guard_vars(guard: Expr | None) -> frozenset:
+        return guard.vars if guard is not None else frozenset()
+
+    def can_repeat(self, v: Value) -> bool:
+        """Whether computing v again costs less than storing it: little arithmetic on one value that lies in memory."""
+        memory = self.memory
+        if v in memory.stored or memory.storages.get(v) is not None:
+            return False
+        leaves: set[Value] = set()
+        if not self.cheap(v, leaves, 4) or len(leaves) > 1:
+            return False
+        return all(leaf.dtype.itemsize <= 4 * v.dtype.itemsize for leaf in leaves)
+
+    def cheap(self, v: Value, leaves: set[Value], depth: int) -> bool:
+        root = self.fusion.root(v)
+        if root in self.memory.avoid:
+            return False
+        if root.node is None or (root in self.memory.stored and (v is root or v in self.fusion.same)):
+            leaves.add(root)
+            return sample(product(sizes(v.shape))) > 1 or root.node is None
+        name = v.node.prim.name
+        if name == "full" or name == "iota":
+            return True
+        if depth == 0 or not (name in CHEAP or name in ("transpose", "broadcast", "detach", "identity", "slice")):
+            return False
+        return all(self.cheap(x, leaves, depth - 1) for x in v.node.inputs)
+
+    def store(self, v: Value, storages: list[Storage]) -> None:
+        """Write a member (or, for a copy, any value) to memory."""
+        level = self.group.members[v] if self.group is not None and v in self.group.members else "full"
+        variables = list(range(len(self.full)))
+        if level == "row":
+            variables = self.group.kept
+        if v.node is not None and v.node.prim.name == "partial":
+            index = (variable(len(self.full)), *identity(sizes(v.shape)[1:], variables))
+        else:
+            index = identity(sizes(v.shape), variables)
+        expr = self.value(v, index)
+        for storage in storages:
+            self.store_expr(expr, storage, dot(index, storage.strides), level)
+
+    def store_expr(self, expr: Expr, storage: Storage, address: Affine, level: str = "full") -> None:
+        self.stores.append(Store(expr, storage, address, level))
+
+
+class LoadAt:
+    """The data of a load; compared by what it reads."""
+
+    __slots__ = ("storage", "at", "guard", "key")
+
+    def __init__(self, storage: Storage, at: Affine, guard: Expr | None):
+        self.storage, self.at, self.guard = storage, at, guard
+        self.key = (storage.kind, storage.index, storage.value, at, None if guard is None else guard.number)
+
+    def __eq__(self, other) -> bool:
+        return self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"{self.storage.kind}[{self.at}]"
+
+
+def symbols(a: Affine) -> tuple[Expr, ...]:
+    return tuple(s for s in a.terms if isinstance(s, Expr))
+
+
+def variables_of(a: Affine) -> frozenset:
+    found = {s for s in a.terms if isinstance(s, int)}
+    for s in a.terms:
+        if isinstance(s, Expr):
+            found |= s.vars
+    return frozenset(found)
+
+
