@@ -202,6 +202,8 @@ class Op:
         scope.where = errors.user_line()
         e = rec.new_event(self, key)
         e.rest_types = types
+        if tensors and not self.random and all(t._run is None for t in tensors):
+            e.start, e.site, e.metas = e, errors.user_site(), [t._meta for t in tensors]
         if self.writes:
             self.check_write(rec, tensors[0], tensors)
         try:

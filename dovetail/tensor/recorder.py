@@ -132,9 +132,6 @@ class Recorder:
     def new_event(self, op, key: tuple) -> Event:
         e = Event(op, self.node, key)
         e.where = scope.where
-        if e.depth == 1:
-            e.site = errors.user_site()
-            e.first = e
         return e
 
     def add(self, e: Event) -> None:
@@ -276,9 +273,22 @@ class Recorder:
             return True
         if node.stepped:
             return any(t._leaf and t._run is not None and t._meta.requires_grad for t in tensors)
-        if op is not None and (not node.needs_grad):
-            first = node.first
-            return first.op is op and node.depth > 1 and first.site == errors.user_site()
+        return not node.needs_grad and self.repeats(op, tensors)
+
+    def repeats(self, op, tensors: list) -> bool:
+        """Whether this call begins a loop body again: the same call on the same line as an earlier one of the trace,
+        both on tensors whose values are there (a second layer in one forward pass works on a pending value)."""
+        e = self.node.start
+        if e is None or not tensors or any(t._run is not None for t in tensors):
+            return False
+        site = errors.user_site()
+        metas = [t._meta for t in tensors]
+        for _ in range(50):
+            if e.op is op and e.site == site and e.metas == metas:
+                return True
+            e = e.parent.start
+            if e is None:
+                return False
         return False
 
     def close(self) -> None:

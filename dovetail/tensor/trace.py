@@ -50,13 +50,14 @@ class Event:
     outs        (slot, Meta, view base slot or 0) of the tensors made
     repoints    (old slot, new slot, Meta): tensors given a new value in place
     defs        (slot, Value) made known here; nodes: what the body added to the graph
+    start       the latest event up to here whose inputs all had their values: where a loop body may begin again
     a0, a1, a2, rest, m0, o0: the quick form, used when the event is `simple` (one to three tensors, one fresh result)
     """
 
     __slots__ = (
         "op", "key", "ins", "new", "outs", "repoints", "defs", "nodes", "parent", "children", "next", "end", "depth",
         "count", "given", "a0", "a1", "a2", "rest", "rest_types", "m0", "o0", "result", "numbers", "where", "stepped", "needs_grad", "extra",
-        "frees", "sources", "site", "first", "closings", "views", "checks",
+        "frees", "sources", "site", "start", "metas", "closings", "views", "checks",
     )  # fmt: skip
 
     def __init__(self, op, parent: Event | None, key: tuple = ()):
@@ -88,7 +89,8 @@ class Event:
         self.views = parent.views if parent else False
         self.checks: list = []
         self.site: tuple = ()
-        self.first: Event = parent.first if parent is not None and parent.depth else self
+        self.metas: list[Meta] = []
+        self.start: Event | None = parent.start if parent is not None else None
 
     def path(self) -> list[Event]:
         """The events from the root (left out) to this one."""
