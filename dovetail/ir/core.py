@@ -96,7 +96,8 @@ class Literal:
     __slots__ = ("array", "_key")
 
     def __init__(self, array: np.ndarray):
-        self.array = np.ascontiguousarray(array)
+        array = np.asarray(array)
+        self.array = np.ascontiguousarray(array).reshape(array.shape)  # the former would give a 0-d array a dim
         self._key = (self.array.dtype.str, self.array.shape, self.array.tobytes())
 
     def __eq__(self, other) -> bool:

@@ -47,3 +47,19 @@ class Sym(int):
 def is_static(n) -> bool:
     """Whether a size is known when code is generated."""
     return not isinstance(n, Sym)
+
+
+def evaluate(n: int, sizes) -> int:
+    """The value of a size for a table of run-time sizes.
+
+    >>> n = Sym(32, ("table", 0))
+    >>> evaluate(n * 2 + 1, [5])
+    11
+    """
+    if type(n) is not Sym:
+        return int(n)
+    kind, *parts = n.expr
+    if kind == "table":
+        return int(sizes[int(parts[0])])
+    a, b = (evaluate(part, sizes) for part in parts)
+    return {"+": a + b, "-": a - b, "*": a * b}[kind] if kind != "//" else a // b

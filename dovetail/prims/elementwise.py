@@ -563,7 +563,7 @@ atan2 = binary("atan2", np.arctan2, FLOAT)
 hypot = binary("hypot", np.hypot, FLOAT)
 nextafter = binary("nextafter", np.nextafter, FLOAT)
 copysign = binary("copysign", np.copysign, FLOAT)
-flat(floor_divide, nextafter)
+flat(floor_divide)
 
 
 @add.gradient
@@ -631,7 +631,13 @@ def fmod_gradient(g, out, a, b):
 
 @remainder.gradient
 def remainder_gradient(g, out, a, b):
-    return g, neg(g * floor(a / b))
+    return g, neg(g * floor_divide(a, b))
+
+
+@nextafter.gradient
+def nextafter_gradient(g, out, a, b):
+    """The result moves with a, except where the two are equal."""
+    return where(eq(a, b), zeros_like(g), g), zeros_like(b)
 
 
 @atan2.gradient
