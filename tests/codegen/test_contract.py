@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from dovetail.base import dtypes
+from dovetail.codegen import contract
 from dovetail.codegen.builder import Builder
-from dovetail.codegen.contract import WORD, Operand, gemm_kernel, plan, scratch_bytes
+from dovetail.codegen.contract import Operand, gemm_kernel, plan, scratch_bytes
 from dovetail.codegen.target import AVX2, AVX512, GENERIC
+from dovetail.codegen.vectors import WORD
 from dovetail.ir.sym import Sym
 
 llvm.initialize_native_target()
@@ -64,7 +66,7 @@ def strides_of(x):
     return tuple(s // x.itemsize for s in x.strides)
 
 
-def product(target, dtype, x, y, threads=1, sizes=None):
+def product(target, dtype, x, y, threads=1, sizes=None, compact=False):
     """x @ y by compiled code; x (..., m, k), y (..., k, n). sizes: Syms to use for (m, n, k)."""
     m, k, n = x.shape[-2], x.shape[-1], y.shape[-1]
     batch = x.shape[:-2]
@@ -95,10 +97,11 @@ def product(target, dtype, x, y, threads=1, sizes=None):
             p = b.op(f"getelementptr i64, ptr %sizes, i64 {i}")
             names[repr(("table", i))] = b.op(f"load i64, ptr {p}")
         return gemm_kernel(b, target=target, dtype=dtype, m=mm, n=nn, k=kk, a=a, b_=b_, tid="%tid", nt="%nt",
-                           scratch="%scratch", epilogue=plain_store(dtype, n, m * n), batch=batch, extent=extent)
+                           scratch="%scratch", epilogue=plain_store(dtype, n, m * n), batch=batch, extent=extent,
+                           compact=compact)
 
     function = compiled(target, write)
-    need = int(scratch_bytes(target, dtype, m, n, k, a, b_))
+    need = int(scratch_bytes(target, dtype, m, n, k, a, b_, compact))
     space = np.zeros(need * threads + 64, dtype=np.uint8)
     start = -space.ctypes.data % 64
     for t in range(threads):
@@ -152,6 +155,66 @@ def test_large_products_copy_their_panels():
     operands = Operand("%a", 400, 1), Operand("%b", 350, 1)
     assert plan(TARGETS[-1], dtypes.float32, 130, 350, 400, *operands).pack
     close(product(TARGETS[-1], dtypes.float32, x, y), x @ y, 400)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("turn", ["NN", "NT", "TN", "TT"])
+def test_every_shape_of_tile(target, turn, monkeypatch):
+    """Random sizes, with sums in small blocks and epilogues in loops."""
+    rng = np.random.default_rng(5)
+    monkeypatch.setattr(contract, "BLOCK", 16)
+    for trial in range(6):
+        monkeypatch.setattr(contract, "CACHE", 1 << 11 if trial % 2 else 1 << 19)
+        monkeypatch.setattr(contract, "WAITING", 1 << 12)
+        m, n, k = (int(rng.choice([1, 2, 3, 7, 8, 16, 31, 50, 65, 90])) for _ in range(3))
+        x = random_matrix(rng, dtypes.float32, (m, k), turn[0] == "T")
+        y = random_matrix(rng, dtypes.float32, (k, n), turn[1] == "T")
+        for threads in (1, 3):
+            got = product(target, dtypes.float32, x, y, threads, compact=trial % 3 == 0)
+            close(got, x @ y, k)
+
+
+def several_dims(target, x, y, rows, sums, columns, threads=2, compact=False):
+    """out[rows, columns] = sum of x[rows, sums] * y[sums, columns]; each side several dims of strided views."""
+    sx, sy = strides_of(x), strides_of(y)
+    m, k, n = x.shape[:rows], x.shape[rows:], y.shape[sums:]
+    a, b_ = Operand("%a", sx[:rows], sx[rows:]), Operand("%b", sy[:sums], sy[sums:])
+    count = int(np.prod(n))
+    out = np.full((*m, *n), 77, np.float32)
+
+    def write(b):
+        return gemm_kernel(b, target=target, dtype=dtypes.float32, m=m, n=n, k=k, a=a, b_=b_, tid="%tid", nt="%nt",
+                           scratch="%scratch", epilogue=plain_store(dtypes.float32, count), compact=compact)
+
+    need = scratch_bytes(target, dtypes.float32, m, n, k, a, b_, compact)
+    space = np.zeros(need * threads + 64, np.uint8)
+    function = compiled(target, write)
+    for t in range(threads):
+        where = space.ctypes.data - space.ctypes.data % -64
+        function(x.ctypes.data, y.ctypes.data, out.ctypes.data, where, t, threads, 0)
+    return out
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_sides_of_several_dims(target, monkeypatch):
+    """A convolution and its weight gradient: overlapping windows of an image as one side of a product."""
+    rng = np.random.default_rng(6)
+    for small in (False, True):
+        if small:
+            monkeypatch.setattr(contract, "BLOCK", 16)
+            monkeypatch.setattr(contract, "CACHE", 1 << 11)
+        for channels, outs in ((3, 20), (8, 16), (1, 70)):
+            image = rng.standard_normal((2, 9, 11, channels)).astype(np.float32)
+            windows = np.lib.stride_tricks.sliding_window_view(image, (3, 2), axis=(1, 2))[:, ::2]  # n h w c kh kw
+            windows = windows.transpose(0, 1, 2, 4, 5, 3)
+            weight = rng.standard_normal((outs, channels, 3, 2)).astype(np.float32).transpose(2, 3, 1, 0)
+            want = np.tensordot(windows, weight, 3)
+            got = several_dims(target, windows, weight, 3, 3, 1)
+            close(got, want, 6 * channels)
+            turned = windows.transpose(3, 4, 5, 0, 1, 2)
+            close(several_dims(target, turned, want, 3, 3, 1, compact=small), np.tensordot(turned, want, 3), 200)
+            close(several_dims(target, weight.transpose(3, 0, 1, 2), windows.transpose(3, 4, 5, 0, 1, 2), 1, 3, 3),
+                  np.moveaxis(want, -1, 0), 6 * channels)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
