@@ -14,6 +14,7 @@ import os
 import sys
 import types
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 
 from dovetail.cli import trace
 from dovetail.compat import finder
@@ -26,13 +27,14 @@ def main(words: Sequence[str]) -> int:
         return 0 if words else 2
     if words[0] == "-m":
         return run_module(words[1:])
+    path = os.path.abspath(words[0])
     try:
-        with io.open_code(os.path.abspath(words[0])) as file:
+        with io.open_code(path) as file:
             source = file.read()
     except OSError as problem:
         print(f"dovetail run: cannot open {words[0]!r}: {problem.strerror}", file=sys.stderr)
         return 2
-    execute(words[0], source, words[1:])
+    execute(path, source, words)
     return 0
 
 
@@ -47,11 +49,14 @@ def parser() -> argparse.ArgumentParser:
     return text
 
 
-def execute(path: str, source: bytes, arguments: Sequence[str]) -> None:
+def execute(path: str, source: bytes, argv: Sequence[str]) -> None:
     """Run `source` as the program. Errors leave here and are shown by the hook in `trace`; SystemExit is Python's."""
-    prepare([path, *arguments], os.path.dirname(os.path.realpath(path)))
+    prepare(list(argv), os.path.dirname(os.path.realpath(path)))
     program = types.ModuleType("__main__")
-    program.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    loader = SourceFileLoader("__main__", path)
+    program.__dict__.update(
+        __file__=path, __builtins__=builtins, __cached__=None, __loader__=loader, __annotations__={}
+    )
     sys.modules["__main__"] = program
     exec(compile(source, path, "exec", dont_inherit=True), program.__dict__)
 

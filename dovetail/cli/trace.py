@@ -5,6 +5,7 @@ Frames inside the package are left out, because a reader can change nothing ther
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -29,7 +30,7 @@ def show(kind: type[BaseException], error: BaseException, place: TracebackType |
     shorten(report)
     for text in report.format():
         print(text, file=sys.stderr, end="")
-    if not issubclass(kind, (DovetailError, KeyboardInterrupt)) and ends_inside(place):
+    if not issubclass(kind, (DovetailError, KeyboardInterrupt, SyntaxError)) and ends_inside(place):
         print(HINT, file=sys.stderr)
 
 
@@ -58,7 +59,7 @@ def shorten(report: traceback.TracebackException) -> None:
 
 def hidden(filename: str) -> bool:
     """Whether a frame is inside the package, or in the import machinery that called it."""
-    return filename.startswith((PACKAGE, "<frozen importlib"))
+    return filename.startswith((PACKAGE, "<frozen importlib")) or filename == importlib.__file__
 
 
 def ends_inside(place: TracebackType | None) -> bool:
