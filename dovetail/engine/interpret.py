@@ -31,22 +31,23 @@ def prepare(graph: Graph) -> Run:
     for value in (*graph.inputs, *graph.outputs):
         slots.setdefault(value, len(slots))
     outputs = [(slots[value], value.dtype.np, tuple(value.shape)) for value in graph.outputs]
-    steps, size = plan(graph, slots)
+    steps, nodes, size = plan(graph, slots)
     constants = {
         id(root(setting.array))
         for node in graph.nodes for setting in node.params.values() if type(setting) is Literal
     }
     blank = [None] * (size - len(graph.inputs))
-    return partial(_run, steps, outputs, constants, blank)
+    return partial(_run, steps, nodes, outputs, constants, blank)
 
 
-def plan(graph: Graph, slots: dict[Value, int]) -> tuple[list[tuple], int]:
-    """The steps that outputs or effects depend on, and the number of slots.
+def plan(graph: Graph, slots: dict[Value, int]) -> tuple[list[tuple], list[Node], int]:
+    """The steps that outputs or effects depend on, their nodes, and the number of slots.
 
     Walked from the last node to the first, so a value met for the first time is met at its last reader, and it may
     live in the slot of a value that is defined there: storing the new one lets go of the old one.
     """
     steps: list[tuple] = []
+    nodes: list[Node] = []
     size = len(slots)
     kept = set(slots)
     free: list[int] = []
@@ -70,9 +71,11 @@ def plan(graph: Graph, slots: dict[Value, int]) -> tuple[list[tuple], int]:
                 slots[value] = slot = free.pop()
                 if slot not in outs:
                     dead.append(slot)
+        nodes.append(node)
         steps.append(step(node, tuple([slots[value] for value in node.inputs]), outs, tuple(dead)))
     steps.reverse()
-    return steps, size
+    nodes.reverse()
+    return steps, nodes, size
 
 
 def step(node: Node, ins: tuple, outs: list[int], dead: tuple) -> tuple:
@@ -84,25 +87,40 @@ def step(node: Node, ins: tuple, outs: list[int], dead: tuple) -> tuple:
     return (call, ins, outs, [v.dtype.np for v in node.outs], [tuple(v.shape) for v in node.outs], dead)
 
 
-def _run(steps: list, outputs: list, constants: set, blank: list, arrays: list[np.ndarray]) -> list[np.ndarray]:
+def _run(
+    steps: list, nodes: list[Node], outputs: list, constants: set, blank: list, arrays: list[np.ndarray]
+) -> list[np.ndarray]:
     table = [*arrays, *blank]
+    now = None
     with np.errstate(all="ignore"):
-        for call, ins, out, dtype, shape, dead in steps:
-            if len(ins) == 2:
-                a, b = ins
-                result = call(table[a], table[b])
-            else:
-                result = call(*[table[i] for i in ins])
-            if type(out) is int:
-                if result.__class__ is not np.ndarray or result.dtype is not dtype or result.shape != shape:
-                    result = exact(result, dtype, shape)
-                table[out] = result
-            else:
-                for slot, one, d, s in zip(out, result, dtype, shape, strict=True):
-                    table[slot] = exact(one, d, s)
-            for i in dead:
-                table[i] = None
+        try:
+            for now in steps:
+                call, ins, out, dtype, shape, dead = now
+                if len(ins) == 2:
+                    a, b = ins
+                    result = call(table[a], table[b])
+                else:
+                    result = call(*[table[i] for i in ins])
+                if type(out) is int:
+                    if result.__class__ is not np.ndarray or result.dtype is not dtype or result.shape != shape:
+                        result = exact(result, dtype, shape)
+                    table[out] = result
+                else:
+                    for slot, one, d, s in zip(out, result, dtype, shape, strict=True):
+                        table[slot] = exact(one, d, s)
+                for i in dead:
+                    table[i] = None
+        except Exception as e:
+            note(e, nodes[next(i for i, step in enumerate(steps) if step is now)])
+            raise
     return own(table, outputs, arrays, constants)
+
+
+def note(e: Exception, node: Node) -> None:
+    """Tell an error from inside a primitive which line of the user's it belongs to."""
+    file, line, function = node.where
+    if file:
+        e.add_note(f"in {node.prim.name}, asked for at {file}:{line} in {function}")
 
 
 def exact(result, dtype: np.dtype, shape: tuple) -> np.ndarray:

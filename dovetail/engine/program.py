@@ -2,53 +2,147 @@
 
     program = compile(graph)
     program.run([address of each input], [address of each output])
+
+`compile_async` does the same on a background thread and hands out a ticket at once.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable
 
-from dovetail.engine.interpret import prepare
+from dovetail.base.config import config
+from dovetail.engine.background import Ticket, submit
+from dovetail.engine.native import (
+    Alias,
+    Layouts,
+    Lower,
+    Native,
+    Run,
+    build,
+    can_lower,
+    default_lower,
+    native_run,
+    plain,
+)
+from dovetail.engine.order import run_passes
+from dovetail.engine.stages import StagedRun, split
 from dovetail.ir.core import Graph
-from dovetail.runtime.memory import array_at
+from dovetail.ir.printing import fingerprint
+from dovetail.runtime import memory
+from dovetail.runtime.native import resolve_target
+
+MOST_PROGRAMS = 512  # in memory; those that were not used for the longest time go first
 
 
 class Program:
-    """A compiled graph. `run` may be called from several threads at once.
+    """A compiled graph.
 
-    kernels: a line for each kernel; nbytes: memory the program holds (code, arena).
+    run(in_ptrs, out_ptrs, sizes=())  reads the inputs at these addresses (a list) and writes the outputs to those;
+                                      sizes fill the table of run-time sizes. Several threads may call it at once.
+    kernels                           a line for each kernel and each primitive that runs in Python
+    nbytes                            memory the program holds: its machine code
+    arena_bytes                       scratch memory of one run; all programs share it
+    work_ns                           how long a run was estimated to take on one thread
     """
 
-    def __init__(self, graph: Graph):
-        self.kernels: list[str] = []
-        self.nbytes = 0
-        self._inputs = [(tuple(v.shape), v.dtype) for v in graph.inputs]
-        self._outputs = [(tuple(v.shape), v.dtype) for v in graph.outputs]
-        self._interpret = prepare(graph)
+    __slots__ = ("run", "kernels", "nbytes", "arena_bytes", "work_ns", "__weakref__")
 
-    def run(self, in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
-        """Read the inputs at these addresses, write the outputs to those; sizes fill the table of a generic program."""
-        arrays = [array_at(p, shape, dtype) for p, (shape, dtype) in zip(in_ptrs, self._inputs, strict=True)]
-        results = self._interpret(arrays)
-        for result, p, (shape, dtype) in zip(results, out_ptrs, self._outputs, strict=True):
-            array_at(p, shape, dtype)[...] = result
+    def __init__(self, run: Run, kernels: list[str], nbytes: int, arena_bytes: int, work_ns: float):
+        self.run, self.kernels, self.nbytes, self.arena_bytes, self.work_ns = run, kernels, nbytes, arena_bytes, work_ns
 
     def describe(self) -> str:
         """What the program consists of, in words."""
-        return "\n".join(self.kernels)
+        head = (
+            f"{len(self.kernels)} kernels, {memory.in_words(self.nbytes)} of code, "
+            f"{memory.in_words(self.arena_bytes)} of scratch memory, about {self.work_ns / 1000:.0f} us"
+        )
+        return "\n".join([head, *(f"  {kernel}" for kernel in self.kernels)])
 
 
 def compile(
-    graph: Graph, *, layouts: Any = None, alias: dict[int, int] | None = None, target: str | None = None,
-    threads: int | None = None,
+    graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None, target: str | None = None,
+    threads: int | None = None, lower: Lower = default_lower, native: Native = can_lower,
 ) -> Program:
-    """A Program for `graph`.
+    """A Program for `graph`; the one made before where an equal graph was compiled before.
 
-    layouts: physical layout of inputs and outputs, as codegen.lower takes it; alias: {output: input} that share memory.
+    layouts  for each input its strides in elements, None where the elements follow each other
+    alias    {output: input} of outputs that are written over an input's memory
+    target   name of an instruction set (default: `config.target`); threads: most threads (default: `config.threads`)
+    lower    the code generator; native: which nodes it takes (tests pass their own)
+    Raises: CompileError, or what the code generator raises for a graph it does not take.
     """
-    return Program(graph)
+    alias = alias or {}
+    target = target or config.target
+    key = (fingerprint(graph), plain(layouts), tuple(sorted(alias.items())), target, threads, lower, native)
+    program = _programs.get(key)
+    if program is None:
+        program = _programs.put(key, make_program(graph, layouts, alias, target, threads, lower, native))
+    return program
 
 
-_lock = threading.Lock()
+def make_program(
+    graph: Graph, layouts: Layouts | None, alias: Alias, target: str, threads: int | None, lower: Lower, native: Native
+) -> Program:
+    """Passes, stages, machine code for each native one."""
+    whole, parts = split(run_passes(graph), layouts, alias, native)
+    chosen = resolve_target(target)
+    built = [build(p.graph, p.layouts, p.alias, chosen, lower) if p.native else None for p in parts]
+    runs = [b and native_run(b, p.graph, threads) for b, p in zip(built, parts, strict=True)]
+    kernels: list[str] = []
+    for b, p in zip(built, parts, strict=True):
+        kernels += [k.words for k in b.kernels] if b else [f"{node.prim.name} (in Python)" for node in p.graph.nodes]
+    made = [b for b in built if b]
+    run = runs[0] if len(parts) == 1 and runs[0] else StagedRun(whole, parts, runs, alias)
+    return Program(
+        run, kernels, sum(b.code.nbytes for b in made), max((int(b.arena_bytes) for b in made), default=0),
+        sum(b.work_ns for b in made),
+    )
+
+
+class Programs:
+    """Programs by what they were made from, the longest unused ones forgotten."""
+
+    def __init__(self, most: int):
+        self.most = most
+        self._known: OrderedDict[tuple, Program] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple) -> Program | None:
+        with self._lock:
+            program = self._known.get(key)
+            if program is not None:
+                self._known.move_to_end(key)
+            return program
+
+    def put(self, key: tuple, program: Program) -> Program:
+        """Remember a program; returns the one that counts, where two threads made the same at once."""
+        with self._lock:
+            program = self._known.setdefault(key, program)
+            while len(self._known) > self.most:
+                self._known.popitem(last=False)
+            return program
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+
+_programs = Programs(MOST_PROGRAMS)
+
+
+def compile_async(
+    graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None, target: str | None = None,
+    threads: int | None = None, lower: Lower = default_lower, native: Native = can_lower,
+) -> Ticket:
+    """Compile in the background. The ticket's `program` is None until it is done, and for ever where that fails."""
+    make: Callable[[], Program] = lambda: compile(  # noqa: E731
+        graph, layouts=layouts, alias=alias, target=target, threads=threads, lower=lower, native=native
+    )
+    return submit(make)
+
+
+def forget_programs() -> None:
+    """Forget all programs in memory; those that somebody holds stay as they are."""
+    _programs.clear()

@@ -71,7 +71,7 @@ class Storage:
         if block.home is not None:
             return False
         array = block.owner.base  # a foreign array, to which `owner` refers; more references are somebody else's
-        return array is None or sys.getrefcount(array) > 3 or array.base is not None
+        return type(array) is not np.ndarray or sys.getrefcount(array) > 3 or array.base is not None
 
     def __del__(self, getrefcount=sys.getrefcount):
         block = self.block
@@ -278,7 +278,7 @@ def from_array(array: np.ndarray) -> Storage:
     else:
         low, high = byte_bounds(array)
         nbytes = high - low
-        owner = array_at(low, (nbytes,), np.uint8, array, array.flags.writeable)
+        owner = array_at(low, (nbytes,), np.uint8, keep=array, writeable=array.flags.writeable)
     return Storage(Block(low, owner, None), nbytes)
 
 
@@ -311,20 +311,44 @@ class Address:
 
     __slots__ = ("__array_interface__", "keep")
 
-    def __init__(self, ptr: int, nbytes: int, keep=None, writeable: bool = True):
-        self.__array_interface__ = {"shape": (nbytes,), "typestr": "|u1", "data": (ptr, not writeable), "version": 3}
+    def __init__(self, interface: dict, keep=None):
+        self.__array_interface__ = interface
         self.keep = keep
 
 
-def array_at(ptr: int, shape: tuple, dtype: DType | np.dtype, keep=None, writeable: bool = True) -> np.ndarray:
-    """A C-contiguous array over memory at a bare address; whoever calls vouches that the memory outlives the array."""
+def array_at(
+    ptr: int, shape: tuple, dtype: DType | np.dtype, strides: tuple | None = None, *, keep=None, writeable: bool = True
+) -> np.ndarray:
+    """An array over memory at a bare address; whoever calls vouches that the memory outlives the array.
+
+    strides: in bytes; None where the elements follow each other.
+    """
     dtype = dtype.np if type(dtype) is DType else np.dtype(dtype)
-    nbytes = dtype.itemsize
-    for n in shape:
-        nbytes *= n
-    if nbytes == 0:
+    if 0 in shape:
         return np.empty(shape, dtype)
-    return np.asarray(Address(ptr, nbytes, keep, writeable)).view(dtype).reshape(shape)
+    plain = dtype.kind != "V" and dtype.isbuiltin == 1
+    word = dtype.str if plain else f"<u{dtype.itemsize}"
+    interface = {"shape": shape, "typestr": word, "data": (ptr, not writeable), "strides": strides, "version": 3}
+    array = np.asarray(Address(interface, keep))
+    return array if plain else array.view(dtype)
+
+
+_arenas: list[Storage] = []  # scratch memory that the programs of all threads take and put back
+
+
+def take_arena(nbytes: int) -> Storage:
+    """Scratch memory for one run of a program; all programs share it, so the last one has left it in the caches."""
+    try:
+        arena = _arenas.pop()
+    except IndexError:
+        return allocate(nbytes)
+    if arena.nbytes >= nbytes:
+        return arena
+    del arena  # its block may be part of the answer
+    return allocate(nbytes)
+
+
+put_arena_back = _arenas.append
 
 
 def kept_bytes() -> int:
@@ -334,4 +358,5 @@ def kept_bytes() -> int:
 
 def empty_cache() -> None:
     """Give all free blocks back to the system."""
+    _arenas.clear()
     _pool.trim(0)

@@ -29,6 +29,9 @@ class CompileError(DovetailError, RuntimeError):
 
 
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # LLVM must not be forked in the middle of its work: its own locks would stay locked in the child.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @cache

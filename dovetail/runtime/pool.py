@@ -591,7 +591,8 @@ def team(store: Store | None = None) -> Team:
     if _team is None:
         with _lock:
             if _team is None:
-                _team = load_team(object_code(team_text(python=BUILT_IN), resolve_target("generic"), level=2, store=store))
+                text = team_text(python=BUILT_IN)
+                _team = load_team(object_code(text, resolve_target("generic"), level=2, store=store))
                 if hasattr(os, "register_at_fork"):
                     os.register_at_fork(after_in_child=reset_after_fork)
     return _team

@@ -1,0 +1,187 @@
+"""A graph without host primitives as machine code, and the function that runs it."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dovetail.base.config import config
+
+try:
+    from dovetail.codegen.lower import KernelInfo, can_lower
+    from dovetail.codegen.lower import lower as default_lower
+except ImportError:
+    KernelInfo, default_lower = None, None
+
+    def can_lower(node):
+        return False
+from dovetail.codegen.target import Target
+from dovetail.engine.cache import disk_cache
+from dovetail.engine.order import dump
+from dovetail.ir.core import Graph, Node
+from dovetail.ir.printing import fingerprint
+from dovetail.ir.sym import Sym, evaluate
+from dovetail.runtime import memory, native, pool
+
+Layouts = Sequence[tuple[int, ...] | None]
+Alias = dict[int, int]
+Lower = Callable[..., Any]  # as codegen.lower.lower
+Native = Callable[[Node], bool]
+Run = Callable[..., None]
+
+THREADS_FROM = 100_000  # nanoseconds of work from which a launch on several threads pays
+RELEASE_FROM = 20_000  # nanoseconds of work from which letting go of Python's lock pays
+ROOMS_BEHIND_CODE = ("ir", "prims", "passes", "codegen", "engine", "runtime")
+
+
+@dataclass(frozen=True)
+class Built:
+    """Machine code of one graph. body: address of `dv_body`; the other fields as the code generator gave them.
+
+    arena_bytes is a Sym where it depends on run-time sizes.
+    """
+
+    code: native.Code
+    body: int
+    arena_bytes: int
+    work_ns: float
+    kernels: list[KernelInfo]
+
+
+def build(graph: Graph, layouts: Layouts | None, alias: Alias, target: Target, lower: Lower = default_lower) -> Built:
+    """Lower, compile and load a graph. Raises CompileError, or whatever `lower` raises.
+
+    The disk cache is asked by the graph itself first, so that a program compiled before needs neither lowering nor
+    LLVM.
+    """
+
+    def make() -> bytes:
+        lowered = lower(graph, layouts=layouts, alias=alias, target=target)
+        dump("fused", "\n".join([f"{kernel.name}: {kernel.words}" for kernel in lowered.kernels]))
+        dump("ir", lowered.text)
+        if "asm" in config.dump:
+            dump("asm", native.emit(lowered.text, target, assembly=True))
+        return pack(lowered) + b"\n" + native.object_code(lowered.text, target)
+
+    if lower is default_lower and not config.dump:
+        key = f"{sources()}\n{fingerprint(graph)}\n{plain(layouts)}\n{sorted(alias.items())}"
+        content = disk_cache()(native.identity(key, target, 1, False), make)
+    else:
+        content = make()
+    head, _, machine_code = content.partition(b"\n")
+    code = native.Code(machine_code, pool.team(disk_cache()).symbols)
+    return Built(code, code.address("dv_body"), *unpack(head))
+
+
+def pack(lowered) -> bytes:
+    """What the caller of the machine code must know, in one line. The user's lines are not part of it: equal graphs
+    of other programs share the entry."""
+    kernels = [[kernel.name, kernel.words, kernel.flops, kernel.nbytes] for kernel in lowered.kernels]
+    return json.dumps([as_list(lowered.arena_bytes), float(lowered.work_ns), kernels]).encode()
+
+
+def unpack(head: bytes) -> tuple[int, float, list[KernelInfo]]:
+    arena_bytes, work_ns, kernels = json.loads(head)
+    return as_size(arena_bytes), work_ns, [KernelInfo(*kernel, ("", 0, "")) for kernel in kernels]
+
+
+def as_list(n: int):
+    """A size that may be a Sym, as JSON can hold it."""
+    return [int(n), n.expr[0], *map(as_list, n.expr[1:])] if type(n) is Sym else int(n)
+
+
+def as_size(packed) -> int:
+    if type(packed) is not list:
+        return packed
+    sample, kind, *parts = packed
+    return Sym(sample, (kind, *map(as_size, parts)))
+
+
+def plain(layouts: Layouts | None) -> str:
+    """Layouts as text; no layouts and only plain ones are the same."""
+    return repr([tuple(one) if one is not None else None for one in layouts]) if layouts and any(layouts) else ""
+
+
+@cache
+def sources() -> str:
+    """Which version of the code generator this is: changes whenever a source file behind it changes."""
+    package = Path(__file__).parents[1]
+    stamps = []
+    for room in ROOMS_BEHIND_CODE:
+        with os.scandir(package / room) as entries:
+            stamps += [(e.name, e.stat().st_mtime_ns, e.stat().st_size) for e in entries if e.name.endswith(".py")]
+    return hashlib.blake2b(repr(sorted(stamps)).encode(), digest_size=16).hexdigest()
+
+
+class Frame:
+    """What one run of a native program needs: the block that tells the machine code where everything is.
+
+    block: [body, order, number of inputs, number of outputs, inputs..., outputs..., arena, sizes]
+    """
+
+    __slots__ = ("block", "address", "flush", "threads", "arena", "table")
+
+    def __init__(self, body: int, n_in: int, n_out: int):
+        words = pool.HEADER + n_in + n_out + 2
+        self.block = (ctypes.c_uint64 * words)()
+        self.address = ctypes.addressof(self.block)
+        self.block[0], self.block[2], self.block[3] = body, n_in, n_out
+        self.flush = self.threads = None
+        self.arena = 0
+        self.set_sizes((0,) * 16)
+
+    def set_sizes(self, sizes: Sequence[int]) -> None:
+        """A table for at least these sizes."""
+        self.table = (ctypes.c_int64 * len(sizes))(*sizes)
+        self.block[len(self.block) - 1] = ctypes.addressof(self.table)
+
+    def set_arena(self, ptr: int) -> None:
+        self.arena = ptr
+        self.block[len(self.block) - 2] = ptr
+
+
+def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
+    """The function that runs machine code. A frame serves one thread at a time; another thread gets another."""
+    call = pool.team().call
+    n_in, n_out = len(graph.inputs), len(graph.outputs)
+    frames: list[Frame] = []
+    body, arena_bytes, work = built.body, built.arena_bytes, built.work_ns
+    generic = type(arena_bytes) is Sym
+    many, release = work >= THREADS_FROM, work >= RELEASE_FROM
+
+    def obey(frame: Frame) -> None:
+        """Take over the settings, which may have changed since the frame's last run."""
+        frame.flush, frame.threads = config.flush_denormal, config.threads
+        frame.block[1] = pool.order((threads or config.threads) if many else 1, flush=frame.flush, release=release)
+
+    def run(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+        try:
+            frame = frames.pop()
+        except IndexError:
+            frame = Frame(body, n_in, n_out)
+        if frame.flush is not config.flush_denormal or frame.threads != config.threads:
+            obey(frame)
+        if sizes:
+            if len(sizes) <= len(frame.table):
+                frame.table[: len(sizes)] = sizes
+            else:
+                frame.set_sizes(sizes)
+        if arena_bytes:
+            arena = memory.take_arena(evaluate(arena_bytes, sizes) if generic else arena_bytes)
+            if frame.arena != arena.ptr:
+                frame.set_arena(arena.ptr)
+            call(frame.address, in_ptrs, out_ptrs)
+            memory.put_arena_back(arena)
+        else:
+            call(frame.address, in_ptrs, out_ptrs)
+        frames.append(frame)
+
+    run.code = built.code  # the machine code stays as long as its function
+    return run
