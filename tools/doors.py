@@ -169,6 +169,8 @@ def shown(file: str, attribute: str, op) -> Iterable[Shown]:
         if room == "Tensor":
             inplace = flags["inplace"] and name.endswith("_") and not name.endswith("__") or in_place_operator(name)
             yield Shown("method", name, file, attribute, inplace)
+            if flags["inplace"] and in_place_operator("__i" + name[2:]):
+                yield Shown("method", "__i" + name[2:], file, attribute, True)
         elif room:
             yield Shown(room, name, file, attribute)
 
