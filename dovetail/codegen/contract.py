@@ -32,7 +32,7 @@ from dovetail.passes.sizes import Poly, sample
 Epilogue = Callable[[Builder, str, str, str, int, "str | None", str], None]
 
 CACHE = 1 << 19  # bytes of operands that one panel's work may touch: half of a common second-level cache
-BLOCK = 384  # terms of a long sum that are added at a time
+BLOCK = 384  # terms of a long sum that are added at a time; a third of that where A is read across its memory
 WAITING = 1 << 17  # bytes of unfinished sums kept at a time
 
 
@@ -129,19 +129,31 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     columns_known = all(known(size) for size, *_ in dims.n)
     adjacent = len(dims.n) == 1 and is_(dims.n[0][1], 1)
     single = is_(dims.n[0][0], 1)
-    if len(dims.k) == 1 and is_(dims.k[0][1], 1) and is_(dims.k[0][2], 1) and depth >= lanes and lanes > 1:
-        if single or (not adjacent and rows * 24 <= depth + 72):
-            return Plan("dot", dot_phases(target, lanes, rows, columns, columns_known))
+    dot = dot_phases(target, lanes, rows, columns, columns_known)
     phases = broadcast_phases(target, dtype, dims, rows, columns, depth, columns_known)
+    along_k = len(dims.k) == 1 and is_(dims.k[0][1], 1) and is_(dims.k[0][2], 1) and depth >= lanes > 1
+    if along_k and (single or not adjacent and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
+        return Plan("dot", dot)
     width = phases[0].width
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
     per_k = width * dtype.itemsize + (0 if is_(dims.k[-1][1], 1) else 64)
     if depth * per_k > CACHE and depth > 2 * BLOCK:
-        block = max(1, BLOCK // max(1, prod(guess(size) for size, *_ in dims.k[1:])))
+        terms = BLOCK if is_(dims.k[-1][1], 1) else BLOCK // 3
+        block = max(1, terms // max(1, prod(guess(size) for size, *_ in dims.k[1:])))
         chunk = max(1, WAITING // (phases[0].rows * width * dtype.itemsize))
         return Plan("broadcast", phases, copied, False, block, chunk)
     small = columns * depth * dtype.itemsize <= CACHE // 4
     return Plan("broadcast", phases, copied, not copied and small and columns > 2 * width)
+
+
+def dot_pays(dot: Phase, panel: Phase, lanes: int, rows: int, columns: int, depth: int) -> bool:
+    """Whether adding up lanes costs less than transposing B into panels (benchmarks/gemm.py, in products' times)."""
+    loads = max(1, (dot.rows + dot.lanes) / (dot.rows * dot.lanes))
+    height, width = -(-rows // dot.rows) * dot.rows, -(-columns // dot.lanes) * dot.lanes
+    by_dots = height * width * (depth / lanes * loads + 1.3)
+    padded = -(-columns // panel.lanes) * panel.lanes
+    by_panels = -(-rows // panel.rows) * panel.rows * padded * depth / lanes + 0.21 * padded * depth
+    return by_dots < by_panels
 
 
 def worth_copying(dtype: DType, dims: Dims, rows: int, columns: int, depth: int, width: int) -> bool:
