@@ -117,6 +117,7 @@ class Scope(threading.local):
         self.nodes: list[Node] | None = None
         self.region: Region | None = None
         self.where: tuple[str, int, str] = ("", 0, "")
+        self.checks: list[tuple] | None = None  # (value, low, high, words) that the op being recorded relies on
 
 
 scope = Scope()

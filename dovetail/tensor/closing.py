@@ -7,6 +7,7 @@ NumPy interpreter first and by a compiled program once the same plan has come tw
 
 from __future__ import annotations
 
+import ctypes
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.engine import program as engine
 from dovetail.engine.interpret import prepare
-from dovetail.ir.core import Graph, Node, Value
+from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
-from dovetail.tensor import history, views
+from dovetail.tensor import checks, history, views
 from dovetail.tensor.meta import Meta, meta
 from dovetail.tensor.trace import Event
 
@@ -56,7 +57,7 @@ class Closing:
     bases    slot of a view -> slot of the tensor it looks into
     """
 
-    __slots__ = ("event", "values", "fresh", "mutated", "grads", "reset", "bases", "metas", "plans", "freed", "nodes", "sources", "leaves")
+    __slots__ = ("event", "values", "fresh", "mutated", "grads", "reset", "bases", "metas", "plans", "freed", "nodes", "sources", "leaves", "checks")
 
     def __init__(self, event: Event):
         self.event = event
@@ -67,12 +68,14 @@ class Closing:
         self.bases: dict[int, int] = {}
         self.nodes: list[Node] = []
         self.leaves: set[int] = set()
+        self.checks: list[checks.Check] = []
         latest: dict[int, int] = {}
         fresh: list[int] = []
         grads: list[int] = []
         reset: list[int] = []
         for e in event.path():
             self.nodes += e.nodes
+            self.checks += e.checks
             self.values.update(e.defs)
             self.sources.update(e.sources)
             self.freed.update(dict.fromkeys(e.frees, e.where))
@@ -157,7 +160,7 @@ class Plan:
     """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot."""
 
     __slots__ = ("graph", "in_slots", "outs", "grads", "mutated", "aliases", "kept", "segment", "hists", "interpret", "program",
-                 "ticket", "runs", "fixed", "empty", "checks")  # fmt: skip
+                 "ticket", "runs", "empty", "checks", "source")  # fmt: skip
 
     def __init__(self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False):
         self.runs = 0
@@ -179,9 +182,15 @@ class Plan:
             if self.segment is not None:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]
                 wanted += self.segment.computed
+        nodes = c.nodes
+        self.checks = [] if only else c.checks
+        if self.checks:
+            with building() as more:
+                wanted.append(checks.together(self.checks))
+            nodes = nodes + more
         by_value = {c.values[s]: s for s in sorted(c.leaves, reverse=True)}
-        self.graph, self.in_slots = cut(c.nodes, wanted, by_value)
-        self.fixed = None
+        self.graph, self.in_slots = cut(nodes, wanted, by_value)
+        self.source = c
         self.empty = not wanted
 
     def execute(self, slots: list, run) -> None:
@@ -192,9 +201,23 @@ class Plan:
             made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
         else:
             made = []
+        if self.checks and ctypes.c_bool.from_address(made.pop().ptr).value:
+            self.explain(slots, made, run)
         history.deliver(self, made, slots, run)
         if self.aliases:
             views.deliver(self.aliases, slots)
+
+    def explain(self, slots: list, made: list, run) -> None:
+        """A flag is up: say which fact does not hold. The results are delivered first, so that nothing is lost."""
+        history.deliver(self, made, slots, run)
+        self.find_broken_fact(slots)
+
+    def find_broken_fact(self, slots: list) -> None:
+        for check in self.checks:
+            graph, where = cut(self.source.nodes, [check.value], {self.source.values[s]: s for s in self.source.leaves})
+            found = prepare(graph)([slots[s]._memory() for s in where])[0]
+            if checks.outside(found, check.low, check.high).any():
+                raise check.error(found)
 
     def advance_tier(self, slots: list) -> Any:
         """The compiled program, once there is one. It is asked for after `config.compile_after` equal runs."""
@@ -227,7 +250,11 @@ class Plan:
         """Tier 0. Returns storages for the fresh results (tensors first, then gradients, then kept values)."""
         if self.interpret is None:
             self.interpret = prepare(self.graph)
-        results = self.interpret([slots[s]._memory() for s in self.in_slots])
+        try:
+            results = self.interpret([slots[s]._memory() for s in self.in_slots])
+        except IndexError:
+            self.find_broken_fact(slots)
+            raise
         first, count = len(self.outs) + len(self.grads), len(self.mutated)
         for (now, _), result in zip(self.mutated, results[first : first + count], strict=True):
             t = slots[now]
@@ -257,6 +284,9 @@ class Plan:
             extra = [memory.allocate(m.nbytes) for m in self.kept]
             outs += [e.ptr for e in extra]
             made += extra
+        if self.checks:
+            made.append(memory.allocate(1))
+            outs.append(made[-1].ptr)
         program.run(ins, outs)
         for t, temporary, m in strided:
             np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))

@@ -19,7 +19,7 @@ from dovetail.base.errors import ArgumentError, GradientError, ShapeError, messa
 from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.make import full
 from dovetail.prims.elementwise import detach
-from dovetail.tensor import closing, views
+from dovetail.tensor import checks, closing, views
 from dovetail.tensor.meta import meta
 from dovetail.tensor.recorder import flatten, local, substitute
 from dovetail.tensor.tensor import Tensor, fresh
@@ -226,9 +226,11 @@ class Op:
         if keywords or (arguments and type(arguments[-1]) is Keywords):
             arguments = arguments[:-1]
         body = self.functional_op.body if self.functional_op else self.body
+        scope.checks = []
         with building() as nodes:
             with region(self.name, tuple(values), {"args": key}) as r:
                 result = body(*values[:offset], *arguments, **keywords)
+            e.checks, scope.checks = checks.note(e, scope.checks, nodes, tensors), None
             leaves: list[Value] = []
             shape_of_result = tree_of(result, leaves)
             r.outs = tuple(leaves)

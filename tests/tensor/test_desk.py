@@ -373,3 +373,20 @@ def test_a_dead_batch_is_not_kept():
     gc.collect()
     alive = [o for o in gc.get_objects() if isinstance(o, dv.Tensor) and o._meta.shape == (4, 8)]
     assert len(alive) < 6
+
+
+def test_labels_out_of_range_are_named_at_once_and_in_replays():
+    import dovetail.nn.functional as F
+
+    logits = dv.zeros(4, 3)
+    with pytest.raises(IndexError, match="value 3 at"):
+        F.cross_entropy(logits, dv.tensor([0, 1, 2, 3]))
+    labels = np.array([0, 1, 2, 0])
+    for i in range(6):
+        if i == 5:
+            labels[2] = 7
+        loss = F.cross_entropy(logits * 1.0, dv.from_numpy(labels))
+        if i < 5:
+            np.testing.assert_allclose(loss.item(), np.log(3), rtol=1e-5)
+    with pytest.raises(IndexError, match="value 7 at"):
+        loss.item()

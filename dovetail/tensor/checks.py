@@ -1,0 +1,106 @@
+"""Facts about numbers that an op relies on: labels that name a class, indices inside their dimension.
+
+Numbers that are there when the line runs are checked at once, on the user's own line. Every later run of the program
+computes one flag more, and a raised flag is explained from the numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.errors import ArgumentError, DimError, message
+from dovetail.engine.interpret import interpret
+from dovetail.ir.core import Graph, Node, Value, building
+from dovetail.prims.elementwise import bitwise_or, ge, gt, lt
+from dovetail.prims.make import full
+from dovetail.prims.reduce import reduce_any
+from dovetail.tensor.trace import Event
+
+
+class Check:
+    """One fact: every element of `value` lies between low and high. `bad` is true where one does not."""
+
+    __slots__ = ("value", "low", "high", "words", "bad", "where")
+
+    def __init__(self, value: Value, low: Any, high: Any, words: str, bad: Value, where: tuple):
+        self.value, self.low, self.high, self.words, self.bad, self.where = value, low, high, words, bad, where
+
+    def error(self, found: np.ndarray) -> Exception:
+        """The error for these numbers: the first bad one, where it stands, and how many there are."""
+        with np.errstate(all="ignore"):
+            wrong = outside(found, self.low, self.high)
+        at = tuple(int(i) for i in np.argwhere(wrong)[0]) if found.ndim else ()
+        value = found[at].item()
+        call, _, words = self.words.partition(": ")
+        top = self.high - 1 if found.dtype.kind in "iub" else self.high
+        facts = [f"value {value} at {list(at)}" if at else f"value {value}", f"allowed {self.low} to {top}"]
+        if wrong.sum() > 1:
+            facts.append(f"{int(wrong.sum())} of {found.size} values are outside")
+        if self.where[0]:
+            facts.append(f"computed at {self.where[0]}:{self.where[1]}")
+        kind = DimError if found.dtype.kind in "iub" else ArgumentError
+        return kind(message(call, words, facts))
+
+
+def outside(a: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    return (a < low) | (a >= high if a.dtype.kind in "iub" else ~(a <= high))
+
+
+def note(e: Event, found: list[tuple], nodes: list[Node], tensors: list) -> list[Check]:
+    """Checks of an event that is being recorded; those on numbers that are there already are made now."""
+    made = []
+    leaves = {v: t for (s, v) in e.defs for t in tensors if t._slot == s and t._run is None}
+    for value, low, high, words in found:
+        now = value_now(value, leaves, nodes)
+        if now is not None and now.size and outside(now, low, high).any():
+            raise Check(value, low, high, words, value, ("", 0, "")).error(now)
+        if not value.numel:
+            continue
+        with building(nodes):
+            made.append(Check(value, low, high, words, flag(value, low, high), e.where))
+    return made
+
+
+def flag(value: Value, low: Any, high: Any) -> Value:
+    bound = lambda n: full(shape=value.shape, dtype=value.dtype, value=n)  # noqa: E731
+    above = ge(value, bound(high)) if value.dtype.kind in "iub" else gt(value, bound(high))
+    if value.dtype.kind in "ub" and low <= 0:
+        wrong = above
+    else:
+        wrong = bitwise_or(lt(value, bound(low)), above)
+    return reduce_any(wrong, dims=tuple(range(value.ndim)))
+
+
+def value_now(value: Value, leaves: dict[Value, Any], nodes: list[Node]) -> np.ndarray | None:
+    """The numbers of `value`, where they follow from tensors whose values are there."""
+    needed: set[Value] = set()
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        if v in needed:
+            continue
+        needed.add(v)
+        if v in leaves:
+            continue
+        if v.node is None or len(needed) > 30:
+            return None
+        stack.extend(v.node.inputs)
+    if value in leaves:
+        return leaves[value]._memory()
+    inputs = [v for v in needed if v in leaves]
+    graph = Graph(inputs, [n for n in nodes if any(v in needed for v in n.outs)], [value])
+    made = {v for n in graph.nodes for v in n.outs} | set(inputs)
+    if any(v not in made for n in graph.nodes for v in n.inputs):
+        return None
+    return interpret(graph, [leaves[v]._memory() for v in inputs])[0]
+
+
+def together(checks: list[Check]) -> Value:
+    """One flag for all."""
+    total = checks[0].bad
+    for c in checks[1:]:
+        total = bitwise_or(total, c.bad)
+    return total
+
