@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import ArgumentError, ShapeError, message
-from dovetail.tensor.tensor import Tensor, stack_rows
+from dovetail.ops.shape import stack
+from dovetail.tensor.tensor import Tensor
 
 default_collate_fn_map: dict[type | tuple[type, ...], Callable] = {}
 
@@ -92,7 +93,7 @@ def collate_tensor_fn(batch, *, collate_fn_map=None) -> Tensor:
         if t.shape != shape:
             raise unequal(batch, i)
     if any(t.requires_grad for t in batch):
-        return stack_rows(batch)
+        return stack(batch)
     return Tensor.from_array(np.stack([t.numpy() for t in batch]))
 
 

@@ -18,8 +18,8 @@ from dovetail.data.collate import default_collate, default_convert
 from dovetail.data.dataset import Dataset, IterableDataset
 from dovetail.data.fetch import EndOfStream, Fetcher, IterableFetcher
 from dovetail.data.samplers import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from dovetail.data.seed import draw_seed
 from dovetail.data.workers import ProcessPool, ThreadPool
-from dovetail.tensor.random import draw_seed
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from dovetail.tensor.random import draw_seed
+from dovetail.tensor.random import default_generator
 
 
 def numpy_generator(generator=None) -> np.random.Generator:
     """A NumPy generator for one shuffle; `generator` (default: the global one) moves on by one draw."""
-    return np.random.Generator(np.random.PCG64(draw_seed(generator)))
+    return (default_generator if generator is None else generator).host()
+
+
+def draw_seed(generator=None) -> int:
+    """A seed for a worker's own randomness."""
+    return int(numpy_generator(generator).integers(2**63))

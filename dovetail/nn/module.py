@@ -17,7 +17,7 @@ from dovetail.nn import state
 from dovetail.nn.explain import built_at, place_error
 from dovetail.nn.hooks import GLOBAL, HOOK_KINDS, Hooks, RemovableHandle, call_with_hooks, hang
 from dovetail.nn.registry import Registry
-from dovetail.tensor.tensor import Parameter, Tensor
+from dovetail.tensor.tensor import Buffer, Parameter, Tensor
 
 REGISTRIES = ("_parameters", "_buffers", "_modules")
 ABSENT = object()
@@ -146,7 +146,7 @@ class Module:
             raise TypeError(
                 f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
             )
-        if param is not None and param.grad_fn is not None:
+        if param is not None and not param.is_leaf:
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
                 f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
@@ -218,7 +218,7 @@ class Module:
             self.register_parameter(name, value)
             return
         if "_parameters" not in attributes:
-            if getattr(value, "_is_buffer", False):
+            if isinstance(value, Buffer):
                 raise not_started(self, f"cannot assign buffer {name!r} before Module.__init__() call")
             object.__setattr__(self, name, value)
         elif name in attributes["_parameters"]:
@@ -227,7 +227,7 @@ class Module:
             )
         elif name in attributes["_modules"]:
             raise TypeError(f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)")
-        elif getattr(value, "_is_buffer", False):
+        elif isinstance(value, Buffer):
             if name not in attributes["_buffers"]:
                 self._forget(attributes, name)
             self.register_buffer(name, value, value.persistent)

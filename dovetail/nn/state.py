@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from dovetail.base.errors import DovetailError
-from dovetail.tensor.tensor import Parameter, Tensor, no_grad
+from dovetail.tensor.modes import no_grad
+from dovetail.tensor.tensor import Parameter, Tensor
 
 EXTRA_STATE = "_extra_state"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dovetail.optim.formulas import bias_correction, counted, larger, mixed, pulled, shrunk
-from dovetail.optim.optimizer import Optimizer, check
+from dovetail.optim.optimizer import Optimizer, check, number_state
 from dovetail.prims import elementwise as e
-from dovetail.tensor.tensor import Tensor, zeros, zeros_like
+from dovetail.tensor.tensor import Tensor
 
 
 def adam_rule(
@@ -68,9 +68,9 @@ class Adam(Optimizer):
         return scalars, flags
 
     def first_state(self, p, group):
-        state = {"step": zeros(()), "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
+        state = {"step": number_state(), "exp_avg": Tensor.zeros_like(p), "exp_avg_sq": Tensor.zeros_like(p)}
         if group["amsgrad"]:
-            state["max_exp_avg_sq"] = zeros_like(p)
+            state["max_exp_avg_sq"] = Tensor.zeros_like(p)
         return state
 
 

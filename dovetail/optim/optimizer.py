@@ -17,11 +17,13 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+from dovetail.base.dtypes import float32
 from dovetail.base.errors import ArgumentError, GradientError, message, warn
 from dovetail.nn.hooks import RemovableHandle, hang
 from dovetail.nn.module import MemberIterator, Module
-from dovetail.tensor.recorder import update
-from dovetail.tensor.tensor import Tensor, enable_grad, has_grad
+from dovetail.tensor.autograd import after_zero_grad, update
+from dovetail.tensor.modes import enable_grad
+from dovetail.tensor.tensor import Tensor
 
 ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 Entry = tuple[Tensor, dict[str, Tensor], dict[str, float], dict[str, Any]]
@@ -153,7 +155,7 @@ class Optimizer:
             ))
         if not isinstance(p, Tensor):
             raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
-        if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):
+        if not (self.defaults.get("differentiable") or p.is_leaf or getattr(p, "retains_grad", False)):
             raise ArgumentError(message(
                 name, "can't optimize a non-leaf Tensor: it was computed from others", [(f"params[{i}]", p)],
                 "Optimize the tensors it was computed from, or make it a leaf: t.detach().requires_grad_()",
@@ -197,7 +199,7 @@ class Optimizer:
                     break
             else:
                 for p, had in seen[-1]:
-                    if has_grad(p) is not had:
+                    if (p._grad is None) is had:
                         break
                 else:
                     return self._entries
@@ -212,7 +214,7 @@ class Optimizer:
             lasting = lasting and not any(isinstance(v, Tensor) for v in scalars.values())
             scalars = {k: v.item() if isinstance(v, Tensor) else v for k, v in scalars.items()}
             for p in group["params"]:
-                had = has_grad(p)
+                had = p._grad is not None
                 grads.append((p, had))
                 if had:
                     state = self._state_of(p, group)
@@ -237,10 +239,12 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                 elif p.grad is not None:
                     p.grad.detach_()
                     p.grad.zero_()
+        if set_to_none:
+            after_zero_grad()
 
     # -- state -----------------------------------------------------------------------------------------------------
 
@@ -417,6 +421,11 @@ def hidden_kind(value) -> str:
     if any(isinstance(m, Module) for m in members):
         return "layers"
     return "parameters" if any(isinstance(m, Tensor) and m.requires_grad for m in members) else ""
+
+
+def number_state(value: float = 0.0) -> Tensor:
+    """A 0-d float32 tensor: how torch keeps step counts."""
+    return Tensor.from_data(value, float32)
 
 
 def check(name: str, value, low: float = 0.0, high: float | None = None) -> None:

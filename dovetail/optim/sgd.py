@@ -5,7 +5,7 @@ from __future__ import annotations
 from dovetail.base.errors import ArgumentError
 from dovetail.optim.formulas import is_zero, pulled
 from dovetail.optim.optimizer import Optimizer, check
-from dovetail.tensor.tensor import Tensor, zeros_like
+from dovetail.tensor.tensor import Tensor
 
 
 def sgd_rule(p, g, state, *, lr, momentum, dampening, weight_decay, nesterov, maximize, first):
@@ -67,7 +67,7 @@ class SGD(Optimizer):
                 state.clear()
             return {}
         if state.get("momentum_buffer") is None:
-            state["momentum_buffer"] = zeros_like(p)
+            state["momentum_buffer"] = Tensor.zeros_like(p)
             # With zeros before it, the first step differs from the later ones only by the dampening.
             return {"first": True} if group["dampening"] != 0 else {}
         return {}
