@@ -160,12 +160,18 @@ def real_already(node, x):
 # -- views -------------------------------------------------------------------------------------------------------------
 
 
-@rule("reshape")
-def simpler_reshape(node, x, *, shape):
+def reshaped(x: Value, shape) -> Value:
+    """x under other sizes; of several reshapes in a row only the last counts."""
     if made_by(x, "reshape"):
         x = x.node.inputs[0]
-        return x if same_sizes(x.shape, shape) else reshape(x, shape=shape)
-    return x if same_sizes(x.shape, shape) else refilled(x, node.outs[0])
+    return x if same_sizes(x.shape, shape) else reshape(x, shape=shape)
+
+
+@rule("reshape")
+def simpler_reshape(node, x, *, shape):
+    if made_by(x, "reshape") or same_sizes(x.shape, shape):
+        return reshaped(x, shape)
+    return refilled(x, node.outs[0])
 
 
 @rule("transpose")
@@ -354,7 +360,7 @@ def without_dims(x: Value, dims) -> Value | None:
     if not dims:
         return x
     if all(is_static(x.shape[d]) and x.shape[d] == 1 for d in dims):
-        return reshape(x, shape=tuple([n for d, n in enumerate(x.shape) if d not in dims]))
+        return reshaped(x, tuple([n for d, n in enumerate(x.shape) if d not in dims]))
     return None
 
 

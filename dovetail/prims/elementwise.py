@@ -449,7 +449,7 @@ def angle_meaning(x):
 
 real = unary("real", np.real, ANY, result=DType.to_real)
 imag = unary("imag", np.imag, "c", result=DType.to_real)
-conj = unary("conj", np.conj, ANY)
+conj = unary("conj", lambda x: np.conj(x) if x.dtype.kind == "c" else x, ANY)
 angle = unary("angle", angle_meaning, FLOATS, result=DType.to_real)
 
 

@@ -329,8 +329,11 @@ ROWS: dict[str, list[Row]] = {
             tolerance=1e-5)
         for inverse in (False, True) for norm in ("backward", "ortho", "forward")
     ],
-    "rfft": [Row(draws(shape=(3, n)), {"dims": (0, 1), "norm": norm},
-                 f"torch.fft.rfftn(t[0], dim=(0, 1), norm='{norm}')", tolerance=1e-5) for n in (6, 7) for norm in ("backward", "ortho", "forward")],
+    "rfft": [
+        Row(draws(shape=(3, n)), {"dims": (0, 1), "norm": norm}, f"torch.fft.rfftn(t[0], dim=(0, 1), norm='{norm}')",
+            tolerance=1e-5)
+        for n in (6, 7) for norm in ("backward", "ortho", "forward")
+    ],
     "irfft": [Row(draws(shape=(3, 4)), {"dims": (0, 1), "size": n, "norm": norm},
                   f"torch.fft.irfftn(t[0], s=(3, {n}), dim=(0, 1), norm='{norm}')", ("complex64", "complex128"),
                   tolerance=1e-5) for n in (6, 7) for norm in ("backward", "ortho", "forward")],

@@ -3,6 +3,7 @@ and against finite differences. A new primitive without a row fails."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from dovetail import prims
 from dovetail.autodiff.check import check_gradients, graph_of
 from dovetail.autodiff.gradient import gradients
+from dovetail.base.dtypes import ALL, bfloat16
 from dovetail.ir.core import PRIMITIVES, Graph, building
 from dovetail.ir.evaluate import evaluate
 from dovetail.ir.verify import verify
-from dovetail.prims.families import CONV, WINDOW
+from dovetail.prims.families import CONV, ELEMENT, WINDOW
 from dovetail.prims.make import literal_of
 
 HERE = Path(__file__).resolve().parent
@@ -48,6 +50,22 @@ def test_shape_rule_tells_what_the_meaning_gives(name, i, row, dtype):
         assert isinstance(array, np.ndarray)
         assert array.shape == value.shape
         assert array.dtype == value.dtype.np
+
+
+HAS_BFLOAT16 = importlib.util.find_spec("ml_dtypes") is not None
+ELEMENTS = [p for p in PRIMITIVES.values() if p.family == ELEMENT and p.kinds and p.name in ROWS]
+
+
+@pytest.mark.parametrize("prim", ELEMENTS, ids=lambda p: p.name)
+def test_every_dtype_that_is_taken_comes_back_right(prim):
+    """Also for 0-d operands, for which NumPy likes to return scalars, and for bfloat16."""
+    row = ROWS[prim.name][0]
+    for dtype in [d for d in ALL if d.kind in prim.kinds and (d is not bfloat16 or HAS_BFLOAT16)]:
+        for shape in ((), (3,)):
+            arrays = [np.ones(shape).astype(dtype.np) for _ in row.inputs]
+            graph, results = run(prim.name, row, arrays)
+            assert (results[0].dtype, results[0].shape) == (graph.outputs[0].dtype.np, shape)
+            assert isinstance(results[0], np.ndarray)
 
 
 def reference_for(name, i, row, dtype, arrays):
