@@ -11,7 +11,7 @@ import numpy as np
 from dovetail.base.dtypes import DType, bool_, int64
 from dovetail.ir.core import Node, Value
 from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, source, variable
-from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group, literal_is_inline
+from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group
 from dovetail.passes.sizes import contiguous, is_one, product, sample, size, sizes
 from dovetail.prims import families
 
@@ -211,7 +211,7 @@ class Scribe:
     def compute(self, v: Value, index: tuple, guard: Expr | None) -> Expr:
         node = v.node
         name = node.prim.name
-        if name in INLINE_MAKE and (name != "literal" or literal_is_inline(node)):
+        if name in INLINE_MAKE:
             return self.make_value(node, index, guard)
         if name in FOLDS or name == "partial":
             return self.row(v)
@@ -404,7 +404,10 @@ class Scribe:
             self.store_expr(expr, storage, dot(index, storage.strides), level)
 
     def store_expr(self, expr: Expr, storage: Storage, address: Affine, level: str = "full") -> None:
-        self.stores.append(Store(expr, storage, address, level))
+        self.stores.append(self.stored(expr, storage, address, level))
+
+    def stored(self, expr: Expr, storage: Storage, address: Affine, level: str = "full") -> Store:
+        return Store(expr, storage, self.resolved(address), level)
 
 
 class LoadAt:

@@ -168,6 +168,22 @@ class Evaluator:
             mask = wide if mask is None else k.plain2("and", mask, wide)
         return k.gather(pointer, lanes, dtype, mask)
 
+    def load_back(self, store: Store) -> Op:
+        """What lies where `store` writes; read here and now."""
+        k, storage, chunk = self.k, store.storage, self.chunk
+        pointer, step, lanes = self.address(storage, store.address)
+        before, k.floor = k.floor, k.depth
+        if chunk.lanes == 1:
+            found = k.load(pointer, storage.dtype, 1)
+        elif lanes is None and step == 1:
+            found = k.load(pointer, storage.dtype, chunk.lanes, chunk.mask)
+        else:
+            if lanes is None:
+                lanes = k.mul(k.lane_numbers(chunk.lanes), k.widen(k.size(step), chunk.lanes))
+            found = k.gather(pointer, lanes, storage.dtype, chunk.mask)
+        k.floor = before
+        return found
+
     def store(self, store: Store, value: Op) -> None:
         k, storage = self.k, store.storage
         pointer, step, lanes = self.address(storage, store.address)
@@ -240,6 +256,19 @@ class Loops:
         self.vector = self.choose()
         self.lanes = self.choose_lanes() if self.vector is not None else 1
         self.eval.vector = self.vector
+
+    @classmethod
+    def bare(cls, k: Emitter, scribe: Scribe, pointer, vector: int | None, lanes: int) -> Loops:
+        """The helpers alone (sweep, nest, share), for kernels with loops of their own."""
+        self = cls.__new__(cls)
+        self.k, self.scribe, self.chunked, self.folds, self.stores = k, scribe, None, [], []
+        self.extents, self.reduced = dict(scribe.extents), frozenset()
+        self.eval = Evaluator(k, pointer)
+        self.order = self.kept = sorted(self.extents)
+        self.inner = []
+        self.vector = self.eval.vector = vector
+        self.lanes = lanes
+        return self
 
     # Decisions
 

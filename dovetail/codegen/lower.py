@@ -191,14 +191,19 @@ class Lowering:
         needed = [v for v in group.members if v in self.memory.stored]
         if not needed and not any(n.prim.effect for n in group.nodes):
             return
-        kernel = Kernel(group, describe(group))
-        kernel.where = next((n.where for n in group.nodes if n.where[0]), ("", 0, ""))
         targets = {v: self.targets(v) for v in needed}
         if group.kind == "alone":
-            alone.write(self, kernel, targets)
+            self.kernels += reversed(alone.write(self, group, targets))
         else:
+            kernel = self.new_kernel(group, describe(group))
             self.fused(kernel, group, targets)
-        self.kernels.append(kernel)
+            self.kernels.append(kernel)
+
+    def new_kernel(self, group: Group | None, words: str) -> Kernel:
+        kernel = Kernel(group, words)
+        if group is not None:
+            kernel.where = next((n.where for n in group.nodes if n.where[0]), ("", 0, ""))
+        return kernel
 
     def targets(self, v: Value) -> list[Storage]:
         """All places a member is written to; the first is where the others read it."""

@@ -65,10 +65,6 @@ class Group:
         return f"Group({self.number} {self.kind} {self.full} {[n.prim.name for n in self.nodes]})"
 
 
-def literal_is_inline(node: Node) -> bool:
-    return node.prim.name != "literal" or node.params["value"].array.nbytes <= 1 << 16
-
-
 def fold_dims(node: Node) -> tuple[int, ...]:
     """The dims a reduction folds, as the primitive's settings name them."""
     dims = node.params["dims"] if "dims" in node.params else (node.params["dim"],)
@@ -109,7 +105,7 @@ class Fusion:
         return self
 
     def is_inline(self, node: Node) -> bool:
-        return node.prim.name in INLINE_SHAPE or (node.prim.name in INLINE_MAKE and literal_is_inline(node))
+        return node.prim.name in INLINE_SHAPE or node.prim.name in INLINE_MAKE
 
     # Reading
 
