@@ -5,6 +5,8 @@ Shape of every op here: (*) -> (*).
 
 from __future__ import annotations
 
+import builtins
+
 from dovetail.base import dtypes
 from dovetail.base.device import require_cpu
 from dovetail.ops import elementwise
@@ -12,6 +14,8 @@ from dovetail.ops.front import front
 from dovetail.ops.promote import cast
 from dovetail.tensor.op import op
 from dovetail.tensor.tensor import Tensor
+
+PYTHON_TYPES = (builtins.int, builtins.float, builtins.bool, builtins.complex)  # this file has ops of these names
 
 
 @op(top=False, name="to")
@@ -31,9 +35,9 @@ def to(input: Tensor, *args, dtype=None, device=None, non_blocking=False, copy=F
     for i, a in enumerate(args):
         if isinstance(a, Tensor):
             dtype = a.dtype
-        elif isinstance(a, dtypes.DType) or (isinstance(a, type) and a in (int, float, bool, complex)):
+        elif isinstance(a, dtypes.DType) or a in PYTHON_TYPES:
             dtype = a
-        elif isinstance(a, bool):
+        elif isinstance(a, builtins.bool):
             copy = copy or (i == len(args) - 1 and a and i > 1)
         elif a is not None:
             device = a
