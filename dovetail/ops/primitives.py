@@ -3,6 +3,7 @@
 # ruff: noqa: F401
 import dovetail.prims.sugar as sugar
 from dovetail.prims.contract import contract
+from dovetail.prims.conv import conv, conv_input_grad
 from dovetail.prims.elementwise import abs_ as abs
 from dovetail.prims.elementwise import (
     acos,
@@ -96,3 +97,4 @@ from dovetail.prims.scan import cummax, cummin, cumprod, cumsum, latest_hit, log
 from dovetail.prims.shape import broadcast, concat, pad, reshape, transpose, update_slice
 from dovetail.prims.shape import slice_ as slice
 from dovetail.prims.sort import argsort
+from dovetail.prims.window import window_max, window_max_grad, window_sum, windows, windows_grad
