@@ -4,7 +4,7 @@
     python tools/doors.py --check    # exit 1 and name what is stale; a test does the same
 
 An op says where it shows (`@op(method=True, functional=True, inplace=True, also=("special.expit",))`). A plain name in
-`also` shows wherever the op shows; "Tensor.name" is a method, "special.name" stands in the door dovetail/special.py.
+`also` shows wherever the op shows; "Tensor.name" is a method, "property.name" a property of Tensor, "special.name" stands in the door dovetail/special.py.
 Everything public that is no op is listed below, by the file it lives in.
 """
 
@@ -28,7 +28,7 @@ HEADER = "written by tools/doors.py; run it after adding or renaming an op."
 HIDDEN_OP_FILES = {"primitives", "methods"}
 
 TOP = {  # file -> public names at dovetail.*
-    "dovetail.base.config": ["config"],
+    "dovetail.base.config": ["config", "get_num_threads", "set_flush_denormal", "set_num_threads"],
     "dovetail.base.device": ["device"],
     "dovetail.base.dtypes": [
         "DType as dtype",
@@ -272,9 +272,9 @@ def __dir__():
 
 def methods_door(found: dict[str, dict[str, Shown]]) -> str:
     """dovetail/ops/methods.py"""
-    names = found["method"].values()
-    files = sorted({s.file for s in names})
-    rows = [f"Tensor.{s.name} = {s.file}.{s.expression}" for s in sorted(names, key=lambda s: (s.file, s.name))]
+    by_file = sorted((*found["method"].values(), *found["property"].values()), key=lambda s: (s.file, s.name))
+    files = sorted({s.file for s in by_file})
+    rows = [f"Tensor.{s.name} = {as_property(s)}" for s in by_file]
     return f'''"""Tensor's methods: a method is the op itself, so calling it costs no more than calling the function.
 
 This file is a door, {HEADER}
@@ -286,6 +286,12 @@ from dovetail.tensor.tensor import Tensor
 
 {chr(10).join(rows)}
 '''
+
+
+def as_property(shown: Shown) -> str:
+    """What a name of Tensor is set to: the op, or a property that reads it."""
+    found = f"{shown.file}.{shown.expression}"
+    return f"property({found})" if shown.where == "property" else found
 
 
 def names_door(names: Iterable[Shown], what: str) -> str:
@@ -334,7 +340,7 @@ def doors() -> dict[Path, str]:
     if found["functional"]:
         functions = found["functional"].values()
         made["dovetail/nn/functional.py"] = names_door(functions, "Functions of layers, activations and losses.")
-    for room in sorted(set(found) - {"top", "method", "functional"}):
+    for room in sorted(set(found) - {"top", "method", "functional", "property"}):
         made[f"dovetail/{room.replace('.', '/')}.py"] = names_door(found[room].values(), f"torch.{room}'s names.")
     for door, file in PASS_ON.items():
         if getattr(importlib.import_module(file), "__all__", None):

@@ -347,13 +347,13 @@ def frac(input):
 # --- complex numbers --------------------------------------------------------------------------------------------------
 
 
-@op(method=True)
+@op(also=("property.real",))
 def real(input):
     """Real part."""
     return p.real(input) if input.dtype.kind == "c" else input
 
 
-@op(method=True)
+@op(also=("property.imag",))
 def imag(input):
     """Imaginary part. Raises DTypeError for real tensors."""
     if input.dtype.kind != "c":
@@ -883,7 +883,7 @@ def fill(input, value):
     return placed(value, input.dtype, input.shape)
 
 
-@op(top=False, also=("Tensor.zero_",), name="zero_")
+@op(top=False, inplace=True, also=("Tensor.zero_",))
 def zero(input):
     """Zeros like `input`."""
     return filled(input, 0)

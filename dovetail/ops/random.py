@@ -294,7 +294,7 @@ def multinomial(seed, counter, input, num_samples, replacement=False):
 # --- filling a tensor in place ----------------------------------------------------------------------------------------
 
 
-@op(random=True, inplace=True, top=False, name="uniform", differentiable=False)
+@op(random=True, inplace=True, top=False, name="uniform", differentiable=False, also=("Tensor.uniform_",))
 def uniform_like(seed, counter, input, from_=0.0, to=1.0):
     """Numbers drawn evenly from [from_, to), in the shape of `input`: x.uniform_(a, b)."""
     need_float("uniform_", input)
@@ -306,7 +306,7 @@ def uniform_like(seed, counter, input, from_=0.0, to=1.0):
     return u if (from_, to) == (0.0, 1.0) else u * filled(u, to - from_) + filled(u, from_)
 
 
-@op(random=True, inplace=True, top=False, name="normal", differentiable=False)
+@op(random=True, inplace=True, top=False, name="normal", differentiable=False, also=("Tensor.normal_",))
 def normal_like(seed, counter, input, mean=0.0, std=1.0):
     """Normal numbers in the shape of `input`: x.normal_(mean, std)."""
     need_float("normal_", input)
@@ -315,7 +315,7 @@ def normal_like(seed, counter, input, mean=0.0, std=1.0):
     return scaled_normal(Draws(seed, counter), input.shape, input.dtype, mean, std)
 
 
-@op(random=True, inplace=True, top=False, name="random", differentiable=False)
+@op(random=True, inplace=True, top=False, name="random", differentiable=False, also=("Tensor.random_",))
 def random_like(seed, counter, input, from_=0, to=None):
     """Whole numbers in the shape of `input`: x.random_(to), x.random_(low, high)."""
     if to is None and from_ != 0:
@@ -336,7 +336,7 @@ def random_like(seed, counter, input, from_=0, to=None):
 LARGEST_WHOLE = {"float16": 1 << 11, "bfloat16": 1 << 8, "float32": 1 << 24, "float64": 1 << 53}
 
 
-@op(random=True, inplace=True, top=False, differentiable=False)
+@op(random=True, inplace=True, top=False, differentiable=False, also=("Tensor.exponential_",))
 def exponential(seed, counter, input, lambd=1.0):
     """Waiting times with rate lambd: x.exponential_()."""
     need_float("exponential_", input)
@@ -345,7 +345,7 @@ def exponential(seed, counter, input, lambd=1.0):
     return p.log(Draws(seed, counter).open_uniform(input.shape, input.dtype)) * (-1.0 / lambd)
 
 
-@op(random=True, inplace=True, top=False, differentiable=False)
+@op(random=True, inplace=True, top=False, differentiable=False, also=("Tensor.geometric_",))
 def geometric(seed, counter, input, p):
     """Numbers of trials up to the first hit: x.geometric_(p)."""
     if not 0 < p < 1:
@@ -360,7 +360,7 @@ def geometric_of(draws: Draws, x: Value, chance: float) -> Value:
     return cast(p.maximum(times, filled(times, 1)), x.dtype)
 
 
-@op(random=True, inplace=True, top=False, differentiable=False)
+@op(random=True, inplace=True, top=False, differentiable=False, also=("Tensor.cauchy_",))
 def cauchy(seed, counter, input, median=0.0, sigma=1.0):
     """Cauchy numbers: x.cauchy_()."""
     need_float("cauchy_", input)
@@ -370,7 +370,7 @@ def cauchy(seed, counter, input, median=0.0, sigma=1.0):
     return p.tan((u - 0.5) * math.pi) * sigma + median
 
 
-@op(random=True, inplace=True, top=False, differentiable=False)
+@op(random=True, inplace=True, top=False, differentiable=False, also=("Tensor.log_normal_",))
 def log_normal(seed, counter, input, mean=1.0, std=2.0):
     """Exponentials of normal numbers: x.log_normal_()."""
     need_float("log_normal_", input)

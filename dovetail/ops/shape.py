@@ -292,13 +292,13 @@ def movedim(input, source, destination):
     return permuted(input, order)
 
 
-@op(top=False, view=True, name="T")
+@op(top=False, view=True, name="T", also=("property.T",))
 def reversed_dims(input):
     """The dims in reverse order: the property .T."""
     return permuted(input, range(input.ndim)[::-1])
 
 
-@op(top=False, view=True, name="mT")
+@op(top=False, view=True, name="mT", also=("property.mT",))
 def matrix_transpose(input):
     """The last two dims exchanged: the property .mT."""
     if input.ndim < 2:
@@ -306,7 +306,7 @@ def matrix_transpose(input):
     return swapped("mT", input, -2, -1)
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, also=("property.mH", "property.H"))
 def adjoint(input):
     """The last two dims exchanged, complex numbers conjugated: also the properties .mH and .H."""
     if input.ndim < 2:
