@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 
+from dovetail.base.errors import ArgumentError, message
+
 
 class Config:
     """Process-wide settings. Assign to the fields; the next compiled step obeys."""
@@ -44,3 +46,28 @@ def _cache_dir(env) -> str | None:
 
 
 config = Config()
+
+
+def set_num_threads(count: int) -> None:
+    """How many threads compiled steps use from now on. Raises: ArgumentError below 1.
+
+    >>> set_num_threads(get_num_threads())
+    """
+    if count < 1:
+        raise ArgumentError(message("set_num_threads", f"a step needs at least one thread, not {count}"))
+    config.threads = int(count)
+
+
+def get_num_threads() -> int:
+    """How many threads compiled steps use."""
+    return config.threads
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Whether compiled steps treat numbers below 1e-38 as zero, which is up to seven times quicker where they occur.
+
+    On by default inside compiled steps only; Python's own arithmetic is not touched. Returns True, as in torch where the
+    processor can do it.
+    """
+    config.flush_denormal = bool(mode)
+    return True
