@@ -172,7 +172,7 @@ class Optimizer:
         return {}
 
     def flags_for(self, p: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> dict[str, Any]:
-        """Flags that differ between parameters of one group."""
+        """Flags that differ between parameters of one group; "first" is looked at anew in every step."""
         return {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -219,7 +219,7 @@ class Optimizer:
                 if had:
                     state = self._state_of(p, group)
                     own = self.flags_for(p, state, group)
-                    lasting = lasting and not own
+                    lasting = lasting and not own.get("first")
                     entries.append((p, state, scalars, {**flags, **own} if own else flags))
         self._entries = entries
         # Groups are compared by their contents, so a changed learning rate or an added parameter is seen.
