@@ -25,6 +25,18 @@ def check_update(name: str, x: Value, u: Value, shape: tuple) -> None:
         raise ShapeError(message(name, f"the update must have the sizes {tuple(shape)}", [("input", x), ("update", u)]))
 
 
+def add_rows(out: np.ndarray, idx: np.ndarray, rows: np.ndarray) -> None:
+    """out[idx[i]] += rows[i], repeated indices included; out is C-contiguous.
+
+    One address for each element, since np.add.at is several times quicker in one dim than in two.
+    """
+    if not idx.size or not out.size:
+        return
+    width = out.size // len(out)
+    places = idx if width == 1 else (idx.astype(np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+    np.add.at(out.reshape(-1), places, rows.reshape(-1))
+
+
 # -- whole slices by number --------------------------------------------------------------------------------------------
 
 take = Primitive("take", INDEX, lambda x, idx, *, dim: np.take(x, idx, axis=dim))
@@ -45,9 +57,9 @@ def take_gradient(g, out, x, idx, *, dim):
 
 
 def index_add_meaning(x, idx, u, *, dim):
-    out = np.array(x)
-    np.add.at(np.moveaxis(out, dim, 0), idx, np.moveaxis(u, dim, 0))
-    return out
+    out = np.array(np.moveaxis(x, dim, 0), order="C")
+    add_rows(out, idx, np.moveaxis(u, dim, 0))
+    return np.ascontiguousarray(np.moveaxis(out, 0, dim))
 
 
 index_add = Primitive("index_add", INDEX, index_add_meaning)
@@ -107,8 +119,9 @@ def scatter_meaning(x, idx, u, *, dim):
 
 
 def scatter_add_meaning(x, idx, u, *, dim):
-    out = np.array(x)
-    np.add.at(out, places(idx, dim), u)
+    out = np.array(x, order="C")
+    flat = np.ravel_multi_index(places(idx, dim), x.shape).reshape(-1) if idx.size else idx.reshape(-1)
+    add_rows(out.reshape(-1), flat, u.reshape(-1))
     return out
 
 
@@ -169,10 +182,13 @@ def gather_nd_gradient(g, out, x, *idx):
 
 
 def scatter_nd_meaning(x, u, *idx, mode):
-    out = np.array(x)
-    if mode == "add":
-        np.add.at(out, tuple(idx), u)
-    else:
+    out = np.array(x, order="C")
+    if mode == "add" and out.size:
+        count = len(idx)
+        flat = np.ravel_multi_index(idx, x.shape[:count]).reshape(-1)
+        rest = x.shape[count:]
+        add_rows(out.reshape((-1, *rest)), flat, u.reshape((-1, *rest)))
+    elif mode == "set":
         out[tuple(idx)] = u
     return out
 

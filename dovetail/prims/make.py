@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dovetail.base.dtypes import DType, from_numpy_dtype, int32
@@ -23,7 +25,7 @@ def scalar_array(value, dtype: DType) -> np.ndarray:
 def full_meaning(*, shape, dtype, value):
     """One number in every place. A large result is a read-only view of that one number."""
     one = scalar_array(value, dtype)
-    if np.prod(shape, dtype=np.int64) <= 1024:
+    if math.prod(shape) <= 1024:
         return np.full(shape, one, dtype.np)
     return np.ndarray(shape, dtype.np, one.tobytes(), 0, (0,) * len(shape))
 
@@ -61,7 +63,7 @@ def literal_shape(*, value):
 
 
 def random_bits_meaning(seed, counter, *, shape, offset=0):
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     return philox_words(int(seed), int(counter) + offset, count).view(np.int32).reshape(shape)
 
 

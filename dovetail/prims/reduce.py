@@ -19,11 +19,14 @@ def check_dims(name: str, x: Value, dims: tuple[int, ...]) -> None:
         raise DimError(message(name, f"dims {tuple(dims)} must rise and lie within {x.ndim} dims", [("input", x)]))
 
 
+FLOAT32 = np.dtype(np.float32)
+
+
 def folded(fold):
     """A NumPy reduction that keeps the dtype; halves are folded in float32 and rounded once."""
 
     def meaning(x, *, dims):
-        dtype = np.dtype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind not in "bui" else x.dtype
+        dtype = FLOAT32 if x.dtype.itemsize == 2 and x.dtype.kind not in "bui" else x.dtype
         return np.asarray(fold(x, axis=dims, dtype=dtype)).astype(x.dtype, copy=False)
 
     return meaning
@@ -48,10 +51,10 @@ def reduction(name: str, meaning, kinds: str, needs_element: bool = False) -> Pr
     return prim
 
 
-reduce_sum = reduction("reduce_sum", folded(np.sum), "buifc")
-reduce_prod = reduction("reduce_prod", folded(np.prod), "buifc")
-reduce_max = reduction("reduce_max", chosen(np.max), "buif", needs_element=True)
-reduce_min = reduction("reduce_min", chosen(np.min), "buif", needs_element=True)
+reduce_sum = reduction("reduce_sum", folded(np.add.reduce), "buifc")
+reduce_prod = reduction("reduce_prod", folded(np.multiply.reduce), "buifc")
+reduce_max = reduction("reduce_max", chosen(np.maximum.reduce), "buif", needs_element=True)
+reduce_min = reduction("reduce_min", chosen(np.minimum.reduce), "buif", needs_element=True)
 reduce_all = reduction("reduce_all", chosen(np.all), "b")
 reduce_any = reduction("reduce_any", chosen(np.any), "b")
 no_gradient(reduce_all, reduce_any)

@@ -76,12 +76,17 @@ def transpose_write(base, new, *, perm):
 
 
 def broadcast_meaning(x, *, shape, dims):
+    """A view, except for small results, which are copied sooner than a view is set up."""
     if dims and (len(dims) != len(shape) or dims != tuple(range(len(shape)))):
         sizes = [1] * len(shape)
         for d, n in zip(dims, x.shape, strict=True):
             sizes[d] = n
         x = x.reshape(sizes)
-    return np.broadcast_to(x, shape)
+    if size_of(shape) > 4096:
+        return np.broadcast_to(x, shape)
+    out = np.empty(shape, x.dtype)
+    out[...] = x
+    return out
 
 
 broadcast = Primitive("broadcast", SHAPE, broadcast_meaning)
