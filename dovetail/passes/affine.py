@@ -25,7 +25,7 @@ class Affine:
         self.key = (const, frozenset(terms.items()))
 
     def __eq__(self, other) -> bool:
-        return self is other or self.key == other.key
+        return self is other or (isinstance(other, Affine) and self.key == other.key)
 
     def __hash__(self) -> int:
         return hash(self.key)
