@@ -32,7 +32,7 @@ IDS = [f"{name}-{i}-{dtype}" for name, i, _, dtype in EVERY]
 
 
 # The code generator has nodes of its own, without rules, that no program contains.
-LANGUAGE = {name: prim for name, prim in PRIMITIVES.items() if prim.shape_rule is not None}
+LANGUAGE = {name: prim for name, prim in PRIMITIVES.items() if prim.meaning is not None}
 
 
 def test_every_primitive_has_a_row():
