@@ -11,6 +11,7 @@ Everything public that is no op is listed below, by the file it lives in.
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 import textwrap
@@ -247,7 +248,8 @@ This file is a door, {HEADER}
 
 # ruff: noqa: A004, E501, I001, F401
 from dovetail.ops import methods  # gives Tensor its methods
-from dovetail.tensor import indexing  # and its x[i]
+from dovetail.ops import subscript  # and its x[i]
+from dovetail.tensor import printing, state  # and its text, backward() and detach()
 {chr(10).join(lines)}
 
 {listed("LAZY", lazy)}
@@ -294,6 +296,55 @@ def as_property(shown: Shown) -> str:
     return f"property({found})" if shown.where == "property" else found
 
 
+SEVERAL = {  # methods that do not simply give a Tensor: a tuple, a number, or either
+    "allclose", "aminmax", "bincount", "chunk", "cummax", "cummin", "dsplit", "equal", "frexp", "hsplit", "kthvalue", "max",
+    "median", "min", "mode", "nanmedian", "nonzero", "slogdet", "sort", "split", "split_with_sizes", "std_mean",
+    "tensor_split", "tolist", "topk", "type", "unbind", "unique", "unique_consecutive", "var_mean", "vsplit",
+}  # fmt: skip
+
+
+def surface_stub(found: dict[str, dict[str, Shown]]) -> str:
+    """dovetail/tensor/surface.pyi"""
+    methods = sorted(found["method"].values(), key=lambda s: s.name)
+    rows = [f"    def {s.name}{signature(s)}: ..." for s in methods]
+    rows += [f"    @property\n    def {s.name}(self) -> Tensor: ..." for s in found["property"].values()]
+    return f'''"""What Tensor's methods look like, for editors and type checkers. Nothing imports this when a program runs.
+
+This file is a door, {HEADER}
+"""
+
+# ruff: noqa: E501
+# mypy: disable-error-code="override, misc"
+from typing import Any
+
+from dovetail.tensor.tensor import Tensor
+
+class Surface:
+{chr(10).join(rows)}
+'''
+
+
+def signature(shown: Shown) -> str:
+    """`(self, dim: Any = ..., *, dtype: Any = ...) -> Tensor`"""
+    function = getattr(importlib.import_module(f"dovetail.ops.{shown.file}"), shown.attribute)
+    parts, star = [], False
+    for i, parameter in enumerate(inspect.signature(function).parameters.values()):
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            star = True
+            parts += ["self"] * (i == 0) + [f"*{parameter.name}: Any"]
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            parts.append(f"**{parameter.name}: Any")
+        elif i == 0:
+            parts.append("self")
+        else:
+            parts += ["*"] * (parameter.kind is parameter.KEYWORD_ONLY and not star)
+            star = star or parameter.kind is parameter.KEYWORD_ONLY
+            default = "" if parameter.default is parameter.empty else " = ..."
+            parts.append(f"{parameter.name}: Any{default}")
+    result = "Any" if shown.name.rstrip("_") in SEVERAL and not shown.name.startswith("__") else "Tensor"
+    return f"({', '.join(parts)}) -> {result}"
+
+
 def names_door(names: Iterable[Shown], what: str) -> str:
     """A door that holds ops only: nn.functional, special, linalg."""
     names = list(names)
@@ -336,6 +387,7 @@ def doors() -> dict[Path, str]:
     made = {
         "dovetail/__init__.py": top_door(found),
         "dovetail/ops/methods.py": methods_door(found),
+        "dovetail/tensor/surface.pyi": surface_stub(found),
     }
     if found["functional"]:
         functions = found["functional"].values()

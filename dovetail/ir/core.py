@@ -15,16 +15,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dovetail.base.dtypes import DType
 
+if TYPE_CHECKING:
+    from dovetail.ir.operators import Operators  # those that prims/sugar.py gives Value, as a checker sees them
+else:
+    Operators = object
+
 Shape = tuple[int, ...]
 
 
-class Value:
+class Value(Operators):
     """The result of a node, or an input of a graph (`node` is None).
 
     weak: stands for a Python number ("int" or "float"), so it does not raise the dtype of what it meets.

@@ -7,7 +7,7 @@ only what a Tensor is: its state, its ways to and from NumPy and Python, and its
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from dovetail.base import dtypes
 from dovetail.base.dtypes import DType, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
 from dovetail.runtime import memory
-from dovetail.tensor.meta import Meta, contiguous_strides, meta, normal_strides
+from dovetail.tensor.meta import Meta, contiguous_strides, forget_leaves, meta, normal_strides
+
+if TYPE_CHECKING:
+    from dovetail.tensor.surface import Surface  # the methods that ops/methods.py assigns, as a checker sees them
+else:
+    Surface = object
 
 _new = object.__new__
 
@@ -40,7 +45,7 @@ class Size(tuple):
         return Size(got) if isinstance(i, slice) else got
 
 
-class Tensor:
+class Tensor(Surface):
     """An array of numbers on a device, with a gradient if asked for.
 
     _meta     shape, dtype, device, gradient state (shared, see meta.py)
@@ -135,7 +140,7 @@ class Tensor:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        self.requires_grad_(value)
+        self.requires_grad_(value)  # type: ignore[attr-defined]  # from state.py
 
     @property
     def is_leaf(self) -> bool:
@@ -211,21 +216,8 @@ class Tensor:
 
     def _settle(self) -> None:
         """Make sure the value is there: run the trace it is pending in."""
-        run = self._run
-        if run is None:
-            return
-        from dovetail.tensor.recorder import current
-
-        rec = current()
-        if run is rec.run:
-            rec.close()
-            if self._run is None:
-                return
-        from dovetail.tensor.closing import foreign
-
-        other = foreign(self)
         if self._run is not None:
-            self._storage, self._ptr, self._meta, self._run = other._storage, other._ptr, other._meta, None
+            self._run.settle(self)
 
     def _array(self) -> np.ndarray:
         """The value as a NumPy view for use inside the engine (does not count as seen by the user)."""
@@ -257,8 +249,6 @@ class Tensor:
     def _note_sharing(self) -> None:
         if not self._shared:
             self._shared = True
-            from dovetail.tensor.closing import forget_leaves
-
             forget_leaves()
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -326,11 +316,6 @@ class Tensor:
             return format(self.item(), spec)
         return object.__format__(self, spec) if spec else repr(self)
 
-    def __repr__(self) -> str:
-        from dovetail.tensor.printing import tensor_text
-
-        return tensor_text(self)
-
     # -- gradients ----------------------------------------------------------------------------------------------------
 
     @property
@@ -354,67 +339,6 @@ class Tensor:
     def grad(self) -> None:
         self._grad = None
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for gradients (or stop asking), in place. Raises GradientError for integer tensors and for non-leaves."""
-        if requires_grad and not self._meta.dtype.is_differentiable:
-            raise GradientError(message("requires_grad_", "only Tensors of floating point and complex dtype can require gradients", [("tensor", self)], "x = x.float() first"))
-        if requires_grad == self._meta.requires_grad:
-            self._leaf = self._leaf or (requires_grad and self._hist is None and self._run is None)
-            return self
-        if not requires_grad and not self._leaf:
-            raise GradientError(message("requires_grad_", "you can only change requires_grad flags of leaf variables", [("tensor", self)], "Use x.detach() for a tensor without gradient"))
-        from dovetail.tensor.closing import forget_leaves
-        from dovetail.tensor.recorder import current
-
-        current().close()
-        self._settle()
-        self._meta = self._meta.with_grad(requires_grad)
-        self._leaf = requires_grad
-        forget_leaves()
-        current().enter_root()
-        return self
-
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None) -> None:
-        """Add the gradient of this tensor to `.grad` of every leaf it depends on.
-
-        gradient: d(objective)/d(self), needed unless self has one element. retain_graph: allow a second backward.
-        Raises GradientError where nothing requires grad, or where the graph has been freed already.
-        """
-        from dovetail.tensor.autograd import backward, quick_backward
-
-        if gradient is None and not retain_graph and not create_graph and inputs is None and quick_backward(self):
-            return
-        keep = create_graph if retain_graph is None else retain_graph
-        targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        backward([self], [gradient], keep, create_graph, targets)
-
-    def detach(self) -> Tensor:
-        """The same values and memory without gradient."""
-        if self._run is not None and not self._leaf:
-            from dovetail.ops.shape import detach
-
-            return detach(self)
-        return self._alias(self._meta.shape, self._meta.strides, 0)
-
-    @property
-    def data(self) -> Tensor:
-        """The same values and memory without gradient, not tracked by version checks."""
-        return self.detach()
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        from dovetail.tensor.closing import forget_leaves
-        from dovetail.tensor.recorder import current
-
-        value._settle()
-        current().close()
-        m = value._meta
-        self._meta = meta(m.shape, m.dtype, m.device, self._meta.requires_grad, m.strides)
-        self._storage, self._ptr, self._run = value._storage, value._ptr, None
-        self._shared = value._shared = True
-        forget_leaves()
-        current().enter_root()
-
     def _alias(self, shape: tuple, strides: tuple | None, offset: int) -> Tensor:
         """A tensor without gradient over (part of) this one's memory. offset in elements."""
         if self._run is not None:
@@ -431,23 +355,6 @@ class Tensor:
         t._ptr = self._ptr + offset * m.dtype.itemsize
         t._shared = True
         return t
-
-    @property
-    def grad_fn(self) -> GradientFunction | None:
-        """What made this tensor, if a gradient leads through it; None for leaves."""
-        if self._leaf or not self._meta.requires_grad:
-            return None
-        if self._run is None:
-            return GradientFunction(self._made_by)
-        from dovetail.tensor.history import made_by
-
-        return GradientFunction(made_by(self._run.recorder.sync().values.get(self._slot)))
-
-    def retain_grad(self) -> None:
-        """Keep `.grad` of this tensor too, though it is no leaf."""
-        from dovetail.tensor.autograd import retain_grad
-
-        retain_grad(self)
 
     # -- copies and pickles -------------------------------------------------------------------------------------------
 
@@ -485,27 +392,6 @@ class Tensor:
         return (restore_tensor, (type(self), array if self._meta.dtype.name != "bfloat16" else array.view(np.uint16), self._meta.dtype, self._meta.requires_grad, extra))
 
 
-class GradientFunction:
-    """The step of a gradient that made a tensor; its name is torch's name for that step."""
-
-    def __init__(self, op_name: str):
-        self.op_name = op_name
-
-    def name(self) -> str:
-        known = BACKWARD_NAMES.get(self.op_name)
-        return known or "".join(w.capitalize() for w in self.op_name.strip("_").split("_")) + "Backward0"
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
-
-
-BACKWARD_NAMES = {
-    "linear": "AddmmBackward0", "cross_entropy": "NllLossBackward0", "nll_loss": "NllLossBackward0", "matmul": "MmBackward0",
-    "log_softmax": "LogSoftmaxBackward0", "getitem": "SelectBackward0", "permute": "PermuteBackward0",
-    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0", "reshape": "ViewBackward0", "flatten": "ViewBackward0",
-}  # fmt: skip
-
-
 def restore_tensor(kind: type, array: np.ndarray, dtype: DType, requires_grad: bool, extra: dict) -> Tensor:
     t = Tensor.from_array(np.ascontiguousarray(array).view(dtype.np).reshape(array.shape))
     t.__class__ = kind
@@ -522,6 +408,13 @@ def fresh(m: Meta, run: Any, slot: int) -> Tensor:
     t._meta = m
     t._run = run
     t._slot = slot
+    return t
+
+
+def number_tensor(x: int | float) -> Tensor:
+    """A 0-d input that stands for a Python number."""
+    t = Tensor.from_array(np.array(x, np.float64 if isinstance(x, float) else np.int64))
+    t._weak = "float" if isinstance(x, float) else "int"
     return t
 
 
@@ -600,9 +493,6 @@ class Parameter(Tensor):
         self._storage, self._ptr = data._storage, data._ptr
         self._shared = data._shared
         self._leaf = True
-
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         return super().__deepcopy__(memo)  # type: ignore[return-value]
