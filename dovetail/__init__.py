@@ -9,7 +9,8 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 
 # ruff: noqa: A004, E501, I001, F401
 from dovetail.ops import methods  # gives Tensor its methods
-from dovetail.tensor import indexing  # and its x[i]
+from dovetail.ops import subscript  # and its x[i]
+from dovetail.tensor import printing, state  # and its text, backward() and detach()
 from dovetail.base.config import config, get_num_threads, set_flush_denormal, set_num_threads
 from dovetail.base.device import device
 from dovetail.base.dtypes import (

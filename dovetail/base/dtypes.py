@@ -93,7 +93,7 @@ BY_NAME = {d.name: d for d in ALL} | {
     "cfloat": complex64, "cdouble": complex128,
 }
 _FROM_NUMPY = {d._np: d for d in ALL if d._np is not None}
-_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
+CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
 def dtype_named(name: str) -> DType:
@@ -163,7 +163,7 @@ def result_dtype(dims: list[tuple[DType, int]]) -> DType:
             continue
         if result is None:
             result = level
-        elif _CATEGORY[level.kind] > _CATEGORY[result.kind]:
+        elif CATEGORY[level.kind] > CATEGORY[result.kind]:
             if priority == 0 and level.kind in "fc" and result.kind in "fc":
                 level = result.to_complex()
             result = promote_types(result, level) if priority else level

@@ -19,7 +19,7 @@ from dovetail.tensor import closing
 from dovetail.tensor.history import FREED, GradientInfo, Ticket, differentiate
 from dovetail.tensor.meta import meta
 from dovetail.tensor.recorder import Recorder, local
-from dovetail.tensor.tensor import Tensor, fresh
+from dovetail.tensor.tensor import Tensor, fresh, number_tensor
 from dovetail.tensor.trace import Event, Wild
 
 BACKWARD, GRAD, UPDATE, RETAIN = "backward", "grad", "update", "retain_grad"
@@ -108,7 +108,7 @@ def replay_backward(rec: Recorder, outputs: list, given: list, key: tuple) -> Ev
         info = e.extra
         tensors = outputs + given
         if info.accumulated or info.instances:
-            if not (e is rec.expect):
+            if e is not rec.expect:
                 rec.clear_beyond(rec.node.end)
             if not rec.bind_first(e, tensors):
                 continue
@@ -126,7 +126,13 @@ def collect(info: GradientInfo, slots: list) -> list | None:
     instances = []
     for kind, *where, segment in info.instances:
         t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
-        if t is None or t._hist is None or t._hist[0] is None or t._hist[0].segment is not segment or t._hist[0].freed_at is not None:
+        if (
+            t is None
+            or t._hist is None
+            or t._hist[0] is None
+            or t._hist[0].segment is not segment
+            or t._hist[0].freed_at is not None
+        ):
             return None
         instances.append(t._hist[0])
     found = []
@@ -153,8 +159,12 @@ def collect(info: GradientInfo, slots: list) -> list | None:
 def check_version(instance, i: int, t) -> None:
     if t._version != instance.versions[i]:
         raise GradientError(
-            message("backward", "a tensor that the gradient needs was changed in place after it was used", [("tensor", t)],
-                    "Write out of place (x = x + 1), or clone() the tensor before changing it")
+            message(
+                "backward",
+                "a tensor that the gradient needs was changed in place after it was used",
+                [("tensor", t)],
+                "Write out of place (x = x + 1), or clone() the tensor before changing it",
+            )
         )
 
 
@@ -163,14 +173,21 @@ def require_differentiable(t: Tensor, call: str) -> None:
         cure = "No parameter or input that requires grad led to it, or it was computed under no_grad() or from detached values"
         if t._meta.dtype.kind not in "fc":
             cure = f"Integer results carry no gradient; this one is {t._meta.dtype.name}"
-        raise GradientError(message(call, "element 0 of tensors does not require grad and does not have a grad_fn", [("tensor", t)], cure))
+        raise GradientError(
+            message(
+                call, "element 0 of tensors does not require grad and does not have a grad_fn", [("tensor", t)], cure
+            )
+        )
 
 
 def freed_error(where: tuple) -> GradientError:
     line = f" (freed at {where[0]}:{where[1]})" if where and where[0] else ""
     return GradientError(
-        message("backward", f"the graph was already freed by an earlier backward(){line}: trying to backward through the graph a second time",
-                cure="Call loss.backward(retain_graph=True) the first time, add the losses and call backward() once, or compute the forward pass again")
+        message(
+            "backward",
+            f"the graph was already freed by an earlier backward(){line}: trying to backward through the graph a second time",
+            cure="Call loss.backward(retain_graph=True) the first time, add the losses and call backward() once, or compute the forward pass again",
+        )
     )
 
 
@@ -198,7 +215,13 @@ def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: l
     if not (retain_graph or create_graph):
         e.frees = visited
         e.needs_grad = False
-    info.plain = key == (False, False, (False,)) and len(e.ins) == 1 and e.new[0] is None and not info.accumulated and not info.instances
+    info.plain = (
+        key == (False, False, (False,))
+        and len(e.ins) == 1
+        and e.new[0] is None
+        and not info.accumulated
+        and not info.instances
+    )
     rec.add(e)
     rec.advance(e)
     return e
@@ -207,8 +230,12 @@ def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: l
 def ones_for(t: Tensor, v: Value) -> Value:
     if t._meta.numel != 1:
         raise GradientError(
-            message("backward", "grad can be implicitly created only for scalar outputs", [("tensor", t)],
-                    "Reduce it first, loss.mean().backward() or loss.sum().backward(), or pass gradient= with the tensor's shape")
+            message(
+                "backward",
+                "grad can be implicitly created only for scalar outputs",
+                [("tensor", t)],
+                "Reduce it first, loss.mean().backward() or loss.sum().backward(), or pass gradient= with the tensor's shape",
+            )
         )
     return full(shape=v.shape, dtype=v.dtype, value=1)
 
@@ -271,7 +298,17 @@ def arrive(rec, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, ho
     gs[index] = g if gs[index] is None else add(gs[index], g)
 
 
-def store_gradient(rec: Recorder, e: Event, info: GradientInfo, p: Tensor, slot: int, total: Value, how: tuple, taken: dict, create_graph: bool) -> None:
+def store_gradient(
+    rec: Recorder,
+    e: Event,
+    info: GradientInfo,
+    p: Tensor,
+    slot: int,
+    total: Value,
+    how: tuple,
+    taken: dict,
+    create_graph: bool,
+) -> None:
     m = meta(total.shape, total.dtype, requires_grad=create_graph)
     if p._grad is None:
         info.leaf_slots.append(slot)
@@ -338,7 +375,14 @@ def grad(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequen
         require_differentiable(t, "autograd.grad")
     for i, t in enumerate(inputs):
         if not t._meta.requires_grad:
-            raise GradientError(message("autograd.grad", f"input {i} does not require grad", [("input", t)], "Call x.requires_grad_() before using it"))
+            raise GradientError(
+                message(
+                    "autograd.grad",
+                    f"input {i} does not require grad",
+                    [("input", t)],
+                    "Call x.requires_grad_() before using it",
+                )
+            )
     outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
     given = [c for c in cotangents if c is not None]
     key = (retain_graph, create_graph, tuple(c is not None for c in cotangents), len(inputs))
@@ -372,8 +416,12 @@ def grad(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequen
             made.append(None)
         else:
             raise GradientError(
-                message("autograd.grad", f"input {i} was not used to compute the outputs", [("input", inputs[i])],
-                        "Pass allow_unused=True to get None for it, or materialize_grads=True to get zeros")
+                message(
+                    "autograd.grad",
+                    f"input {i} was not used to compute the outputs",
+                    [("input", inputs[i])],
+                    "Pass allow_unused=True to get None for it, or materialize_grads=True to get zeros",
+                )
             )
     return tuple(made)
 
@@ -469,8 +517,6 @@ def update(rule: Callable, entries: list[tuple]) -> None:
             rec.slots[ticket.slots[next(i for i, q in enumerate(ticket.leaves) if q is p)]] = None
     e.extra.entries = entries if not e.numbers else None
     for position, slot in e.numbers:
-        from dovetail.tensor.op import number_tensor
-
         rec.slots[slot] = number_tensor(numbers[position])
     rec.advance(e)
     commit_update(rec, e)
@@ -525,7 +571,9 @@ def commit_update(rec: Recorder, e: Event) -> None:
     rec.expect = e.next
 
 
-def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, key: tuple, numbers: dict, unseen: list) -> Event:
+def record_update(
+    rec: Recorder, rule: Callable, entries: list, tensors: list, key: tuple, numbers: dict, unseen: list
+) -> Event:
     rec.sync()
     rec.clear_beyond(rec.node.end)
     scope.where = errors.user_line()
@@ -536,8 +584,6 @@ def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, k
     changed = changed_numbers(rec, e, key, numbers)
     weak: dict[int, Value] = {}
     if changed:
-        from dovetail.tensor.op import number_tensor
-
         made: dict[float, Value] = {}
         found = []
         for position in changed:
@@ -558,7 +604,9 @@ def record_update(rec: Recorder, rule: Callable, entries: list, tensors: list, k
     e.nodes = run_rule(rec, e, rule, entries, values, weak, taken)
     e.stepped = True
     ticket = rec.run.tickets[0] if len(rec.run.tickets) == 1 else None
-    whole = ticket is not None and len(unseen) == len(entries) == len(ticket.leaves) and all(g is ticket for _, g in unseen)
+    whole = (
+        ticket is not None and len(unseen) == len(entries) == len(ticket.leaves) and all(g is ticket for _, g in unseen)
+    )
     info.whole = ticket.slots if whole else ()
     rec.add(e)
     return e
@@ -593,7 +641,13 @@ def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: lis
                 position += 1
             position += 3
             if g_value.shape != p_value.shape:
-                raise ShapeError(message("optimizer.step", "a gradient has another shape than its parameter", [("parameter", p), ("gradient", p.grad)]))
+                raise ShapeError(
+                    message(
+                        "optimizer.step",
+                        "a gradient has another shape than its parameter",
+                        [("parameter", p), ("gradient", p.grad)],
+                    )
+                )
             new_p, new_state = rule(p_value, g_value, dict(zip(state, state_values, strict=True)), **named, **flags)
             info.params.append(p_slot)
             info.states += state_slots
@@ -607,7 +661,9 @@ def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: lis
 
 def repoint(e: Event, slot: int, value: Value, t: Tensor, leaf: bool = False) -> None:
     if value.shape != t._meta.shape or value.dtype is not t._meta.dtype:
-        raise ShapeError(message("optimizer.step", "the rule changed a tensor's shape or dtype", [("tensor", t), ("result", value)]))
+        raise ShapeError(
+            message("optimizer.step", "the rule changed a tensor's shape or dtype", [("tensor", t), ("result", value)])
+        )
     new = e.end
     e.end += 1
     e.defs.append((new, value))

@@ -103,4 +103,3 @@ def together(checks: list[Check]) -> Value:
     for c in checks[1:]:
         total = bitwise_or(total, c.bad)
     return total
-

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,23 +21,8 @@ from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
 from dovetail.tensor import checks, history, views
 from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.trace import Event
-
-if TYPE_CHECKING:
-    from dovetail.tensor.recorder import Recorder
-
-_age = 0
-
-
-def layout_age() -> int:
-    """A count that changes when remembered leaves may no longer be trusted (see `forget_leaves`)."""
-    return _age
-
-
-def forget_leaves() -> None:
-    """Called when a tensor's gradient state, storage or sharing changed outside a trace: guards must look again."""
-    global _age
-    _age += 1
 
 
 def shares_memory(t) -> bool:
@@ -57,7 +42,22 @@ class Closing:
     bases    slot of a view -> slot of the tensor it looks into
     """
 
-    __slots__ = ("event", "values", "fresh", "mutated", "grads", "reset", "bases", "metas", "plans", "freed", "nodes", "sources", "leaves", "checks")
+    __slots__ = (
+        "event",
+        "values",
+        "fresh",
+        "mutated",
+        "grads",
+        "reset",
+        "bases",
+        "metas",
+        "plans",
+        "freed",
+        "nodes",
+        "sources",
+        "leaves",
+        "checks",
+    )
 
     def __init__(self, event: Event):
         self.event = event
@@ -107,7 +107,7 @@ class Closing:
         self.plans: dict[tuple, Plan] = {}
 
 
-def close(rec: Recorder) -> None:
+def close(rec: Any) -> None:
     """Run the trace the recorder stands at and go back to the root."""
     event, run = rec.node, rec.run
     slots = rec.slots
@@ -138,8 +138,6 @@ def foreign(t) -> Any:
     run = t._run
     if run is None:
         return t
-    from dovetail.tensor.tensor import Tensor
-
     recorder = run.recorder
     event, slots = recorder.node, list(recorder.slots)
     if t._run is not run:
@@ -148,8 +146,12 @@ def foreign(t) -> Any:
     slot = next((s for s in sorted(c.values, reverse=True) if s < len(slots) and slots[s] is t), 0)
     if not slot:
         raise GradientError(
-            message("tensor", "the value was lost, because running the trace it belongs to failed or was interrupted", [("tensor", t)],
-                    "Compute it again; the error that stopped the run was raised before")
+            message(
+                "tensor",
+                "the value was lost, because running the trace it belongs to failed or was interrupted",
+                [("tensor", t)],
+                "Compute it again; the error that stopped the run was raised before",
+            )
         )
     plan = Plan(c, [slot], [], slots, only=True)
     arrays = [slots[s]._memory() for s in plan.in_slots]
@@ -178,7 +180,9 @@ class Plan:
         if not only:
             self.segment, hists = history.plan(c, live + live_grads + [now for _, now in mutated])
             segment = self.segment
-            self.hists = tuple((s, i, name, c.metas[s].with_grad(True, history.FREED if i < 0 else segment)) for s, i, name in hists)
+            self.hists = tuple(
+                (s, i, name, c.metas[s].with_grad(True, history.FREED if i < 0 else segment)) for s, i, name in hists
+            )
             if self.segment is not None:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]
                 wanted += self.segment.computed

@@ -14,7 +14,9 @@ from dovetail.base.errors import ArgumentError, message
 from dovetail.tensor.tensor import Tensor
 
 
-def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A tensor with a copy of `data` (a number, nested sequences of numbers, an array, a tensor).
 
     Floats become the default dtype, ints int64. Raises ArgumentError for ragged sequences, DTypeError for text.
@@ -31,9 +33,23 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor that shares the memory of a NumPy array. Raises TypeError for anything else."""
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(message("from_numpy", f"expected np.ndarray (got {type(ndarray).__name__})", [], "Use dovetail.tensor(data) for numbers and sequences"))
+        raise TypeError(
+            message(
+                "from_numpy",
+                f"expected np.ndarray (got {type(ndarray).__name__})",
+                [],
+                "Use dovetail.tensor(data) for numbers and sequences",
+            )
+        )
     if any(s < 0 for s in ndarray.strides):
-        raise ArgumentError(message("from_numpy", "at least one stride of the array is negative, which tensors do not support", [], "Pass a copy: from_numpy(array.copy())"))
+        raise ArgumentError(
+            message(
+                "from_numpy",
+                "at least one stride of the array is negative, which tensors do not support",
+                [],
+                "Pass a copy: from_numpy(array.copy())",
+            )
+        )
     return Tensor.from_array(ndarray)
 
 
@@ -48,7 +64,9 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     return Tensor.from_data(data, dtype)
 
 
-def asarray(obj: Any, *, dtype: DType | None = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+def asarray(
+    obj: Any, *, dtype: DType | None = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
     """`obj` as a tensor; copy=True always copies, copy=False never does (ArgumentError where it must)."""
     if copy:
         return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
@@ -83,7 +101,14 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
     return empty(tuple(input._meta.shape), dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_strided(
+    size: Sequence[int],
+    stride: Sequence[int],
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """An empty tensor with these strides (in elements)."""
     d = dtypes.as_dtype(dtype) if dtype is not None else dtypes.default_dtype()
     length = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if all(size) else 0
@@ -116,11 +141,15 @@ def dlpack_device(self: Tensor) -> tuple[int, int]:
     return (1, 0)
 
 
-def new_empty(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_empty(
+    self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     return empty(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from dovetail.autodiff.gradient import gradients
 from dovetail.ir.core import Node, Value, building
-from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.meta import Meta
+from dovetail.tensor.tensor import fresh
 
 
 class Segment:
@@ -66,8 +67,6 @@ class Ticket:
 
     def open(self, leaf) -> Any:
         """The gradient of `leaf` as a Tensor, which becomes its `.grad`."""
-        from dovetail.tensor.tensor import fresh
-
         i = next(i for i, p in enumerate(self.leaves) if p is leaf)
         slot = self.slots[i]
         if self.values is None:
@@ -151,7 +150,9 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
         broken = any(g is not None for g in found[len(sources) :])
     if broken:
         segment.broken = True
-        segment.freed_at = next(c.freed[v] for v, g in zip(barrier, found[len(sources) :], strict=True) if g is not None)
+        segment.freed_at = next(
+            c.freed[v] for v, g in zip(barrier, found[len(sources) :], strict=True) if g is not None
+        )
         if all(g is None for g in found[: len(sources)]):
             return None, tuple((s, -1, name) for s, _, name in hists)
     segment.barrier = barrier
@@ -206,8 +207,6 @@ def deliver(plan, made: list, slots: list, run) -> None:
 
 def attach(plan, kept: list, slots: list) -> None:
     """Give the tensors that require grad their History."""
-    from dovetail.tensor.tensor import fresh
-
     segment = plan.segment
     instance = None
     if segment is not None:
@@ -224,7 +223,9 @@ def attach(plan, kept: list, slots: list) -> None:
         t._hist = NO_HISTORY if index < 0 else (instance, index)
 
 
-def differentiate(segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value]) -> tuple[list[Node], list[Value | None]]:
+def differentiate(
+    segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value]
+) -> tuple[list[Node], list[Value | None]]:
     """Gradient nodes of a segment with its forward Values replaced; and the gradient for each of its sources."""
     live = [(v, g) for v, g in zip(segment.outs, cotangents, strict=True) if g is not None]
     with building() as nodes:
@@ -236,6 +237,3 @@ def differentiate(segment: Segment, cotangents: list[Value | None], replace: dic
                 extra.append(v.node)
         node.inputs = tuple(replace.get(v, v) for v in node.inputs)
     return extra + nodes, [None if g is None else replace.get(g, g) for g in found[: len(segment.sources)]]
-
-
-__all__ = ["FREED", "GradientInfo", "History", "Segment", "Ticket", "attach", "deliver", "differentiate", "grad_slots", "meta", "plan", "wanted_grads"]

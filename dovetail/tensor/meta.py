@@ -46,7 +46,14 @@ class Meta:
 _metas: dict[tuple, Meta] = {}
 
 
-def meta(shape: Shape, dtype: DType, where: device = CPU, requires_grad: bool = False, strides: Shape | None = None, history=None) -> Meta:
+def meta(
+    shape: Shape,
+    dtype: DType,
+    where: device = CPU,
+    requires_grad: bool = False,
+    strides: Shape | None = None,
+    history=None,
+) -> Meta:
     """The one Meta with these facts."""
     key = (shape, dtype, where, requires_grad, strides, history)
     found = _metas.get(key)
@@ -76,3 +83,17 @@ def normal_strides(shape: Shape, strides: Shape) -> Shape | None:
             return strides
         step *= n
     return None
+
+
+_age = 0
+
+
+def layout_age() -> int:
+    """A count that changes when remembered leaves may no longer be trusted (see `forget_leaves`)."""
+    return _age
+
+
+def forget_leaves() -> None:
+    """Called when a tensor's gradient state, storage or sharing changed outside a trace: guards must look again."""
+    global _age
+    _age += 1

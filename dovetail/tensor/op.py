@@ -8,21 +8,24 @@ A body may depend on its inputs' shapes and dtypes and on its settings only, sin
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import errors
+from dovetail.base.device import require_cpu
+from dovetail.base.dtypes import CATEGORY
 from dovetail.base.errors import ArgumentError, GradientError, ShapeError, message
 from dovetail.ir.core import Value, building, region, scope
+from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
-from dovetail.prims.elementwise import detach
+from dovetail.prims.sugar import cast
 from dovetail.tensor import checks, closing, views
 from dovetail.tensor.meta import meta
+from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
-from dovetail.tensor.tensor import Tensor, fresh
+from dovetail.tensor.tensor import Tensor, fresh, number_tensor
 from dovetail.tensor.trace import HOLE, Event, Wild
 
 OPS: dict[str, Op] = {}
@@ -121,8 +124,6 @@ class Op:
         return tuple(args), {}
 
     def unexpected(self, name: str) -> str:
-        import difflib
-
         known = self.names + self.keyword_only
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known) or 'nothing'}"
@@ -130,8 +131,6 @@ class Op:
 
     def finish(self, result: Any, wants_grad: bool, where: Any) -> Any:
         if where is not None:
-            from dovetail.base.device import require_cpu
-
             require_cpu(where, self.name)
         if wants_grad:
             result.requires_grad_(True)
@@ -146,8 +145,7 @@ class Op:
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
         if self.random:
-            if generator is None:
-                from dovetail.tensor.random import default_generator as generator
+            generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
         for i, t in enumerate(tensors):
             if t._run is not None and t._run is not rec.run:
@@ -246,7 +244,9 @@ class Op:
         e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
         self.quicken(e, tensors, key, types)
 
-    def hand_out(self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list) -> None:
+    def hand_out(
+        self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list
+    ) -> None:
         """Slots and metas for what the body returned. A Value that is an input gives the same Tensor back."""
         plan: list[tuple[str, int]] = []
         for value in leaves:
@@ -332,23 +332,28 @@ class Op:
         if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
             raise GradientError(
                 message(
-                    self.name, "a leaf tensor that requires grad is being changed in place, which would lose its gradient",
+                    self.name,
+                    "a leaf tensor that requires grad is being changed in place, which would lose its gradient",
                     [("tensor", target)],
                     "Update parameters inside `with dovetail.no_grad():`, or write out of place: y = x + 1",
                 )
             )
 
-    def write(self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool) -> None:
+    def write(
+        self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool
+    ) -> None:
         """The result becomes the target's new value, and with it that of everything the target is a view of."""
         target = tensors[2] if self.random else tensors[0]
         old = values[2] if self.random else values[0]
         if result.shape != old.shape:
             raise ShapeError(
-                message(self.name, f"the result has shape {result.shape}, which does not fit into the tensor it is written to",
-                        [("tensor", target), ("result", result)], "In-place operations cannot grow their tensor; use the form without underscore")
+                message(
+                    self.name,
+                    f"the result has shape {result.shape}, which does not fit into the tensor it is written to",
+                    [("tensor", target), ("result", result)],
+                    "In-place operations cannot grow their tensor; use the form without underscore",
+                )
             )
-        from dovetail.prims.sugar import cast
-
         new = cast(result, old.dtype)
         if blocked and new.dtype.is_differentiable:
             new = detach(new)
@@ -358,8 +363,6 @@ class Op:
         e.result = lambda made, given: given[0]
 
     def advance_counter(self, e: Event, state, nodes: list, values: list) -> None:
-        from dovetail.prims.elementwise import add
-
         draws = sum(-(-n.out.numel // 4) for n in nodes if n.prim.name == "random_bits")
         counter = values[1]
         new = add(counter, full(shape=(), dtype=counter.dtype, value=draws))
@@ -426,13 +429,6 @@ def mask(key: tuple, positions: list) -> tuple:
     return replace_numbers(key, dict.fromkeys(positions))
 
 
-def number_tensor(x) -> Tensor:
-    """A 0-d input that stands for a Python number."""
-    t = Tensor.from_array(np.array(x, np.float64 if isinstance(x, float) else np.int64))
-    t._weak = "float" if isinstance(x, float) else "int"
-    return t
-
-
 def tree_of(result: Any, leaves: list) -> Any:
     """The structure of a body's result with Values moved to `leaves`; 0 for a single Value."""
     if isinstance(result, Value):
@@ -468,12 +464,22 @@ def write_out(op: Op, out: Any, result: Any) -> Any:
         for o, r in zip(out, result, strict=True):
             write_out(op, o, r)
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
-    from dovetail.base.dtypes import _CATEGORY
-
     if out._meta.requires_grad or result._meta.requires_grad:
-        raise GradientError(message(op.name, "out=... arguments don't support automatic differentiation, but one of the arguments requires grad", [("out", out)]))
-    if _CATEGORY[result.dtype.kind] > _CATEGORY[out.dtype.kind]:
-        raise ArgumentError(message(op.name, f"result type {result.dtype.name} can't be cast to the desired output type {out.dtype.name}", [("out", out)]))
+        raise GradientError(
+            message(
+                op.name,
+                "out=... arguments don't support automatic differentiation, but one of the arguments requires grad",
+                [("out", out)],
+            )
+        )
+    if CATEGORY[result.dtype.kind] > CATEGORY[out.dtype.kind]:
+        raise ArgumentError(
+            message(
+                op.name,
+                f"result type {result.dtype.name} can't be cast to the desired output type {out.dtype.name}",
+                [("out", out)],
+            )
+        )
     if out.shape != result.shape:
         out.resize_(result.shape)
     return out.copy_(result)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from dovetail.base import dtypes
-
-if TYPE_CHECKING:
-    from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.tensor import Parameter, Tensor
 
 
 class Options:
@@ -181,3 +179,12 @@ def tensor_text(t: Tensor) -> str:
     elif t.requires_grad:
         suffixes.append("requires_grad=True")
     return with_suffixes(prefix + body, suffixes, indent)
+
+
+def parameter_text(p: Parameter) -> str:
+    """repr of a parameter, which says that it is one."""
+    return "Parameter containing:\n" + tensor_text(p)
+
+
+Tensor.__repr__ = tensor_text
+Parameter.__repr__ = parameter_text

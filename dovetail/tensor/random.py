@@ -10,6 +10,7 @@ import os
 
 import numpy as np
 
+from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
 
 
@@ -44,8 +45,6 @@ class Generator:
     def _set(self, seed: int, counter: int) -> None:
         for t, value in ((self.seed_tensor, seed), (self.counter_tensor, counter)):
             t._settle()
-            from dovetail.tensor.recorder import current
-
             current().close()
             t._array()[...] = np.array(value % 2**64, np.uint64).astype(np.int64)
 

@@ -18,11 +18,10 @@ import numpy as np
 
 from dovetail.base import errors
 from dovetail.base.config import config
-from dovetail.base.dtypes import from_numpy_dtype
-from dovetail.ir.core import Value, building, region, scope
+from dovetail.ir.core import Value, scope
 from dovetail.tensor import closing
-from dovetail.tensor.meta import Meta, meta
-from dovetail.tensor.trace import HOLE, NOTHING, Event, Wild
+from dovetail.tensor.meta import Meta, layout_age
+from dovetail.tensor.trace import HOLE, NOTHING, Event
 
 MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the engine's cache)
 
@@ -36,6 +35,17 @@ class Run:
         self.recorder = recorder
         self.tickets: list = []
         self.numbers: list = []
+
+    def settle(self, t) -> None:
+        """Make the value of `t`, a tensor of this run, be there."""
+        rec = local.rec
+        if self is rec.run:
+            rec.close()
+            if t._run is None:
+                return
+        other = closing.foreign(t)
+        if t._run is not None:
+            t._storage, t._ptr, t._meta, t._run = other._storage, other._ptr, other._meta, None
 
 
 class PathState:
@@ -91,9 +101,9 @@ class Recorder:
         if root is None:
             root = self.roots[key] = Event("root", None)
             root.extra = []
-        if root is not self.root or self.template_age != closing.layout_age():
+        if root is not self.root or self.template_age != layout_age():
             self.slots = [None] * max(64, len(self.slots))
-            self.template_age = closing.layout_age()
+            self.template_age = layout_age()
         self.root = self.node = root
         self.expect = root.next
         self.run = Run(self)
@@ -367,7 +377,3 @@ def substitute(args: tuple, tensor_type: type, values) -> tuple:
         else:
             made.append(a)
     return tuple(made)
-
-
-__all__ = ["HOLE", "Local", "NOTHING", "Recorder", "Run", "Wild", "building", "current", "flatten", "from_numpy_dtype",
-           "local", "meta", "region", "substitute"]  # fmt: skip

@@ -237,11 +237,22 @@ class Tensor(Surface):
         """
         if self._meta.requires_grad and not force and not Tensor._numpy_detaches:
             raise GradientError(
-                message("numpy", "can't call numpy() on a tensor that requires grad, since NumPy does not record gradients", [("tensor", self)],
-                        "Use x.detach().numpy()")
+                message(
+                    "numpy",
+                    "can't call numpy() on a tensor that requires grad, since NumPy does not record gradients",
+                    [("tensor", self)],
+                    "Use x.detach().numpy()",
+                )
             )
         if self._meta.dtype.name == "bfloat16":
-            raise DTypeError(message("numpy", "NumPy has no bfloat16: got unsupported ScalarType BFloat16", [("tensor", self)], "Use x.float().numpy()"))
+            raise DTypeError(
+                message(
+                    "numpy",
+                    "NumPy has no bfloat16: got unsupported ScalarType BFloat16",
+                    [("tensor", self)],
+                    "Use x.float().numpy()",
+                )
+            )
         array = self._array()
         self._note_sharing()
         return array
@@ -262,8 +273,12 @@ class Tensor(Surface):
         m = self._meta
         if m.numel != 1:
             raise ArgumentError(
-                message("item", f"a tensor with {m.numel} elements cannot be converted to a number", [("tensor", self)],
-                        "Pick one element, x[0].item(), reduce it, x.mean().item(), or use x.tolist()")
+                message(
+                    "item",
+                    f"a tensor with {m.numel} elements cannot be converted to a number",
+                    [("tensor", self)],
+                    "Pick one element, x[0].item(), reduce it, x.mean().item(), or use x.tolist()",
+                )
             )
         if self._run is not None:
             self._settle()
@@ -279,8 +294,12 @@ class Tensor(Surface):
         if self._meta.numel != 1:
             kind = "no values" if self._meta.numel == 0 else f"{self._meta.numel} values"
             raise ArgumentError(
-                message("bool", f"the truth value of a tensor with {kind} is ambiguous: Boolean value of Tensor with {kind.replace(str(self._meta.numel), 'more than one').replace('values', 'value') if self._meta.numel else 'no values'} is ambiguous",
-                        [("tensor", self)], "Say which: x.any(), x.all(), or compare a single element")
+                message(
+                    "bool",
+                    f"the truth value of a tensor with {kind} is ambiguous: Boolean value of Tensor with {kind.replace(str(self._meta.numel), 'more than one').replace('values', 'value') if self._meta.numel else 'no values'} is ambiguous",
+                    [("tensor", self)],
+                    "Say which: x.any(), x.all(), or compare a single element",
+                )
             )
         return bool(self.item())
 
@@ -332,7 +351,13 @@ class Tensor(Surface):
             if not isinstance(value, Tensor):
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
             if value._meta.shape != self._meta.shape:
-                raise ArgumentError(message("grad", "the assigned gradient has another shape than its tensor", [("tensor", self), ("grad", value)]))
+                raise ArgumentError(
+                    message(
+                        "grad",
+                        "the assigned gradient has another shape than its tensor",
+                        [("tensor", self), ("grad", value)],
+                    )
+                )
         self._grad = value
 
     @grad.deleter
@@ -367,7 +392,14 @@ class Tensor(Surface):
         if id(self) in memo:
             return memo[id(self)]
         if not self.is_leaf:
-            raise GradientError(message("deepcopy", "only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol", [("tensor", self)], "Copy x.detach().clone() instead"))
+            raise GradientError(
+                message(
+                    "deepcopy",
+                    "only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol",
+                    [("tensor", self)],
+                    "Copy x.detach().clone() instead",
+                )
+            )
         t = self._copy_concrete()
         t.__class__ = self.__class__
         memo[id(self)] = t
@@ -386,10 +418,21 @@ class Tensor(Surface):
 
     def __reduce__(self):
         if not self.is_leaf:
-            raise GradientError(message("pickle", "only leaf tensors can be pickled", [("tensor", self)], "Pickle x.detach() instead"))
+            raise GradientError(
+                message("pickle", "only leaf tensors can be pickled", [("tensor", self)], "Pickle x.detach() instead")
+            )
         extra = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
         array = self._array().copy()
-        return (restore_tensor, (type(self), array if self._meta.dtype.name != "bfloat16" else array.view(np.uint16), self._meta.dtype, self._meta.requires_grad, extra))
+        return (
+            restore_tensor,
+            (
+                type(self),
+                array if self._meta.dtype.name != "bfloat16" else array.view(np.uint16),
+                self._meta.dtype,
+                self._meta.requires_grad,
+                extra,
+            ),
+        )
 
 
 def restore_tensor(kind: type, array: np.ndarray, dtype: DType, requires_grad: bool, extra: dict) -> Tensor:
@@ -437,11 +480,20 @@ def array_from(data: Any, dtype: DType | None) -> np.ndarray:
     try:
         array = np.array(data, order="C")
     except ValueError as e:
-        raise ArgumentError(message("tensor", "the nested sequences have different lengths", [], "Every row must have the same length")) from e
+        raise ArgumentError(
+            message("tensor", "the nested sequences have different lengths", [], "Every row must have the same length")
+        ) from e
     except OverflowError as e:
         raise ArgumentError(message("tensor", "an integer does not fit into 64 bits", [])) from e
     if array.dtype == object or array.dtype.kind in "USmM":
-        raise DTypeError(message("tensor", f"cannot make a tensor of {type(data).__name__} holding {array.dtype}", [], "Tensors hold numbers and booleans"))
+        raise DTypeError(
+            message(
+                "tensor",
+                f"cannot make a tensor of {type(data).__name__} holding {array.dtype}",
+                [],
+                "Tensors hold numbers and booleans",
+            )
+        )
     if dtype is not None:
         return array.astype(dtype.np)
     if not array.size and array.dtype == np.float64:
@@ -487,7 +539,14 @@ class Parameter(Tensor):
         if not isinstance(data, Tensor):
             data = Tensor.from_data(data)
         if requires_grad and not data._meta.dtype.is_differentiable:
-            raise GradientError(message("Parameter", "only Tensors of floating point and complex dtype can require gradients", [("data", data)], "Pass requires_grad=False, or data.float()"))
+            raise GradientError(
+                message(
+                    "Parameter",
+                    "only Tensors of floating point and complex dtype can require gradients",
+                    [("data", data)],
+                    "Pass requires_grad=False, or data.float()",
+                )
+            )
         data._settle()
         self._meta = data._meta.with_grad(requires_grad)
         self._storage, self._ptr = data._storage, data._ptr

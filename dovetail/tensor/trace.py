@@ -110,6 +110,8 @@ class Event:
 
 
 NOTHING: Event = Event.__new__(Event)  # the successor of an event that has none: matches no call
-for _name, _value in dict(op=None, count=0, given=0, a0=0, a1=0, a2=0, children=[], key=(), rest=(), parent=None).items():
+for _name, _value in dict(
+    op=None, count=0, given=0, a0=0, a1=0, a2=0, children=[], key=(), rest=(), parent=None
+).items():
     setattr(NOTHING, _name, _value)
 NOTHING.next = NOTHING

@@ -67,7 +67,13 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
         fresh_slot = e.end
         e.end += 1
         e.defs.append((fresh_slot, value))
-        m = t._meta if t._leaf else meta(value.shape, value.dtype, requires_grad=requires_grad or t._meta.requires_grad, strides=t._meta.strides)
+        m = (
+            t._meta
+            if t._leaf
+            else meta(
+                value.shape, value.dtype, requires_grad=requires_grad or t._meta.requires_grad, strides=t._meta.strides
+            )
+        )
         e.repoints.append((at, fresh_slot, m))
         if t._leaf and m.requires_grad:
             e.sources.append((value, fresh_slot))

@@ -1,0 +1,125 @@
+"""A tensor's part in gradients: requires_grad_, backward, detach, data, grad_fn.
+
+They stand above Tensor, recorder and autograd, which they join, and are given to Tensor at the end of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base.errors import GradientError, message
+from dovetail.prims.elementwise import detach as cut_off
+from dovetail.tensor import autograd
+from dovetail.tensor.history import made_by
+from dovetail.tensor.meta import forget_leaves, meta
+from dovetail.tensor.op import op
+from dovetail.tensor.recorder import current
+from dovetail.tensor.tensor import Tensor
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Ask for gradients (or stop asking), in place. Raises GradientError for integer tensors and for non-leaves."""
+    if requires_grad and not self._meta.dtype.is_differentiable:
+        problem = "only Tensors of floating point and complex dtype can require gradients"
+        raise GradientError(message("requires_grad_", problem, [("tensor", self)], "x = x.float() first"))
+    if requires_grad == self._meta.requires_grad:
+        self._leaf = self._leaf or (requires_grad and self._hist is None and self._run is None)
+        return self
+    if not requires_grad and not self._leaf:
+        problem = "you can only change requires_grad flags of leaf variables"
+        raise GradientError(
+            message("requires_grad_", problem, [("tensor", self)], "Use x.detach() for a tensor without gradient")
+        )
+    current().close()
+    self._settle()
+    self._meta = self._meta.with_grad(requires_grad)
+    self._leaf = requires_grad
+    forget_leaves()
+    current().enter_root()
+    return self
+
+
+def backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of this tensor to `.grad` of every leaf it depends on.
+
+    gradient: d(objective)/d(self), needed unless self has one element. retain_graph: allow a second backward.
+    Raises GradientError where nothing requires grad, or where the graph has been freed already.
+    """
+    if gradient is None and not retain_graph and not create_graph and inputs is None and autograd.quick_backward(self):
+        return
+    keep = create_graph if retain_graph is None else retain_graph
+    targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    autograd.backward([self], [gradient], keep, create_graph, targets)
+
+
+@op(top=False, view=True, differentiable=False, name="detach")
+def detached(input):
+    """The same numbers, cut off from the gradient, of a tensor that is still pending."""
+    return cut_off(input)
+
+
+def detach(self: Tensor) -> Tensor:
+    """The same values and memory without gradient."""
+    if self._run is not None and not self._leaf:
+        return detached(self)
+    return self._alias(self._meta.shape, self._meta.strides, 0)
+
+
+def set_data(self: Tensor, value: Tensor) -> None:
+    value._settle()
+    current().close()
+    m = value._meta
+    self._meta = meta(m.shape, m.dtype, m.device, self._meta.requires_grad, m.strides)
+    self._storage, self._ptr, self._run = value._storage, value._ptr, None
+    self._shared = value._shared = True
+    forget_leaves()
+    current().enter_root()
+
+
+class GradientFunction:
+    """The step of a gradient that made a tensor; its name is torch's name for that step."""
+
+    def __init__(self, op_name: str):
+        self.op_name = op_name
+
+    def name(self) -> str:
+        known = BACKWARD_NAMES.get(self.op_name)
+        return known or "".join(w.capitalize() for w in self.op_name.strip("_").split("_")) + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+BACKWARD_NAMES = {
+    "linear": "AddmmBackward0", "cross_entropy": "NllLossBackward0", "nll_loss": "NllLossBackward0", "matmul": "MmBackward0",
+    "log_softmax": "LogSoftmaxBackward0", "getitem": "SelectBackward0", "permute": "PermuteBackward0", "reshape": "ViewBackward0",
+    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0", "flatten": "ViewBackward0",
+}  # fmt: skip
+
+
+def grad_fn(self: Tensor) -> GradientFunction | None:
+    """What made this tensor, if a gradient leads through it; None for leaves."""
+    if self._leaf or not self._meta.requires_grad:
+        return None
+    if self._run is None:
+        return GradientFunction(self._made_by)
+    return GradientFunction(made_by(self._run.recorder.sync().values.get(self._slot)))
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep `.grad` of this tensor too, though it is no leaf."""
+    autograd.retain_grad(self)
+
+
+Tensor.requires_grad_ = requires_grad_
+Tensor.backward = backward
+Tensor.detach = detach
+Tensor.retain_grad = retain_grad
+Tensor.grad_fn = property(grad_fn)
+Tensor.data = property(detach, set_data, doc="The same values and memory without gradient.")
