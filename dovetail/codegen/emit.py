@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from dovetail.base.dtypes import DType, bool_, float32, float64, int32, int64
+from dovetail.base.dtypes import DType, bool_, float32, float64, int16, int32, int64
 from dovetail.codegen.target import Target
 from dovetail.passes.sizes import Poly
 
@@ -431,8 +431,6 @@ class Emitter:
         return result
 
     def bitcast(self, a: Op, dtype: DType) -> Op:
-        if a.const is not None:
-            a = self.freeze(a)
         return self.write(f"bitcast {self.typed(a)} to {self.vector(WORD[dtype.name], a.lanes)}", dtype, a.lanes, a.depth)
 
     def freeze(self, a: Op) -> Op:
@@ -505,6 +503,8 @@ class Emitter:
             kind = self.vector("i8", lanes)
             zero = "0" if lanes == 1 else "zeroinitializer"
             return self.write(f"icmp ne {kind} {raw.text}, {zero}", bool_, lanes, depth)
+        if name == "float16" and not self.target.halves:
+            return self.half_to_float(raw)
         if name == "float16":
             return self.write(f"fpext {self.vector('half', lanes)} {raw.text} to {self.vector('float', lanes)}",
                               float32, lanes, depth)
@@ -520,12 +520,48 @@ class Emitter:
         if name == "bool":
             wide = self.write(f"zext {self.typed(a)} to {self.vector('i8', lanes)}", bool_, lanes, a.depth)
             return f"{self.vector('i8', lanes)} {wide.text}"
+        if name == "float16" and not self.target.halves:
+            return self.float_to_half(a)
         if name == "float16":
             short = self.write(f"fptrunc {self.typed(a)} to {self.vector('half', lanes)}", dtype, lanes, a.depth)
             return f"{self.vector('half', lanes)} {short.text}"
         if name == "bfloat16":
             return f"{self.vector('i16', lanes)} {self._round_to_bfloat16(a)}"
         return self.typed(a)
+
+    def half_to_float(self, raw: Op) -> Op:
+        """The 16 bits of a half as float32, where the machine has no instruction for it."""
+        lanes = raw.lanes
+        bits = self.write(f"bitcast {self.vector('half', lanes)} {raw.text} to {self.vector('i16', lanes)}", int16, lanes,
+                          raw.depth)
+        bits = self.cast("zext", bits, int32)
+        body = self.bits("and", bits, self.const(0x7FFF, int32))
+        sign = self.bits("shl", self.bits("and", bits, self.const(0x8000, int32)), self.const(16, int32))
+        wide = self.bits("shl", body, self.const(13, int32))
+        normal = self.add(wide, self.const(112 << 23, int32))
+        tiny = self.bitcast(self.mul(self.cast("sitofp", body, float32), self.const(2.0**-24, float32)), int32)
+        special = self.bits("or", wide, self.const(0x7F800000, int32))
+        value = self.select(self.compare("lt", body, self.const(0x400, int32)), tiny, normal)
+        value = self.select(self.compare("ge", body, self.const(0x7C00, int32)), special, value)
+        return self.bitcast(self.bits("or", value, sign), float32)
+
+    def float_to_half(self, a: Op) -> str:
+        """float32 rounded to a half (nearest, ties to even), typed, where the machine has no instruction for it."""
+        bits = self.bitcast(a, int32)
+        sign = self.bits("and", self.bits("lshr", bits, self.const(16, int32)), self.const(0x8000, int32))
+        body = self.bits("and", bits, self.const(0x7FFFFFFF, int32))
+        odd = self.bits("and", self.bits("lshr", body, self.const(13, int32)), self.const(1, int32))
+        normal = self.add(self.add(body, self.const(0xFFF - (112 << 23), int32)), odd)
+        normal = self.bits("lshr", normal, self.const(13, int32))
+        tiny = self.bitcast(self.add(self.bitcast(body, float32), self.const(0.5, float32)), int32)
+        tiny = self.sub(tiny, self.const(0x3F000000, int32))
+        value = self.select(self.compare("lt", body, self.const(113 << 23, int32)), tiny, normal)
+        value = self.select(self.compare("ge", body, self.const(0x477FF000, int32)), self.const(0x7C00, int32), value)
+        value = self.select(self.compare("gt", body, self.const(0x7F800000, int32)), self.const(0x7E00, int32), value)
+        short = self.cast("trunc", self.bits("or", value, sign), int16)
+        kind = self.vector("half", a.lanes)
+        half = self.write(f"bitcast {self.typed(short)} to {kind}", a.dtype, a.lanes, short.depth)
+        return f"{kind} {half.text}"
 
     def _round_to_bfloat16(self, a: Op) -> str:
         """Round to nearest, ties to even; NaN stays NaN."""

@@ -21,6 +21,11 @@ class Target:
     registers: int
     masks: bool
 
+    @property
+    def halves(self) -> bool:
+        """Whether float16 converts to float32 and back in one instruction."""
+        return self.vector_bytes >= 32 or "neon" in self.name
+
     def lanes(self, itemsize: int) -> int:
         return max(1, self.vector_bytes // itemsize)
 
