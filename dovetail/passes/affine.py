@@ -145,6 +145,20 @@ def _reshape(node, index, extents):
     return None if inner is None else [Source(x, inner)]
 
 
+def _windows(node, index, extents):
+    x, p = node.inputs[0], node.params
+    rank, outer = len(p["window"]), len(x.shape) - len(p["window"])
+    inner, guards = list(index[:outer]), []
+    for d, (low, high) in enumerate(p["padding"]):
+        tap, place = index[outer + d], index[outer + rank + d]
+        at = shift(add(scale(tap, p["dilation"][d]), scale(place, p["stride"][d])), -low)
+        inner.append(at)
+        if low or high:
+            guards.append(Guard(at, 0, size(x.shape[outer + d])))
+    here = Source(x, tuple(inner), tuple(guards))
+    return [here, Source(None, (), (), 0)] if guards else [here]
+
+
 def _pad(node, index, extents):
     x, p = node.inputs[0], node.params
     shape = sizes(x.shape)
@@ -227,6 +241,7 @@ _RULES = {
     "reshape": _reshape, "transpose": _transpose, "broadcast": _broadcast, "slice": _slice, "pad": _pad,
     "concat": _concat, "update_slice": _update_slice, "detach": _same, "identity": _same,
     "dynamic_slice": _dynamic_slice, "dynamic_update_slice": _dynamic_update_slice,
+    "windows": _windows,
 }
 INLINE_SHAPE = frozenset(_RULES)
 

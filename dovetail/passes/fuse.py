@@ -22,6 +22,7 @@ from dovetail.passes.affine import INLINE_SHAPE, Affine, Start, identity, source
 from dovetail.passes.sizes import is_one, product, sample, size, sizes, squeeze
 from dovetail.prims import families
 
+VIEWS = {"reshape", "transpose", "broadcast", "slice", "windows", "detach", "identity"}
 INLINE_MAKE = {"full", "iota", "literal"}
 PICKS = {"take", "gather", "gather_nd"}
 ONE_HOT = {"scatter", "scatter_add"}
@@ -379,7 +380,7 @@ def strided_view(x: Value, fusion: Fusion) -> bool:
     """Whether x is memory seen through strides: one source, no conditions."""
     while x.node is not None and x not in fusion.home and x not in fusion.same:
         node = x.node
-        if node.prim.name not in ("reshape", "transpose", "broadcast", "slice", "detach", "identity"):
+        if node.prim.name not in VIEWS or any(map(any, node.params["padding"] if node.prim.name == "windows" else ())):
             return False
         x = node.inputs[0]
     return True

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dovetail.base.dtypes import int64
 from dovetail.base.errors import ArgumentError, DTypeError, ShapeError, message
 from dovetail.ir.core import Primitive, Shape, Value
-from dovetail.prims.families import WINDOW
+from dovetail.prims.families import SHAPE, WINDOW
 from dovetail.prims.index import gather
 from dovetail.prims.shape import reshape, size_of
 
@@ -98,7 +98,7 @@ def windows_meaning(x, *, window, stride, padding, dilation):
     return view.transpose(order)
 
 
-windows = Primitive("windows", WINDOW, windows_meaning)
+windows = Primitive("windows", SHAPE, windows_meaning)  # out[i] = in[affine(i)], or zero
 
 
 @windows.shape
