@@ -18,10 +18,11 @@ from dovetail.passes import dce
 from dovetail.passes.rebuild import with_inputs
 from dovetail.passes.sizes import sizes
 from dovetail.prims import elementwise as e
+from dovetail.prims.contract import contract
 from dovetail.prims.elementwise import cast
 from dovetail.prims.families import ELEMENT
-from dovetail.prims.make import constant, constant_like, full
-from dovetail.prims.shape import broadcast, reshape, slice_, transpose
+from dovetail.prims.make import constant, constant_like, full, iota
+from dovetail.prims.shape import broadcast, concat, pad, reshape, slice_, transpose
 
 Rule = Callable[..., "Value | None"]
 RULES: dict[str, Rule] = {}
@@ -147,6 +148,8 @@ def simpler_convert(node, x, *, dtype):
         first = x.node.inputs[0]
         if x.dtype.name in EXACT.get(first.dtype.name, ()):
             return cast(first, dtype)
+    if made_by(x, "iota") and dtype.kind in "uif":
+        return iota(shape=x.shape, dtype=dtype, dim=x.node.params["dim"])
     return None
 
 
@@ -181,7 +184,9 @@ def simpler_transpose(node, x, *, perm):
         perm = tuple([inner[d] for d in perm])
         x = x.node.inputs[0]
         return x if perm == tuple(range(len(perm))) else transpose(x, perm=perm)
-    return x if perm == tuple(range(len(perm))) else refilled(x, node.outs[0])
+    if perm == tuple(range(len(perm))):
+        return x
+    return refilled(x, node.outs[0]) or swapped_product(x, perm)
 
 
 @rule("broadcast")
@@ -261,11 +266,44 @@ def add_nothing(node, a, b):
         return a
     if is_uniform(a, 0):
         return b
-    if node.prim.name == "add" and made_by(b, "neg"):
+    if node.prim.name != "add":
+        return None
+    if made_by(b, "neg"):
         return e.sub(a, b.node.inputs[0])
-    if node.prim.name == "add" and made_by(a, "neg"):
+    if made_by(a, "neg"):
         return e.sub(b, a.node.inputs[0])
-    return None
+    return joined(a, b) or joined(b, a)
+
+
+def joined(a: Value, b: Value) -> Value | None:
+    """The sum of two values padded with zeros, b's part beginning where a's ends: one concatenation.
+
+    The gradient of `chunk` and `split` is made of such sums.
+    """
+    if not (zero_padded(a) and zero_padded(b)):
+        return None
+    x, y = a.node.inputs[0], b.node.inputs[0]
+    low, high = (sizes(a.node.params[k]) for k in ("low", "high"))
+    low_b, high_b = (sizes(b.node.params[k]) for k in ("low", "high"))
+    differ = [d for d in range(a.ndim) if (low[d], high[d]) != (low_b[d], high_b[d])]
+    if len(differ) != 1 or low[differ[0]] + sizes(x.shape)[differ[0]] != low_b[differ[0]]:
+        return None
+    dim = differ[0]
+    together = concat(*parts_along(x, dim), *parts_along(y, dim), dim=dim)
+    left = a.node.params["low"]
+    right = tuple([b.node.params["high"][d] if d == dim else n for d, n in enumerate(a.node.params["high"])])
+    if all(is_static(n) and n == 0 for n in (*left, *right)):
+        return together
+    return pad(together, low=left, high=right, value=a.node.params["value"])
+
+
+def zero_padded(x: Value) -> bool:
+    return made_by(x, "pad") and x.node.params["value"] == 0
+
+
+def parts_along(x: Value, dim: int) -> tuple[Value, ...]:
+    """The operands of a concatenation along `dim`; x alone where it is none."""
+    return x.node.inputs if made_by(x, "concat") and x.node.params["dim"] == dim else (x,)
 
 
 @rule("sub")
@@ -352,6 +390,46 @@ def known_choice(node, cond, a, b):
     return None
 
 
+# -- products ----------------------------------------------------------------------------------------------------------
+
+
+@rule("contract")
+def contract_untransposed(node, a, b, *, batch, sum):
+    """A product says itself which dims it pairs up, so an operand need not be transposed first."""
+    first, second = without_transpose(a, batch[0], sum[0]), without_transpose(b, batch[1], sum[1])
+    if first is a and second is b:
+        return None
+    batch = (moved_dims(a, first, batch[0]), moved_dims(b, second, batch[1]))
+    sum = (moved_dims(a, first, sum[0]), moved_dims(b, second, sum[1]))
+    return contract(first, second, batch=batch, sum=sum)
+
+
+def without_transpose(x: Value, batch, sum) -> Value:
+    """What x is a transpose of, where that keeps the order of the free dims; else x."""
+    if not made_by(x, "transpose"):
+        return x
+    perm = x.node.params["perm"]
+    free = [perm[d] for d in range(x.ndim) if d not in batch and d not in sum]
+    return x.node.inputs[0] if free == sorted(free) else x
+
+
+def moved_dims(x: Value, base: Value, dims) -> tuple[int, ...]:
+    """The dims of `base` that x shows as `dims`."""
+    return tuple(dims) if x is base else tuple([x.node.params["perm"][d] for d in dims])
+
+
+def swapped_product(x: Value, perm) -> Value | None:
+    """The transpose of a matrix product without batch dims is the product of the swapped operands."""
+    if not made_by(x, "contract") or x.node.params["batch"] != ((), ()):
+        return None
+    a, b = x.node.inputs
+    first, second = x.node.params["sum"]
+    rows = a.ndim - len(first)
+    if tuple(perm) != (*range(rows, x.ndim), *range(rows)):
+        return None
+    return contract(b, a, batch=((), ()), sum=(second, first))
+
+
 # -- reductions --------------------------------------------------------------------------------------------------------
 
 
@@ -366,7 +444,7 @@ def without_dims(x: Value, dims) -> Value | None:
 
 @rule("reduce_sum", "reduce_prod")
 def simpler_sum(node, x, *, dims):
-    plain = without_dims(x, dims)
+    plain = without_dims(x, dims) or sum_of_repeats(node, x, dims)
     value = uniform(x)
     if plain is not None or value is None or not all(is_static(x.shape[d]) for d in dims):
         return plain
@@ -375,6 +453,19 @@ def simpler_sum(node, x, *, dims):
     if node.prim.name == "reduce_sum" and x.dtype.kind != "b":
         return constant(value * count if count else 0, out.shape, out.dtype)
     return constant(1, out.shape, out.dtype) if value == 1 else None
+
+
+def sum_of_repeats(node: Node, x: Value, dims) -> Value | None:
+    """The sum over places that all repeat one element is a multiple of it."""
+    if not made_by(x, "broadcast") or node.prim.name != "reduce_sum" or x.dtype.kind == "b":
+        return None
+    if any(d in x.node.params["dims"] for d in dims) or not all(is_static(x.shape[d]) for d in dims):
+        return None
+    inner, out = x.node.inputs[0], node.outs[0]
+    kept = [d for d in range(x.ndim) if d not in dims]
+    places = tuple([kept.index(d) for d in x.node.params["dims"]])
+    multiple = inner * constant(math.prod(x.shape[d] for d in dims), inner.shape, inner.dtype)
+    return multiple if same_sizes(multiple.shape, out.shape) else broadcast(multiple, shape=out.shape, dims=places)
 
 
 @rule("reduce_max", "reduce_min", "reduce_all", "reduce_any")

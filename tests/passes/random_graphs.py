@@ -21,6 +21,16 @@ def floats(x: Value) -> Value:
     return x if x.dtype.kind == "f" else cast(x, float32)
 
 
+def product(a: Value, b: Value) -> Value:
+    """A matrix product, scaled down so that a few of them in a row stay comparable."""
+    return (a @ cast(b, a.dtype)) * 0.125 if a.dtype.kind == "f" else product(cast(a, float64), b)
+
+
+def side_by_side(a: Value, b: Value) -> Value:
+    """What the gradient of a split looks like."""
+    return pad(a, low=(0, 0), high=(0, 3), value=0) + pad(b, low=(0, 3), high=(0, 0), value=0)
+
+
 UNARY = [
     lambda x: e.identity(x), lambda x: e.detach(x), lambda x: e.neg(floats(x)), lambda x: e.neg(e.neg(floats(x))),
     lambda x: e.tanh(floats(x)), lambda x: e.abs_(floats(x)), lambda x: cast(x, float64), lambda x: cast(x, float32),
@@ -50,6 +60,11 @@ BINARY = [
     lambda a, b: update_slice(a, cast(b, a.dtype), starts=(0, 0), steps=(1, 1)),
     lambda a, b: cast(e.lt(cast(a, b.dtype), b), float32), lambda a, b: e.bitwise_and(cast(a, bool_), cast(b, bool_)),
     lambda a, b: e.maximum(a, a),
+    lambda a, b: reshape(reduce_sum(broadcast(floats(a), shape=(4, *SHAPE), dims=(1, 2)), dims=(0,)), shape=SHAPE),
+    lambda a, b: side_by_side(a, cast(b, a.dtype))[:, 1:4],
+    lambda a, b: reshape(product(transpose(floats(a), perm=(1, 0)), b), shape=(3, 3))[:2],
+    lambda a, b: product(transpose(product(b, transpose(floats(a), perm=(1, 0))), perm=(1, 0)), a),
+    lambda a, b: transpose(product(transpose(floats(a), perm=(1, 0)), b), perm=(1, 0))[1:],
 ]
 WITH_NUMBER = [
     lambda x, n: x + constant(n, SHAPE, x.dtype), lambda x, n: constant(n, SHAPE, x.dtype) + x,
