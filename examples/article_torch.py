@@ -1,12 +1,11 @@
 # The article's PyTorch program. Only the import lines differ from what you would write for PyTorch,
 # and the lines that fetch the digits: they ship with Dovetail, so the program runs as it is.
-from dovetail.utils.data import DataLoader, TensorDataset
-
 import dovetail as torch
 import dovetail.nn as nn
 import dovetail.nn.functional as F
 import dovetail.optim as optim
 from dovetail.datasets import Digits
+from dovetail.utils.data import DataLoader, TensorDataset
 
 
 class SimpleNet(nn.Module):

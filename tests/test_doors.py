@@ -20,7 +20,7 @@ def test_no_door_is_stale():
 
 
 def test_importing_loads_nothing_heavy_and_prints_nothing():
-    heavy = ("llvmlite", "rich", "torch", "tensorflow", "jax", "PIL", "matplotlib", "h5py", "dovetail.keras", "dovetail.vision")
+    heavy = ("llvmlite", "rich", "torch", "tensorflow", "jax", "PIL", "h5py", "dovetail.keras", "dovetail.vision")
     code = f"import sys, dovetail; print([name for name in {heavy} if name in sys.modules])"
     result = python("-c", code)
     assert (result.returncode, result.stdout.strip(), result.stderr) == (0, "[]", "")

@@ -4,7 +4,8 @@
     python tools/doors.py --check    # exit 1 and name what is stale; a test does the same
 
 An op says where it shows (`@op(method=True, functional=True, inplace=True, also=("special.expit",))`). A plain name in
-`also` shows wherever the op shows; "Tensor.name" is a method, "property.name" a property of Tensor, "special.name" stands in the door dovetail/special.py.
+`also` shows wherever the op shows; "Tensor.name" is a method, "property.name" a property of Tensor, "special.name"
+stands in the door dovetail/special.py.
 Everything public that is no op is listed below, by the file it lives in.
 """
 
@@ -297,8 +298,8 @@ def as_property(shown: Shown) -> str:
 
 
 SEVERAL = {  # methods that do not simply give a Tensor: a tuple, a number, or either
-    "allclose", "aminmax", "bincount", "chunk", "cummax", "cummin", "dsplit", "equal", "frexp", "hsplit", "kthvalue", "max",
-    "median", "min", "mode", "nanmedian", "nonzero", "slogdet", "sort", "split", "split_with_sizes", "std_mean",
+    "allclose", "aminmax", "bincount", "chunk", "cummax", "cummin", "dsplit", "equal", "frexp", "hsplit", "kthvalue",
+    "max", "median", "min", "mode", "nanmedian", "nonzero", "slogdet", "sort", "split", "split_with_sizes", "std_mean",
     "tensor_split", "tolist", "topk", "type", "unbind", "unique", "unique_consecutive", "var_mean", "vsplit",
 }  # fmt: skip
 
@@ -308,7 +309,7 @@ def surface_stub(found: dict[str, dict[str, Shown]]) -> str:
     methods = sorted(found["method"].values(), key=lambda s: s.name)
     rows = [f"    def {s.name}{signature(s)}: ..." for s in methods]
     rows += [f"    @property\n    def {s.name}(self) -> Tensor: ..." for s in found["property"].values()]
-    return f'''"""What Tensor's methods look like, for editors and type checkers. Nothing imports this when a program runs.
+    return f'''"""What Tensor's methods look like, for editors and type checkers. Programs never import it.
 
 This file is a door, {HEADER}
 """
@@ -368,7 +369,7 @@ def pass_on_door(file: str) -> str:
 This file is a door, {HEADER}
 """
 
-# ruff: noqa: E501
+# ruff: noqa: E501, I001
 {from_import(file, sorted(names))}
 
 {listed("__all__", sorted(names))}

@@ -35,7 +35,8 @@ def main(words: Sequence[str]) -> int:
     train, test = (prepared(*load_digits(half)) for half in (True, False))
     console.print(
         f"Training a classifier (784 inputs, 64 relu, 64 relu, 10) on {len(train[1])} handwritten digits, "
-        f"{len(test[1])} held out.\nDialect: [bold]{options.dialect}[/]; epochs: {options.epochs}; batches of {BATCH}.\n"
+        f"{len(test[1])} held out.\n"
+        f"Dialect: [bold]{options.dialect}[/]; epochs: {options.epochs}; batches of {BATCH}.\n"
     )
     started = time.perf_counter()
     model = DIALECTS[options.dialect]()

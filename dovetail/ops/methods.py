@@ -4,7 +4,7 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 """
 
 # mypy: ignore-errors
-from dovetail.ops import activation, compare, convert, create, elementwise, index, matmul, random, reduce, shape, sort
+from dovetail.ops import activation, compare, convert, create, elementwise, index, linalg, matmul, random, reduce, shape, sort
 from dovetail.tensor.tensor import Tensor
 
 Tensor.hardshrink = activation.hardshrink
@@ -349,6 +349,29 @@ Tensor.scatter_reduce_ = index.scatter_reduce.inplace
 Tensor.take = index.take
 Tensor.take_along_dim = index.take_along_dim
 Tensor.where = index.where_method
+Tensor.cholesky = linalg.cholesky
+Tensor.cholesky_inverse = linalg.cholesky_inverse
+Tensor.cholesky_solve = linalg.cholesky_solve
+Tensor.corrcoef = linalg.corrcoef
+Tensor.cov = linalg.cov
+Tensor.cross = linalg.cross
+Tensor.det = linalg.det
+Tensor.geqrf = linalg.geqrf
+Tensor.householder_product = linalg.householder_product
+Tensor.inverse = linalg.inverse
+Tensor.logdet = linalg.logdet
+Tensor.lu = linalg.lu
+Tensor.lu_solve = linalg.lu_solve
+Tensor.matrix_exp = linalg.matrix_exp
+Tensor.matrix_power = linalg.matrix_power
+Tensor.norm = linalg.norm
+Tensor.orgqr = linalg.householder_product
+Tensor.ormqr = linalg.ormqr
+Tensor.pinverse = linalg.pinverse
+Tensor.qr = linalg.qr
+Tensor.slogdet = linalg.slogdet
+Tensor.svd = linalg.svd
+Tensor.triangular_solve = linalg.triangular_solve
 Tensor.__matmul__ = matmul.matmul
 Tensor.__rmatmul__ = matmul.rmatmul
 Tensor.addbmm = matmul.addbmm
@@ -397,7 +420,6 @@ Tensor.mean = reduce.mean
 Tensor.min = reduce.min
 Tensor.nanmean = reduce.nanmean
 Tensor.nansum = reduce.nansum
-Tensor.norm = reduce.norm
 Tensor.prod = reduce.prod
 Tensor.std = reduce.std
 Tensor.sum = reduce.sum

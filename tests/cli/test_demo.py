@@ -30,7 +30,8 @@ def run(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess:
 
 def epochs(text: str) -> np.ndarray:
     """The printed rows: epoch, loss, accuracy, held out."""
-    return np.array([[float(cell.rstrip("%")) for cell in row.split()] for row in re.findall(r"^ +\d+ +[\d.]+ .*%$", text, re.M)])
+    rows = re.findall(r"^ +\d+ +[\d.]+ .*%$", text, re.M)
+    return np.array([[float(cell.rstrip("%")) for cell in row.split()] for row in rows])
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,8 @@ def test_the_process_is_as_python_leaves_it(tmp_path):
         "sub/script.py",
         """
         import os, sys, neighbour
-        print(sys.argv, __name__, __file__, os.path.basename(sys.path[0]), neighbour.WORD, __doc__, __spec__, __package__)
+        folder = os.path.basename(sys.path[0])
+        print(sys.argv, __name__, __file__, folder, neighbour.WORD, __doc__, __spec__, __package__)
         print(sys.modules["__main__"].__dict__ is globals(), sorted(n for n in globals() if n.startswith("__")))
         """,
     )
