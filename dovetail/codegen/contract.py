@@ -178,6 +178,8 @@ def dot_phases(target: Target, lanes: int, rows: int, columns: int, columns_know
 
 def broadcast_phases(target, dtype, dims: Dims, rows: int, columns: int, depth: int, columns_known: bool):
     """Panels, widest first: whole ones, then what is left of the columns."""
+    if columns_known and columns == 1:
+        return (Phase(1, 1, False, tile_rows(target, dims, rows, 1, depth)),)
     full = target.lanes(dtype.itemsize)
     least = max(1, min(full, 16 // dtype.itemsize))  # below 16 bytes nothing is won
     lanes = full
