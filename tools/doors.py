@@ -283,8 +283,9 @@ def methods_door(found: dict[str, dict[str, Shown]]) -> str:
 This file is a door, {HEADER}
 """
 
+# ruff: noqa: I001
 # mypy: ignore-errors
-from dovetail.ops import {", ".join(files)}
+{from_import("dovetail.ops", files)}
 from dovetail.tensor.tensor import Tensor
 
 {chr(10).join(rows)}

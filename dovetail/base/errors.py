@@ -51,7 +51,7 @@ class NotCovered(DovetailError, AttributeError, NotImplementedError):
     """A name of another framework that Dovetail does not have; the message names the nearest one it has."""
 
 
-class NotCoveredImport(DovetailError, NotImplementedError, ImportError):
+class NotCoveredImport(DovetailError, ImportError, NotImplementedError):
     """NotCovered where an `import` asked, so that `except ImportError` keeps working (Python forbids one class for both)."""
 
 

@@ -3,8 +3,11 @@
 This file is a door, written by tools/doors.py; run it after adding or renaming an op.
 """
 
+# ruff: noqa: I001
 # mypy: ignore-errors
-from dovetail.ops import activation, compare, convert, create, elementwise, index, linalg, matmul, random, reduce, shape, sort
+from dovetail.ops import (
+    activation, compare, convert, create, elementwise, index, linalg, matmul, random, reduce, shape, sort,
+)
 from dovetail.tensor.tensor import Tensor
 
 Tensor.hardshrink = activation.hardshrink
