@@ -43,7 +43,7 @@ class Group:
     chunk: the number of indices of reduced position `chunk[0]` that one row folds, where a long fold is cut in parts.
     """
 
-    __slots__ = ("number", "kind", "full", "reduced", "members", "nodes", "anchor", "chunk", "before")
+    __slots__ = ("number", "kind", "full", "reduced", "members", "nodes", "anchor", "chunk", "before", "reads")
 
     def __init__(self, number: int, kind: str, full: tuple):
         self.number, self.kind, self.full = number, kind, full
@@ -53,6 +53,7 @@ class Group:
         self.anchor: Node | None = None
         self.chunk: tuple[int, int] | None = None
         self.before = 0  # bits: the groups that must be finished first, transitively
+        self.reads: list[tuple[str, Value, tuple]] = []  # (level of the reader, what, at which index) from elsewhere
 
     @property
     def kept(self) -> list[int]:
@@ -93,6 +94,7 @@ class Fusion:
     def __init__(self, graph: Graph, strided=frozenset()):
         self.graph, self.strided = graph, strided  # strided: inputs whose elements are not row-major
         self.groups: list[Group] = []
+        self.count = 0
         self.home: dict[Value, Group] = {}
         self.same: dict[Value, Value] = {}
         self.fresh_extents: dict[int, object] = {}
@@ -185,7 +187,8 @@ class Fusion:
             raise FusionError(f"no grouping rule for the primitive {name}")
 
     def new_group(self, kind: str, full: tuple) -> Group:
-        group = Group(len(self.groups), kind, full)
+        group = Group(self.count, kind, full)
+        self.count += 1
         self.groups.append(group)
         return group
 
@@ -233,15 +236,16 @@ class Fusion:
         mine = [(v, at) for v, at in found if self.home.get(self.root(v)) is group]
         return level if all(self.agrees(group, level, v, at) for v, at in mine) else None
 
-    def agrees(self, group: Group, level: str, v: Value, at: tuple) -> bool:
-        """Whether a node on `level` may read v, a member of the same group, at this index."""
-        if v not in self.home:
-            return False  # another name for a member's memory: it must be written first
+    def agrees(self, group: Group, level: str, v: Value, at: tuple, members: dict | None = None) -> bool:
+        """Whether a node on `level` may read v, a member of the same group (or of `members`), at this index."""
+        if v not in self.home or level == "anchor":
+            return False  # another name for a member's memory, or all of it: it must be written first
+        members = members or group.members
         shape, kept = sizes(v.shape), group.kept
         if level == "full":
-            variables = range(len(group.full)) if group.members[v] == "full" else kept
+            variables = range(len(group.full)) if members[v] == "full" else kept
             return at == identity(shape, list(variables))
-        if group.members[v] == "row":
+        if members[v] == "row":
             return at == identity(shape, list(range(len(kept))))
         if group.chunk:
             return False
@@ -259,7 +263,8 @@ class Fusion:
 
     def join(self, group: Group, v: Value, level: str, found: list) -> None:
         self.home[v] = group
-        group.members[v] = level
+        group.members[v] = "row" if level == "fold" else level
+        group.reads += [("full" if level == "fold" else level, u, at) for u, at in found]
         if v.node is not None and v.node not in group.nodes[-1:]:
             group.nodes.append(v.node)
         before = group.before
@@ -293,11 +298,18 @@ class Fusion:
                 if between >> g.number & 1 and g is not a and g is not b and g.before >> first.number & 1:
                     return None
         keep, drop = (contract, a if contract is b else b) if contract else (a, b)
-        keep.reduced |= drop.reduced
+        before = keep.reduced
+        keep.reduced = keep.reduced | drop.reduced
+        crossing = [(r, g) for g, other in ((a, b), (b, a)) for r in g.reads if self.home.get(self.root(r[1])) is other]
+        members = keep.members | drop.members
+        if not all(self.agrees(keep, level, v, at, members) for (level, v, at), _ in crossing):
+            keep.reduced = before
+            return None
         for v, level in drop.members.items():
             keep.members[v] = level
             self.home[v] = keep
         keep.nodes += drop.nodes
+        keep.reads += drop.reads
         self.groups.remove(drop)
         gone, stays = 1 << drop.number, 1 << keep.number
         for g in self.groups:
@@ -340,14 +352,14 @@ class Fusion:
             if not all(self.agrees(group, "full", v, at) for v, at in mine):
                 continue
             group.reduced, group.chunk = positions, chunk
-            self.join(group, node.out, "row", found)
+            self.join(group, node.out, "fold", found)
             for other in homes:
                 if other is not group and other in self.groups and not other.chunk and not chunk:
                     self.merge(group, other)
             return
         group = self.new_group("loops", full)
         group.reduced, group.chunk = positions, chunk
-        self.join(group, node.out, "row", found)
+        self.join(group, node.out, "fold", found)
 
     def place_contract(self, node: Node) -> None:
         found: list = []
@@ -355,7 +367,16 @@ class Fusion:
             self.view_or_need(x, found)
         group = self.new_group("contract", squeeze(sizes(node.out.shape)))
         group.anchor = node
-        self.join(group, node.out, "full", found)
+        self.join(group, node.out, "full", [])
+        self.await_all(group, found)
+
+    def await_all(self, group: Group, found: list) -> None:
+        """The group's anchor reads these whole, so they must be in memory before it starts."""
+        group.reads += [("anchor", u, at) for u, at in found]
+        before = group.before
+        for other in self.homes(found):
+            before |= other.before | 1 << other.number
+        self.set_before(group, before)
 
     def view_or_need(self, x: Value, found: list) -> None:
         """A contract's operand: a strided view of memory, or else a copy."""
@@ -373,7 +394,8 @@ class Fusion:
         group = self.new_group("alone", squeeze(sizes(node.out.shape)))
         group.anchor = node
         for out in node.outs:
-            self.join(group, out, "full", found)
+            self.join(group, out, "full", [])
+        self.await_all(group, found)
 
 
 def strided_view(x: Value, fusion: Fusion) -> bool:
