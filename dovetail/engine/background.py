@@ -133,6 +133,13 @@ def submit(make: Callable[[], Any]) -> Ticket:
     return ticket
 
 
+def filled(program: Any) -> Ticket:
+    """A ticket for a program that is there already."""
+    ticket = Ticket()
+    ticket.fill(lambda: program)
+    return ticket
+
+
 def _start_afresh() -> None:
     """In the child of a fork the thread is gone; its unfinished work is done by a new one."""
     global _worker

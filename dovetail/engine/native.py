@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dovetail.base.config import config
-
-try:
-    from dovetail.codegen.lower import KernelInfo, can_lower
-    from dovetail.codegen.lower import lower as default_lower
-except ImportError:
-    KernelInfo, default_lower = None, None
-
-    def can_lower(node):
-        return False
+from dovetail.codegen.lower import KernelInfo
+from dovetail.codegen.lower import lower as default_lower
 from dovetail.codegen.target import Target
 from dovetail.engine.cache import disk_cache
 from dovetail.engine.order import dump

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from dovetail.base.config import config
-from dovetail.engine.background import Ticket, submit
+from dovetail.codegen.lower import can_lower
+from dovetail.engine.background import Ticket, filled, submit
 from dovetail.engine.native import (
     Alias,
     Layouts,
@@ -21,13 +22,12 @@ from dovetail.engine.native import (
     Native,
     Run,
     build,
-    can_lower,
     default_lower,
     native_run,
-    plain,
 )
 from dovetail.engine.order import run_passes
 from dovetail.engine.stages import StagedRun, split
+from dovetail.engine.variants import Families, signature
 from dovetail.ir.core import Graph
 from dovetail.ir.printing import fingerprint
 from dovetail.runtime import memory
@@ -61,6 +61,24 @@ class Program:
         return "\n".join([head, *(f"  {kernel}" for kernel in self.kernels)])
 
 
+@dataclass(frozen=True)
+class Request:
+    """Everything a program depends on besides its graph."""
+
+    layouts: tuple[tuple[int, ...] | None, ...]
+    alias: tuple[tuple[int, int], ...]
+    target: str
+    threads: int | None
+    lower: Lower
+    native: Native
+
+
+def request(layouts, alias, target, threads, lower, native) -> Request:
+    """A Request with the settings' values in the places left open; plain layouts count as none."""
+    kept = tuple([one if one is None else tuple(one) for one in layouts]) if layouts and any(layouts) else ()
+    return Request(kept, tuple(sorted((alias or {}).items())), target or config.target, threads, lower, native)
+
+
 def compile(
     graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None, target: str | None = None,
     threads: int | None = None, lower: Lower = default_lower, native: Native = can_lower,
@@ -73,23 +91,21 @@ def compile(
     lower    the code generator; native: which nodes it takes (tests pass their own)
     Raises: CompileError, or what the code generator raises for a graph it does not take.
     """
-    alias = alias or {}
-    target = target or config.target
-    key = (fingerprint(graph), plain(layouts), tuple(sorted(alias.items())), target, threads, lower, native)
-    program = _programs.get(key)
-    if program is None:
-        program = _programs.put(key, make_program(graph, layouts, alias, target, threads, lower, native))
-    return program
+    return compile_request(graph, request(layouts, alias, target, threads, lower, native))
 
 
-def make_program(
-    graph: Graph, layouts: Layouts | None, alias: Alias, target: str, threads: int | None, lower: Lower, native: Native
-) -> Program:
+def compile_request(graph: Graph, asked: Request) -> Program:
+    key = (fingerprint(graph), asked)
+    return _programs.get(key) or _programs.put(key, make_program(graph, asked))
+
+
+def make_program(graph: Graph, asked: Request) -> Program:
     """Passes, stages, machine code for each native one."""
-    whole, parts = split(run_passes(graph), layouts, alias, native)
-    chosen = resolve_target(target)
-    built = [build(p.graph, p.layouts, p.alias, chosen, lower) if p.native else None for p in parts]
-    runs = [b and native_run(b, p.graph, threads) for b, p in zip(built, parts, strict=True)]
+    alias = dict(asked.alias)
+    whole, parts = split(run_passes(graph), asked.layouts or None, alias, asked.native)
+    target = resolve_target(asked.target)
+    built = [build(p.graph, p.layouts, p.alias, target, asked.lower) if p.native else None for p in parts]
+    runs = [b and native_run(b, p.graph, asked.threads) for b, p in zip(built, parts, strict=True)]
     kernels: list[str] = []
     for b, p in zip(built, parts, strict=True):
         kernels += [k.words for k in b.kernels] if b else [f"{node.prim.name} (in Python)" for node in p.graph.nodes]
@@ -130,19 +146,57 @@ class Programs:
 
 
 _programs = Programs(MOST_PROGRAMS)
+_families = Families()
+
+
+def find(
+    graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None, target: str | None = None,
+    threads: int | None = None, lower: Lower = default_lower, native: Native = can_lower,
+) -> Program | None:
+    """A program for `graph` that is there already: its own, or a shape-generic one that is right for its sizes."""
+    return find_request(graph, request(layouts, alias, target, threads, lower, native))
+
+
+def find_request(graph: Graph, asked: Request) -> Program | None:
+    key = (fingerprint(graph), asked)
+    program = _programs.get(key)
+    if program is None:
+        given = signature(graph)
+        family = _families.find(given, asked)
+        served = family and family.serve(given)
+        program = served and _programs.put(key, bound(*served))
+    return program
+
+
+def bound(program: Program, run: Run) -> Program:
+    """A shape-generic program that runs for one set of sizes."""
+    return Program(run, program.kernels, program.nbytes, program.arena_bytes, program.work_ns)
 
 
 def compile_async(
     graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None, target: str | None = None,
     threads: int | None = None, lower: Lower = default_lower, native: Native = can_lower,
 ) -> Ticket:
-    """Compile in the background. The ticket's `program` is None until it is done, and for ever where that fails."""
-    make: Callable[[], Program] = lambda: compile(  # noqa: E731
-        graph, layouts=layouts, alias=alias, target=target, threads=threads, lower=lower, native=native
-    )
+    """Compile in the background. The ticket's `program` is None until it is done, and for ever where that fails.
+
+    After two graphs that differ in nothing but sizes, further ones share one shape-generic program.
+    """
+    asked = request(layouts, alias, target, threads, lower, native)
+    program = find_request(graph, asked)
+    if program is not None:
+        return filled(program)
+
+    def make() -> Program:
+        given = signature(graph)
+        served = _families.of(given, asked).grow(graph, given, lambda one: make_program(one, asked))
+        if served is None:
+            return compile_request(graph, asked)
+        return _programs.put((fingerprint(graph), asked), bound(*served))
+
     return submit(make)
 
 
 def forget_programs() -> None:
     """Forget all programs in memory; those that somebody holds stay as they are."""
     _programs.clear()
+    _families.clear()

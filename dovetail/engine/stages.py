@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from dovetail.codegen.lower import can_lower
 from dovetail.engine.interpret import Run as Interpret
 from dovetail.engine.interpret import prepare
-from dovetail.engine.native import Alias, Layouts, Run, can_lower
+from dovetail.engine.native import Alias, Layouts, Run
 from dovetail.engine.order import with_own_outputs
 from dovetail.ir.core import Graph, Node, Value
 from dovetail.ir.sym import Sym, evaluate
