@@ -15,7 +15,6 @@ import numpy as np
 
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
-from dovetail.engine import program as engine
 from dovetail.engine.interpret import prepare
 from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
@@ -230,6 +229,8 @@ class Plan:
         if self.ticket is None:
             if self.runs < config.compile_after and config.tier < 2:
                 return None
+            from dovetail.engine import program as engine  # the code generator is only loaded when a step repeats
+
             layouts = [slots[s]._meta.strides for s in self.in_slots]
             alias = self.alias_map(slots)
             self.ticket = engine.compile_async(self.graph, layouts=layouts, alias=alias)
