@@ -46,6 +46,9 @@ def variable(symbol) -> Affine:
 
 
 def add(a: Affine, b: Affine) -> Affine:
+    if isinstance(a, tuple) or isinstance(b, tuple):  # (position, step): position / step, exact where it is used
+        (p, m), (q, n) = (x if isinstance(x, tuple) else (x, 1) for x in (a, b))
+        return add(scale(p, n), scale(q, m)), m * n
     if not b.terms and b.const == 0:
         return a
     if not a.terms and a.const == 0:
@@ -61,10 +64,14 @@ def add(a: Affine, b: Affine) -> Affine:
 
 
 def shift(a: Affine, n) -> Affine:
+    if isinstance(a, tuple):
+        return shift(a[0], n * a[1]), a[1]
     return Affine(a.const + n, a.terms) if isinstance(n, Poly) or n else a
 
 
 def scale(a: Affine, n) -> Affine:
+    if isinstance(a, tuple):
+        return scale(a[0], n), a[1]
     if isinstance(n, int):
         if n == 1:
             return a
@@ -94,6 +101,13 @@ class Guard:
     low: object
     high: object
     step: int = 1
+
+    def __post_init__(self):
+        if isinstance(self.index, tuple):  # of a divided index: the same of what is divided
+            position, by = self.index
+            for name, value in (("index", position), ("low", self.low * by), ("high", self.high * by),
+                                ("step", self.step * by)):
+                object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
