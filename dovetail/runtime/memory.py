@@ -272,9 +272,12 @@ def from_array(array: np.ndarray) -> Storage:
     >>> a[0]
     np.float64(5.0)
     """
-    if array.flags.c_contiguous:
+    if not array.nbytes:  # nothing is shared, and NumPy gives empty arrays addresses of their own
+        owner, nbytes = np.empty(0, np.uint8), 0
+        low = owner.__array_interface__["data"][0]
+    elif array.flags.c_contiguous:
         low, nbytes = array.__array_interface__["data"][0], array.nbytes
-        owner = array.reshape(-1).view(np.uint8) if nbytes else np.empty(0, np.uint8)
+        owner = array.reshape(-1).view(np.uint8)
     else:
         low, high = byte_bounds(array)
         nbytes = high - low
