@@ -69,6 +69,7 @@ from dovetail.ops.elementwise import (
     rad2deg, real, reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub, sgn, sigmoid, sign,
     signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc, type_as, xlogy,
 )
+from dovetail.ops.fourier import istft, stft
 from dovetail.ops.image import constant_pad_nd, grid_sample, grid_sample as grid_sampler
 from dovetail.ops.index import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill,
@@ -253,7 +254,7 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "cuda", "data", "datasets", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
 ]
 __all__ = [
     "config", "get_num_threads", "set_flush_denormal", "set_num_threads", "device", "dtype", "float16", "half",
@@ -292,7 +293,7 @@ __all__ = [
     "hinge_embedding_loss", "householder_product", "hsplit", "hstack", "hypot", "hypot_", "imag", "index_add",
     "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_put", "index_put_", "index_reduce",
     "index_reduce_", "index_select", "inner", "instance_norm", "inverse", "is_nonzero", "is_same_size", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kaiser_window", "kl_div", "kron",
+    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kl_div", "kron",
     "kthvalue", "layer_norm", "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal",
     "less_equal_", "lgamma", "lgamma_", "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_",
     "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_and_",
@@ -313,14 +314,14 @@ __all__ = [
     "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select",
     "select_scatter", "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit", "sin", "sin_",
     "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes",
-    "sqrt", "sqrt_", "square", "square_", "squeeze", "squeeze_", "stack", "std", "std_mean", "sub", "sub_", "subtract",
-    "subtract_", "sum", "svd", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "take", "take_along_dim",
-    "tan", "tan_", "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace",
-    "transpose", "transpose_", "triangular_solve", "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu",
-    "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as", "unbind", "unflatten",
-    "unfold", "unsqueeze", "unsqueeze_", "vander", "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex",
-    "view_as_real", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zeros", "zeros_like", "cuda", "data", "datasets",
-    "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "sqrt", "sqrt_", "square", "square_", "squeeze", "squeeze_", "stack", "std", "std_mean", "stft", "sub", "sub_",
+    "subtract", "subtract_", "sum", "svd", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "take",
+    "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile",
+    "topk", "trace", "transpose", "transpose_", "triangular_solve", "tril", "tril_", "tril_indices",
+    "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as",
+    "unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_", "vander", "var", "var_mean", "vdot", "vecdot",
+    "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zeros", "zeros_like",
+    "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
 ]
 
 

@@ -111,6 +111,7 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "cuda",
     "data",
     "datasets",
+    "fft",
     "keras",
     "linalg",
     "nn",
@@ -237,7 +238,7 @@ def top_door(found: dict[str, dict[str, Shown]]) -> str:
     taken = set(names)
     lines += import_lines([s for s in found["top"].values() if s.name not in taken])
     names += sorted(set(found["top"]) - taken)
-    lazy = sorted(name for name in LAZY if exists(f"dovetail.{name}"))
+    lazy = sorted(name for name in LAZY if name in found or exists(f"dovetail.{name}"))
     return f'''"""Dovetail: PyTorch's and Keras's dialects over one compiled engine.
 
     import dovetail                     # tensors and functions, by torch's names

@@ -6,7 +6,7 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 # ruff: noqa: I001
 # mypy: ignore-errors
 from dovetail.ops import (
-    activation, compare, convert, create, elementwise, index, linalg, matmul, random, reduce, shape, sort,
+    activation, compare, convert, create, elementwise, fourier, index, linalg, matmul, random, reduce, shape, sort,
 )
 from dovetail.tensor.tensor import Tensor
 
@@ -321,6 +321,8 @@ Tensor.type_as = elementwise.type_as
 Tensor.xlogy = elementwise.xlogy
 Tensor.xlogy_ = elementwise.xlogy.inplace
 Tensor.zero_ = elementwise.zero.inplace
+Tensor.istft = fourier.istft
+Tensor.stft = fourier.stft
 Tensor.argwhere = index.argwhere
 Tensor.gather = index.gather
 Tensor.index_add = index.index_add

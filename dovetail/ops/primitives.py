@@ -81,7 +81,25 @@ from dovetail.prims.elementwise import (
 )
 from dovetail.prims.elementwise import pow_ as pow
 from dovetail.prims.elementwise import round_ as round
+from dovetail.prims.fft import fft, irfft, rfft
+from dovetail.prims.householder import geqrf
 from dovetail.prims.index import gather, gather_nd, index_add, scatter, scatter_add, scatter_nd, take
+from dovetail.prims.linalg import (
+    cholesky,
+    det,
+    eig,
+    eigh,
+    inv,
+    lstsq,
+    lu_factor,
+    matrix_exp,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    svd,
+    triangular_solve,
+)
 from dovetail.prims.make import full, iota, literal, random_bits
 from dovetail.prims.reduce import (
     argmax,

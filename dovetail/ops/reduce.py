@@ -327,19 +327,6 @@ def vector_norm_value(call: str, x: Value, order, dims: Shape, keepdim: bool) ->
 
 
 @op(method=True)
-def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
-    """The p-norm of all elements or along `dim`; "fro" is the Euclidean norm, "nuc" the sum of singular values."""
-    x = input if dtype is None else cast(input, dtypes.as_dtype(dtype))
-    need_float("norm", x)
-    if p == "nuc":
-        from dovetail.ops.linalg import nuclear_norm
-
-        return nuclear_norm(x, dim, keepdim)
-    order = 2 if p in ("fro", None) else p
-    return vector_norm_value("norm", x, order, some_dims("norm", dim, x.ndim, x), keepdim)
-
-
-@op(method=True)
 def dist(input, other, p=2):
     """The p-norm of input - other."""
     a, b = common("dist", input, other)
