@@ -67,7 +67,7 @@ def check_gradients(
     random = np.random.default_rng(seed)
     for level in range(order):
         check_once(function, arrays, random, step, tolerance, level + 1)
-        function = gradient_function(function, random.uniform(0.5, 1.5, 64))
+        function = gradient_function(function, random.uniform(0.5, 1.5, 64).tolist())
 
 
 def check_once(function: Callable, arrays, random, step: float, tolerance: float, level: int) -> None:

@@ -151,7 +151,7 @@ def gradients(
     Raises: GradientError where an output cannot have a gradient, or a cotangent does not fit.
     Source: reverse accumulation, Linnainmaa 1976; conventions for ties and complex values are PyTorch's.
     """
-    start = len(scope.nodes)
+    start = len(nodes_in_progress())
     before = scope.region, scope.where
     order = makers_between(outputs, sources)
     total: dict[int, Value] = {}
@@ -172,15 +172,22 @@ def gradients(
     return result
 
 
+def nodes_in_progress() -> list[Node]:
+    if scope.nodes is None:
+        raise RuntimeError("gradients: no graph is being built on this thread; use ir.core.building()")
+    return scope.nodes
+
+
 def keep_needed(start: int, results: Sequence[Value | None]) -> None:
     """Drop the nodes appended since `start` that no result needs: rules write gradients for all their inputs."""
     needed = {id(x.node) for x in results if x is not None}
     kept = []
-    for node in reversed(scope.nodes[start:]):
+    nodes = nodes_in_progress()
+    for node in reversed(nodes[start:]):
         if id(node) in needed or node.prim.effect:
             kept.append(node)
             needed.update([id(x.node) for x in node.inputs])
-    scope.nodes[start:] = kept[::-1]
+    nodes[start:] = kept[::-1]
 
 
 def tangents(
@@ -191,7 +198,7 @@ def tangents(
     The reverse gradient is linear in its cotangent, so differentiating it once more gives the forward one (Christianson
     2012; for complex values both conjugations cancel).
     """
-    start = len(scope.nodes)
+    start = len(nodes_in_progress())
     dummies = [zeros_like(x) for x in outputs]
     back = gradients(outputs, dummies, sources)
     pairs = [(g, d) for g, d in zip(back, directions, strict=True) if g is not None]

@@ -42,7 +42,7 @@ class Value(Operators):
         self, shape: Shape, dtype: DType, node: Node | None = None, index: int = 0, weak: str = "", name: str = ""
     ):
         self.shape, self.dtype, self.node, self.index, self.weak, self.name = shape, dtype, node, index, weak, name
-        self.custom = None
+        self.custom: Any = None
 
     @property
     def ndim(self) -> int:
@@ -165,8 +165,8 @@ class Primitive:
 
     def __init__(self, name: str, family: str, meaning: Callable, *, host: bool = False, effect: bool = False):
         self.name, self.family, self.meaning, self.host, self.effect = name, family, meaning, host, effect
-        self.shape_rule: Callable | None = None
-        self.gradient_rule: Callable | None = None
+        self.shape_rule: Any = None
+        self.gradient_rule: Any = None
         self.lower_rule: Callable | None = None
         self.write_rule: Callable | None = None
         self.kinds = ""  # dtype kinds that the first operand may have ("" for all)

@@ -153,4 +153,4 @@ def fingerprint(graph: Graph) -> str:
     return hashlib.sha256(stable_text(graph).encode()).hexdigest()
 
 
-Graph.__repr__ = graph_text
+Graph.__repr__ = graph_text  # type: ignore[method-assign, assignment]

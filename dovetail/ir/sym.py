@@ -11,6 +11,8 @@ from __future__ import annotations
 class Sym(int):
     """An int with an expression: ("table", index), ("+", a, b), ("-", a, b), ("*", a, b) or ("//", a, b)."""
 
+    expr: tuple
+
     def __new__(cls, value: int, expr: tuple):
         self = super().__new__(cls, value)
         self.expr = expr

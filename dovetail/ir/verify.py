@@ -51,7 +51,7 @@ class _Complaint:
 
 def check_known(node: Node, say: _Complaint) -> None:
     prim = node.prim
-    if PRIMITIVES.get(prim.name) is not prim:
+    if PRIMITIVES.get(prim.name) is not prim or prim.shape_rule is None:
         say(f"{prim.name!r} is not a known primitive")
     try:
         inspect.signature(prim.shape_rule).bind(*node.inputs, **node.params)

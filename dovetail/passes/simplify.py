@@ -76,9 +76,15 @@ def made_by(x: Value, name: str) -> bool:
     return x.node is not None and x.node.prim.name == name
 
 
+def maker(x: Value) -> Node:
+    """The node that made x, which made_by has shown to be there."""
+    assert x.node is not None
+    return x.node
+
+
 def uniform(x: Value):
     """The number that x holds everywhere, or None where that is not known."""
-    return x.node.params["value"] if made_by(x, "full") else None
+    return maker(x).params["value"] if made_by(x, "full") else None
 
 
 def is_uniform(x: Value, number) -> bool:
@@ -145,11 +151,11 @@ def simpler_convert(node, x, *, dtype):
     if x.dtype is dtype:
         return x
     if made_by(x, "convert"):
-        first = x.node.inputs[0]
+        first = maker(x).inputs[0]
         if x.dtype.name in EXACT.get(first.dtype.name, ()):
             return cast(first, dtype)
     if made_by(x, "iota") and dtype.kind in "uif":
-        return iota(shape=x.shape, dtype=dtype, dim=x.node.params["dim"])
+        return iota(shape=x.shape, dtype=dtype, dim=maker(x).params["dim"])
     return None
 
 
@@ -157,7 +163,7 @@ def simpler_convert(node, x, *, dtype):
 def real_already(node, x):
     if x.dtype.kind != "c":
         return x
-    return x.node.inputs[0] if node.prim.name == "conj" and made_by(x, "conj") else None
+    return maker(x).inputs[0] if node.prim.name == "conj" and made_by(x, "conj") else None
 
 
 # -- views -------------------------------------------------------------------------------------------------------------
@@ -166,7 +172,7 @@ def real_already(node, x):
 def reshaped(x: Value, shape) -> Value:
     """x under other sizes; of several reshapes in a row only the last counts."""
     if made_by(x, "reshape"):
-        x = x.node.inputs[0]
+        x = maker(x).inputs[0]
     return x if same_sizes(x.shape, shape) else reshape(x, shape=shape)
 
 
@@ -180,9 +186,9 @@ def simpler_reshape(node, x, *, shape):
 @rule("transpose")
 def simpler_transpose(node, x, *, perm):
     if made_by(x, "transpose"):
-        inner = x.node.params["perm"]
+        inner = maker(x).params["perm"]
         perm = tuple([inner[d] for d in perm])
-        x = x.node.inputs[0]
+        x = maker(x).inputs[0]
         return x if perm == tuple(range(len(perm))) else transpose(x, perm=perm)
     if perm == tuple(range(len(perm))):
         return x
@@ -192,8 +198,8 @@ def simpler_transpose(node, x, *, perm):
 @rule("broadcast")
 def simpler_broadcast(node, x, *, shape, dims):
     if made_by(x, "broadcast"):
-        inner = x.node.params["dims"]
-        x = x.node.inputs[0]
+        inner = maker(x).params["dims"]
+        x = maker(x).inputs[0]
         return broadcast(x, shape=shape, dims=tuple([dims[d] for d in inner]))
     return x if same_sizes(x.shape, shape) else refilled(x, node.outs[0])
 
@@ -249,13 +255,13 @@ def simpler_dynamic_slice(node, x, *starts, sizes):
 
 @rule("neg", "bitwise_not")
 def undo(node, x):
-    return x.node.inputs[0] if made_by(x, node.prim.name) else None
+    return maker(x).inputs[0] if made_by(x, node.prim.name) else None
 
 
 @rule("logical_not")
 def undo_not(node, x):
-    if made_by(x, "logical_not") and x.node.inputs[0].dtype.kind == "b":
-        return x.node.inputs[0]
+    if made_by(x, "logical_not") and maker(x).inputs[0].dtype.kind == "b":
+        return maker(x).inputs[0]
     return None
 
 
@@ -269,9 +275,9 @@ def add_nothing(node, a, b):
     if node.prim.name != "add":
         return None
     if made_by(b, "neg"):
-        return e.sub(a, b.node.inputs[0])
+        return e.sub(a, maker(b).inputs[0])
     if made_by(a, "neg"):
-        return e.sub(b, a.node.inputs[0])
+        return e.sub(b, maker(a).inputs[0])
     return joined(a, b) or joined(b, a)
 
 
@@ -282,28 +288,28 @@ def joined(a: Value, b: Value) -> Value | None:
     """
     if not (zero_padded(a) and zero_padded(b)):
         return None
-    x, y = a.node.inputs[0], b.node.inputs[0]
-    low, high = (sizes(a.node.params[k]) for k in ("low", "high"))
-    low_b, high_b = (sizes(b.node.params[k]) for k in ("low", "high"))
+    x, y = maker(a).inputs[0], maker(b).inputs[0]
+    low, high = (sizes(maker(a).params[k]) for k in ("low", "high"))
+    low_b, high_b = (sizes(maker(b).params[k]) for k in ("low", "high"))
     differ = [d for d in range(a.ndim) if (low[d], high[d]) != (low_b[d], high_b[d])]
     if len(differ) != 1 or low[differ[0]] + sizes(x.shape)[differ[0]] != low_b[differ[0]]:
         return None
     dim = differ[0]
     together = concat(*parts_along(x, dim), *parts_along(y, dim), dim=dim)
-    left = a.node.params["low"]
-    right = tuple([b.node.params["high"][d] if d == dim else n for d, n in enumerate(a.node.params["high"])])
+    left = maker(a).params["low"]
+    right = tuple([maker(b).params["high"][d] if d == dim else n for d, n in enumerate(maker(a).params["high"])])
     if all(is_static(n) and n == 0 for n in (*left, *right)):
         return together
-    return pad(together, low=left, high=right, value=a.node.params["value"])
+    return pad(together, low=left, high=right, value=maker(a).params["value"])
 
 
 def zero_padded(x: Value) -> bool:
-    return made_by(x, "pad") and x.node.params["value"] == 0
+    return made_by(x, "pad") and maker(x).params["value"] == 0
 
 
 def parts_along(x: Value, dim: int) -> tuple[Value, ...]:
     """The operands of a concatenation along `dim`; x alone where it is none."""
-    return x.node.inputs if made_by(x, "concat") and x.node.params["dim"] == dim else (x,)
+    return maker(x).inputs if made_by(x, "concat") and maker(x).params["dim"] == dim else (x,)
 
 
 @rule("sub")
@@ -312,7 +318,7 @@ def sub_nothing(node, a, b):
         return a
     if is_uniform(a, 0):
         return e.neg(b)
-    return e.add(a, b.node.inputs[0]) if made_by(b, "neg") else None
+    return e.add(a, maker(b).inputs[0]) if made_by(b, "neg") else None
 
 
 @rule("mul")
@@ -385,8 +391,8 @@ def known_choice(node, cond, a, b):
     value = uniform(cond)
     if value is not None:
         return a if value else b
-    if made_by(cond, "logical_not") and cond.node.inputs[0].dtype.kind == "b":
-        return e.where(cond.node.inputs[0], b, a)
+    if made_by(cond, "logical_not") and maker(cond).inputs[0].dtype.kind == "b":
+        return e.where(maker(cond).inputs[0], b, a)
     return None
 
 
@@ -408,22 +414,22 @@ def without_transpose(x: Value, batch, sum) -> Value:
     """What x is a transpose of, where that keeps the order of the free dims; else x."""
     if not made_by(x, "transpose"):
         return x
-    perm = x.node.params["perm"]
+    perm = maker(x).params["perm"]
     free = [perm[d] for d in range(x.ndim) if d not in batch and d not in sum]
-    return x.node.inputs[0] if free == sorted(free) else x
+    return maker(x).inputs[0] if free == sorted(free) else x
 
 
 def moved_dims(x: Value, base: Value, dims) -> tuple[int, ...]:
     """The dims of `base` that x shows as `dims`."""
-    return tuple(dims) if x is base else tuple([x.node.params["perm"][d] for d in dims])
+    return tuple(dims) if x is base else tuple([maker(x).params["perm"][d] for d in dims])
 
 
 def swapped_product(x: Value, perm) -> Value | None:
     """The transpose of a matrix product without batch dims is the product of the swapped operands."""
-    if not made_by(x, "contract") or x.node.params["batch"] != ((), ()):
+    if not made_by(x, "contract") or maker(x).params["batch"] != ((), ()):
         return None
-    a, b = x.node.inputs
-    first, second = x.node.params["sum"]
+    a, b = maker(x).inputs
+    first, second = maker(x).params["sum"]
     rows = a.ndim - len(first)
     if tuple(perm) != (*range(rows, x.ndim), *range(rows)):
         return None
@@ -459,11 +465,11 @@ def sum_of_repeats(node: Node, x: Value, dims) -> Value | None:
     """The sum over places that all repeat one element is a multiple of it."""
     if not made_by(x, "broadcast") or node.prim.name != "reduce_sum" or x.dtype.kind == "b":
         return None
-    if any(d in x.node.params["dims"] for d in dims) or not all(is_static(x.shape[d]) for d in dims):
+    if any(d in maker(x).params["dims"] for d in dims) or not all(is_static(x.shape[d]) for d in dims):
         return None
-    inner, out = x.node.inputs[0], node.outs[0]
+    inner, out = maker(x).inputs[0], node.outs[0]
     kept = [d for d in range(x.ndim) if d not in dims]
-    places = tuple([kept.index(d) for d in x.node.params["dims"]])
+    places = tuple([kept.index(d) for d in maker(x).params["dims"]])
     multiple = inner * constant(math.prod(x.shape[d] for d in dims), inner.shape, inner.dtype)
     return multiple if same_sizes(multiple.shape, out.shape) else broadcast(multiple, shape=out.shape, dims=places)
 

@@ -462,7 +462,6 @@ def svd_gradient(gs, outs, x, *, full_matrices):
     inside = zeros_like(matmul(adjoint(u), u))
     if g_values is not None:
         inside = inside + diagonal_matrix(cast(g_values, x.dtype))
-    result = None
     if gu is not None or gv is not None:
         inside = inside + vectors_part(u, s, v, gu, gv)
     result = matmul(matmul(u, inside), adjoint(v))
@@ -481,13 +480,12 @@ def vectors_part(u: Value, s: Value, v: Value, gu: Value | None, gv: Value | Non
     n = s.shape[-1]
     gap = cast(differences(s * s), u.dtype)
     wide = cast(s, u.dtype)
-    total = None
+    total = zeros_like(gap)
     if gu is not None:
         turn = skew(matmul(adjoint(u), gu))
-        total = turn / gap * columns_scaled_by(wide, n)
+        total = total + turn / gap * columns_scaled_by(wide, n)
     if gv is not None:
-        part = rows_scaled_by(wide, n) * (skew(matmul(adjoint(v), gv)) / gap)
-        total = part if total is None else total + part
+        total = total + rows_scaled_by(wide, n) * (skew(matmul(adjoint(v), gv)) / gap)
     if u.dtype.kind == "c" and gu is not None and gv is not None:
         total = total + diagonal_matrix(diagonal_of(turn) / (wide * 2.0))
     return total

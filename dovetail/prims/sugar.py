@@ -173,7 +173,8 @@ def item(x: Value, key) -> Value:
         key = (*key, Ellipsis)
     at = key.index(Ellipsis)
     key = key[:at] + (slice(None),) * (x.ndim - named) + key[at + 1 :]
-    spans, shape = [], []
+    spans: list[tuple[int, int, int]] = []
+    shape: list[int] = []
     for k in key:
         if k is None:
             shape.append(1)
@@ -192,29 +193,36 @@ def item(x: Value, key) -> Value:
     return part if part.shape == tuple(shape) else reshape(part, shape=tuple(shape))
 
 
+def methods() -> dict[str, Callable]:
+    """The operators by their Python names."""
+    found: dict[str, Callable] = {
+        "__truediv__": lambda a, b: true_divide(a, b) if is_operand(b) else NotImplemented,
+        "__rtruediv__": lambda b, a: true_divide(a, b) if is_operand(a) else NotImplemented,
+        "__pow__": lambda a, b: power(a, b) if is_operand(b) else NotImplemented,
+        "__rpow__": lambda b, a: power(a, b) if is_operand(a) else NotImplemented,
+        "__matmul__": lambda a, b: matmul(a, b) if isinstance(b, Value) else NotImplemented,
+        "__neg__": negative,
+        "__abs__": lambda x: e.abs_(x),
+        "__invert__": lambda x: e.bitwise_not(x),
+        "__getitem__": item,
+    }
+    for name, reflected, prim in (
+        ("__add__", "__radd__", e.add), ("__sub__", "__rsub__", e.sub), ("__mul__", "__rmul__", e.mul),
+        ("__floordiv__", "__rfloordiv__", e.floor_divide), ("__mod__", "__rmod__", e.remainder),
+        ("__and__", "__rand__", e.bitwise_and), ("__or__", "__ror__", e.bitwise_or),
+        ("__xor__", "__rxor__", e.bitwise_xor),
+        ("__lt__", "", e.lt), ("__le__", "", e.le), ("__gt__", "", e.gt), ("__ge__", "", e.ge),
+    ):  # a < b is turned to b > a by Python itself
+        found[name], other = operator(prim)
+        if reflected:
+            found[reflected] = other
+    return found
+
+
 def install() -> None:
     """Give Value its operators; called once, when this file is first imported."""
-    Value.__add__, Value.__radd__ = operator(e.add)
-    Value.__sub__, Value.__rsub__ = operator(e.sub)
-    Value.__mul__, Value.__rmul__ = operator(e.mul)
-    Value.__floordiv__, Value.__rfloordiv__ = operator(e.floor_divide)
-    Value.__mod__, Value.__rmod__ = operator(e.remainder)
-    Value.__and__, Value.__rand__ = operator(e.bitwise_and)
-    Value.__or__, Value.__ror__ = operator(e.bitwise_or)
-    Value.__xor__, Value.__rxor__ = operator(e.bitwise_xor)
-    Value.__lt__, _ = operator(e.lt)
-    Value.__le__, _ = operator(e.le)
-    Value.__gt__, _ = operator(e.gt)
-    Value.__ge__, _ = operator(e.ge)
-    Value.__truediv__ = lambda a, b: true_divide(a, b) if is_operand(b) else NotImplemented
-    Value.__rtruediv__ = lambda b, a: true_divide(a, b) if is_operand(a) else NotImplemented
-    Value.__pow__ = lambda a, b: power(a, b) if is_operand(b) else NotImplemented
-    Value.__rpow__ = lambda b, a: power(a, b) if is_operand(a) else NotImplemented
-    Value.__matmul__ = lambda a, b: matmul(a, b) if isinstance(b, Value) else NotImplemented
-    Value.__neg__ = negative
-    Value.__abs__ = lambda x: e.abs_(x)
-    Value.__invert__ = lambda x: e.bitwise_not(x)
-    Value.__getitem__ = item
+    for name, method in methods().items():
+        setattr(Value, name, method)
 
 
 install()
