@@ -1,7 +1,23 @@
 """The primitives: a closed set, one file per family, each primitive with all its rules beside it."""
 
-from dovetail.prims import contract, elementwise, fft, index, linalg, make, reduce, scan, shape, sort, sugar
+from dovetail.prims import (
+    contract,
+    conv,
+    elementwise,
+    fft,
+    householder,
+    index,
+    linalg,
+    make,
+    reduce,
+    scan,
+    shape,
+    sort,
+    sugar,
+    window,
+)
 
 __all__ = [
-    "contract", "elementwise", "fft", "index", "linalg", "make", "reduce", "scan", "shape", "sort", "sugar",
+    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "make", "reduce", "scan", "shape",
+    "sort", "sugar", "window",
 ]

@@ -322,6 +322,9 @@ ROWS: dict[str, list[Row]] = {
         Row([Draw((3,)), Draw((2,))], {"batch": ((), ()), "sum": ((), ())}, "torch.outer(t[0], t[1])"),
         Row([Draw((3, 0)), Draw((0, 2))], {"batch": ((), ()), "sum": ((1,), (0,))}, "t[0] @ t[1]"),
     ],
+    # matrices without a gradient; the others are in linalg_cases.py
+    "geqrf": [Row([Draw(shape)], torch="torch.geqrf(t[0])[0]", dtypes=FLOATS, gradient=0, tolerance=1e-4)
+              for shape in ((2, 5, 3), (3, 4))],
     # Fourier transforms
     "fft": [
         Row(draws(shape=(3, 4, 5)), {"dims": (0, 2), "inverse": inverse, "norm": norm},
