@@ -256,6 +256,7 @@ cumsum_ = sort_ops.cumsum.inplace
 LAZY = [
     "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
 ]
+LAZY_NAMES = {"load": "dovetail.io", "save": "dovetail.io"}
 __all__ = [
     "config", "get_num_threads", "set_flush_denormal", "set_num_threads", "device", "dtype", "float16", "half",
     "bfloat16", "float32", "float", "float64", "double", "uint8", "int8", "int16", "short", "int32", "int", "int64",
@@ -321,7 +322,7 @@ __all__ = [
     "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as",
     "unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_", "vander", "var", "var_mean", "vdot", "vecdot",
     "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zeros", "zeros_like",
-    "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision", "load", "save",
 ]
 
 
@@ -331,6 +332,8 @@ def __getattr__(name):
 
     if name in LAZY:
         return importlib.import_module("dovetail." + name)
+    if name in LAZY_NAMES:
+        return getattr(importlib.import_module(LAZY_NAMES[name]), name)
     from dovetail.base.names import missing
 
     raise missing("dovetail", name, __all__)

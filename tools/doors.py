@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -122,6 +123,7 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "utils",
     "vision",
 }
+LAZY_NAMES = {"load": "dovetail.io", "save": "dovetail.io"}  # single names whose room is loaded on first use
 PASS_ON = {  # doors that show another file's public names: door -> file
     "dovetail.utils.data": "dovetail.data",
 }
@@ -255,7 +257,8 @@ from dovetail.tensor import printing, state  # and its text, backward() and deta
 {chr(10).join(lines)}
 
 {listed("LAZY", lazy)}
-{listed("__all__", names + lazy)}
+LAZY_NAMES = {json.dumps(LAZY_NAMES)}
+{listed("__all__", names + lazy + sorted(LAZY_NAMES))}
 
 
 def __getattr__(name):
@@ -264,6 +267,8 @@ def __getattr__(name):
 
     if name in LAZY:
         return importlib.import_module("dovetail." + name)
+    if name in LAZY_NAMES:
+        return getattr(importlib.import_module(LAZY_NAMES[name]), name)
     from dovetail.base.names import missing
 
     raise missing("dovetail", name, __all__)
