@@ -165,7 +165,8 @@ def what_next(dialect: str) -> str:
     other = "keras" if dialect == "torch" else "torch"
     return f"""
 What to try next
-  dovetail demo --dialect {other:<19} the same network in the other dialect
-  dovetail run your_script.py            a script that says import torch or import tensorflow, unchanged
-  dovetail doctor                        what this machine offers
-  examples/article_torch.py              the program behind this demo; examples/article_keras.py is its twin"""
+  dovetail demo --dialect {other:<7} the same network in the other dialect
+  dovetail run your_script.py     your own script, unchanged: it may say
+                                  import torch or import tensorflow
+  dovetail doctor                 what this machine offers
+  examples/article_torch.py       this program; article_keras.py is its twin"""
