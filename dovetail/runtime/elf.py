@@ -79,7 +79,8 @@ class Image:
             at = -(-at // s.align) * s.align
             s.address, at = at, at + s.size
         size = -(-max(at, 1) // PAGE) * PAGE
-        self._memory = mmap.mmap(-1, size)
+        # Private: after a fork, parent and child must not share the variables of the code.
+        self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.base = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         for s in fixed + written:
             if s.kind != SHT_NOBITS:
