@@ -17,7 +17,7 @@ groups arises. Only members that another group or the caller reads are stored in
 from __future__ import annotations
 
 from dovetail.base.errors import DovetailError
-from dovetail.ir.core import Graph, Node, Primitive, Value, building, scope
+from dovetail.ir.core import PRIMITIVES, Graph, Node, Primitive, Value, building, scope
 from dovetail.passes.affine import INLINE_SHAPE, Affine, Start, identity, source, variable
 from dovetail.passes.sizes import is_one, product, sample, size, sizes, squeeze
 from dovetail.prims import families
@@ -74,6 +74,11 @@ def fold_dims(node: Node) -> tuple[int, ...]:
     return tuple(sorted(d % rank for d in dims))
 
 
+def is_trivial_fold(node: Node) -> bool:
+    shape = node.inputs[0].shape
+    return all(is_one(size(shape[d])) for d in fold_dims(node))
+
+
 def is_one_hot(node: Node) -> bool:
     """scatter(x, idx, u, dim) with one index along dim: an element is u where dim's index is idx, so no scatter."""
     if node.prim.name not in ONE_HOT:
@@ -95,6 +100,7 @@ class Fusion:
         self.graph, self.strided = graph, strided  # strided: inputs whose elements are not row-major
         self.groups: list[Group] = []
         self.count = 0
+        self.copied: dict[Value, Value] = {}  # inputs that are not row-major -> their row-major copies
         self.home: dict[Value, Group] = {}
         self.same: dict[Value, Value] = {}
         self.fresh_extents: dict[int, object] = {}
@@ -146,21 +152,25 @@ class Fusion:
     def share(self, v: Value) -> None:
         """Make the reshape v another name for the memory of what it reshapes."""
         base = v.node.inputs[0]
+        if base in self.strided:
+            if base not in self.copied:
+                with building():
+                    self.copied[base] = PRIMITIVES["identity"](base)
+            base = self.copied[base]
         self.same[v] = base
         self.need(base)
 
     def need(self, v: Value) -> None:
         """Make sure that v exists in memory, row-major."""
-        if v in self.home or v in self.same or (v.node is None and v not in self.strided):
+        if v in self.home or v in self.same or v.node is None:
             return
-        if v.node is not None and v.node.prim.name == "reshape":
+        if v.node.prim.name == "reshape":
             self.share(v)
             return
         saved = self.fresh_extents
         group = self.new_group("loops", squeeze(sizes(v.shape)))
         found: list = []
-        if v.node is not None:
-            self.reach(v, self.space(sizes(v.shape)), found)
+        self.reach(v, self.space(sizes(v.shape)), found)
         self.fresh_extents = saved
         self.join(group, v, "full", found)
 
@@ -265,7 +275,7 @@ class Fusion:
         self.home[v] = group
         group.members[v] = "row" if level == "fold" else level
         group.reads += [("full" if level == "fold" else level, u, at) for u, at in found]
-        if v.node is not None and v.node not in group.nodes[-1:]:
+        if v.node not in group.nodes[-1:]:
             group.nodes.append(v.node)
         before = group.before
         for other in self.homes(found):
@@ -327,7 +337,10 @@ class Fusion:
         positions = frozenset(squeezed_positions(shape, fold_dims(node)))
         found: list = []
         self.reach(x, self.space(shape), found)
-        self.fold_into(node, squeeze(shape), positions, None, found)
+        if not is_trivial_fold(node):
+            self.fold_into(node, squeeze(shape), positions, None, found)
+        else:  # over dims of size 1 only: the element itself
+            self.settle(node, squeeze(shape), found)
 
     def place_partial(self, node: Node) -> None:
         """One part of a long fold: see `split_long_folds`."""
@@ -379,13 +392,11 @@ class Fusion:
         self.set_before(group, before)
 
     def view_or_need(self, x: Value, found: list) -> None:
-        """A contract's operand: a strided view of memory, or else a copy."""
-        reached: list = []
-        self.reach(x, self.space(sizes(x.shape)), reached)
-        if not strided_view(x, self):
-            self.need(x)
-            reached = [(x, ())]
-        found += reached
+        """A contract's operand: a strided view of memory, or of a copy made as early as it is smallest."""
+        copied = to_copy(x, self)
+        if copied is not None:
+            self.need(copied)
+        self.reach(x, self.space(sizes(x.shape)), found)
 
     def place_alone(self, node: Node) -> None:
         found: list = []
@@ -398,14 +409,16 @@ class Fusion:
         self.await_all(group, found)
 
 
-def strided_view(x: Value, fusion: Fusion) -> bool:
-    """Whether x is memory seen through strides: one source, no conditions."""
+def to_copy(x: Value, fusion: Fusion) -> Value | None:
+    """What has to be in memory before x is memory seen through strides (one source, no conditions); None if it is."""
+    seen = [x]
     while x.node is not None and x not in fusion.home and x not in fusion.same:
         node = x.node
         if node.prim.name not in VIEWS or any(map(any, node.params["padding"] if node.prim.name == "windows" else ())):
-            return False
+            return min(reversed(seen), key=lambda v: sample(product(sizes(v.shape))))
         x = node.inputs[0]
-    return True
+        seen.append(x)
+    return None
 
 
 def plain(v: Value) -> Value:
