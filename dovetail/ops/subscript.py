@@ -20,6 +20,10 @@ def get(x: Tensor, index: Any) -> Tensor:
     """x[index], as torch indexes."""
     m = x._meta
     if x._run is None and not (m.requires_grad and local.rec.grad):
+        if type(index) is slice and m.strides is None and index.step is None and m.shape:
+            part = rows(x, m, index.start, index.stop)
+            if part is not None:
+                return part
         where = basic_view(x, index)
         if where is not None:
             shape, strides, offset = where
@@ -28,6 +32,21 @@ def get(x: Tensor, index: Any) -> Tensor:
 
     index, basic = settle_index(index)
     return ops.get_part(x, index) if basic else ops.get_elements(x, index)
+
+
+def rows(x: Tensor, m: Any, start: Any, stop: Any) -> Tensor | None:
+    """x[start:stop] of a dense tensor, the way batches are cut: quicker than the general view."""
+    n = m.shape[0]
+    if start is None:
+        start = 0
+    if stop is None:
+        stop = n
+    if type(start) is not int or type(stop) is not int:
+        return None
+    if start < 0 or stop > n or stop < start:
+        start, stop, _ = slice(start, stop).indices(n)
+        stop = max(start, stop)
+    return x._alias((stop - start, *m.shape[1:]), None, start * (m.numel // n if n else 0))
 
 
 def basic_view(x: Tensor, index: Any) -> tuple[tuple, tuple, int] | None:

@@ -221,10 +221,31 @@ class Optimizer:
                     own = self.flags_for(p, state, group)
                     lasting = lasting and not own.get("first")
                     entries.append((p, state, scalars, {**flags, **own} if own else flags))
+        self._share_counters([state for _, state, _, _ in entries])
         self._entries = entries
         # Groups are compared by their contents, so a changed learning rate or an added parameter is seen.
         self._seen = [dict(g, params=list(g["params"])) for g in self.param_groups] + [grads] if lasting else []
         return entries
+
+    def _share_counters(self, active: list[dict[str, Tensor]]) -> None:
+        """Parameters that have made the same steps share one counter, so that a program keeps one and not one for each.
+
+        active: states of the parameters that take part in this step. A counter shared with one that does not is split.
+        """
+        counted = [state for state in self.state.values() if isinstance(state.get("step"), Tensor)]
+        stepping = {id(state) for state in active}
+        shared: dict[int, list[dict[str, Tensor]]] = {}
+        for state in counted:
+            shared.setdefault(id(state["step"]), []).append(state)
+        for states in shared.values():
+            if any(id(state) not in stepping for state in states):
+                for state in states[1:]:
+                    state["step"] = state["step"].detach().clone()
+        known: dict[tuple, Tensor] = {}
+        for state in active:
+            counter = state.get("step")
+            if isinstance(counter, Tensor):
+                state["step"] = known.setdefault((counter.item(), counter.dtype, tuple(counter.shape)), counter)
 
     def _state_of(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         state = self.state[p]

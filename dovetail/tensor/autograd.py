@@ -470,7 +470,7 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
 class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
-    __slots__ = ("entries", "params", "grads", "states", "changed", "tensors", "whole")
+    __slots__ = ("entries", "params", "grads", "states", "tensors", "whole", "moved_params", "moved_states")
 
     def __init__(self):
         self.entries: Any = None
@@ -478,6 +478,8 @@ class UpdateInfo:
         self.grads: list[int] = []
         self.states: list[int] = []
         self.tensors: list = []
+        self.moved_params: list[tuple[int, int]] = []
+        self.moved_states: list[tuple[int, int]] = []
 
 
 def update(rule: Callable, entries: list[tuple]) -> None:
@@ -560,13 +562,16 @@ def replay_update(rec: Recorder, e: Event) -> bool:
 
 
 def commit_update(rec: Recorder, e: Event) -> None:
-    slots, run = rec.slots, rec.run
-    for old, new, m in e.repoints:
+    slots, run, info = rec.slots, rec.run, e.extra
+    for old, new in info.moved_params:
         t = slots[old]
         slots[new] = t
         t._slot = new
         t._run = run
         t._version += 1
+    for old, new in info.moved_states:
+        slots[new] = t = slots[old]
+        t._run = run
     rec.node = e
     rec.expect = e.next
 
@@ -628,8 +633,8 @@ def changed_numbers(rec: Recorder, e: Event, key: tuple, numbers: dict) -> list[
 
 def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: list, weak: dict, taken: dict) -> list:
     info = e.extra
-    at = position = 0
-    position = 1
+    at, position = 0, 1
+    written: set[int] = set()
     with building() as nodes, region(getattr(rule, "__name__", "update"), (), {}):
         for p, state, scalars, flags in entries:
             p_value, g_value, *state_values = values[at : at + 2 + len(state)]
@@ -652,14 +657,15 @@ def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: lis
             info.params.append(p_slot)
             info.states += state_slots
             info.tensors += list(state.values())
-            repoint(e, p_slot, detach(new_p), p, leaf=True)
+            info.moved_params.append((p_slot, repoint(e, p_slot, detach(new_p), p, leaf=True)))
             for name, t, slot in zip(state, state.values(), state_slots, strict=True):
-                if name in new_state:
-                    repoint(e, slot, new_state[name], t)
+                if name in new_state and slot not in written:  # parameters may share a step counter
+                    written.add(slot)
+                    info.moved_states.append((slot, repoint(e, slot, new_state[name], t)))
     return nodes
 
 
-def repoint(e: Event, slot: int, value: Value, t: Tensor, leaf: bool = False) -> None:
+def repoint(e: Event, slot: int, value: Value, t: Tensor, leaf: bool = False) -> int:
     if value.shape != t._meta.shape or value.dtype is not t._meta.dtype:
         raise ShapeError(
             message("optimizer.step", "the rule changed a tensor's shape or dtype", [("tensor", t), ("result", value)])
@@ -670,6 +676,7 @@ def repoint(e: Event, slot: int, value: Value, t: Tensor, leaf: bool = False) ->
     e.repoints.append((slot, new, t._meta))
     if leaf and t._meta.requires_grad:
         e.sources.append((value, new))
+    return new
 
 
 def after_zero_grad() -> None:

@@ -161,7 +161,7 @@ class Plan:
     """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot."""
 
     __slots__ = ("graph", "in_slots", "outs", "grads", "mutated", "aliases", "kept", "segment", "hists", "interpret", "program",
-                 "ticket", "runs", "empty", "checks", "source")  # fmt: skip
+                 "ticket", "runs", "empty", "checks", "source", "written", "dense")  # fmt: skip
 
     def __init__(self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False):
         self.runs = 0
@@ -174,6 +174,8 @@ class Plan:
         self.outs = [(s, c.metas[s], c.metas[s].nbytes) for s in own]
         self.grads = [(s, c.metas[s], c.metas[s].nbytes) for s in live_grads]
         self.mutated = [(now, c.metas[now]) for _, now in mutated]
+        self.written = [now for now, _ in self.mutated]
+        self.dense = all(m.strides is None for _, m in self.mutated)
         wanted = [c.values[s] for s in own] + [c.values[s] for s in live_grads] + [c.values[now] for _, now in mutated]
         self.segment, self.hists, self.kept = None, (), []
         if not only:
@@ -277,14 +279,17 @@ class Plan:
             made += [memory.allocate(n) for _, _, n in self.grads]
         outs = [m.ptr for m in made]
         strided = []
-        for now, m in self.mutated:
-            t = slots[now]
-            if m.strides is None:
-                outs.append(t._ptr)
-            else:
-                temporary = memory.allocate(m.nbytes)
-                strided.append((t, temporary, m))
-                outs.append(temporary.ptr)
+        if self.dense:
+            outs += [slots[now]._ptr for now in self.written]
+        else:
+            for now, m in self.mutated:
+                t = slots[now]
+                if m.strides is None:
+                    outs.append(t._ptr)
+                else:
+                    temporary = memory.allocate(m.nbytes)
+                    strided.append((t, temporary, m))
+                    outs.append(temporary.ptr)
         if self.kept:
             extra = [memory.allocate(m.nbytes) for m in self.kept]
             outs += [e.ptr for e in extra]

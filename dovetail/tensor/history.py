@@ -195,7 +195,7 @@ def deliver(plan, made: list, slots: list, run) -> None:
             k += 1
         for ticket in run.tickets:
             ticket.values = values
-    for now, _ in plan.mutated:
+    for now in plan.written:
         slots[now]._run = None
     if plan.hists:
         attach(plan, made[k:], slots)

@@ -63,11 +63,13 @@ class Op:
     def slow(self, args: tuple, kwargs: dict) -> Any:
         if scope.nodes is not None:
             return self.inside(args, kwargs)
-        out = generator = None
-        extra = None
+        out = generator = extra = form = None
         if kwargs:
+            form = (dict(kwargs), tuple(map(type, kwargs.values())), args)
             out, generator, extra, args, kwargs = self.tidy(args, kwargs)
         result = self.call(args, generator)
+        if form is not None:
+            remember_form(self, local.rec.node, *form, plain=extra is None and out is None)
         if extra is not None:
             result = self.finish(result, *extra)
         if out is not None:
@@ -525,29 +527,33 @@ def wrapper(made: Op) -> Callable:
     def call(*args, **kwargs):
         rec = local.rec
         e = rec.expect
-        if e.op is made and not kwargs:
+        if e.op is made:
             slots = rec.slots
             count = e.count
             if count == 1:
-                known = slots[e.a0] is args[0]
+                known = args and slots[e.a0] is args[0]
             elif count == 2:
                 known = len(args) > 1 and slots[e.a0] is args[0] and slots[e.a1] is args[1]
             elif count == 3:
                 known = len(args) > 2 and slots[e.a0] is args[0] and slots[e.a1] is args[1] and slots[e.a2] is args[2]
             else:
-                known = False
-            if count and len(args) == e.given and (known or rebind(slots, e, args)):
-                rest = args[count:]
-                # types first: comparing a number with a tensor would record a comparison
-                if not rest or (tuple(map(type, rest)) == e.extra and rest == e.rest):
-                    t = new(Tensor)
-                    t._meta = e.m0
-                    t._run = rec.run
-                    t._slot = s = e.o0
-                    slots[s] = t
-                    rec.node = e
-                    rec.expect = e.next
-                    return t
+                return slow(args, kwargs)
+            rest = args[count:]
+            # Types first: comparing a number with a tensor would record a comparison.
+            if kwargs:
+                form = e.form
+                same = form and tuple(map(type, kwargs.values())) == form[1] and kwargs == form[0] and rest == form[2]
+            else:
+                same = len(args) == e.given and (not rest or (tuple(map(type, rest)) == e.extra and rest == e.rest))
+            if same and (known or rebind(slots, e, args)):
+                t = new(Tensor)
+                t._meta = e.m0
+                t._run = rec.run
+                t._slot = s = e.o0
+                slots[s] = t
+                rec.node = e
+                rec.expect = e.next
+                return t
         return slow(args, kwargs)
 
     call.__name__ = call.__qualname__ = made.name
@@ -573,6 +579,15 @@ def rebind(slots: list, e: Event, args: tuple) -> bool:
         slots[s] = t
         t._slot = s
     return True
+
+
+def remember_form(made: Op, e: Event, kwargs: dict, types: tuple, args: tuple, plain: bool) -> None:
+    """Let the quick path know a call with keywords: these very keywords, the tensors in front."""
+    count = e.count
+    if e.op is not made or not count or not plain or any(isinstance(v, (Tensor, list, dict)) for v in kwargs.values()):
+        return
+    if len(args) >= count and not any(isinstance(a, (Tensor, list, dict, float)) for a in args[count:]):
+        e.form = (kwargs, types, args[count:])
 
 
 def public_signature(made: Op) -> inspect.Signature:

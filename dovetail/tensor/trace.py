@@ -56,7 +56,7 @@ class Event:
 
     __slots__ = (
         "op", "key", "ins", "new", "outs", "repoints", "defs", "nodes", "parent", "children", "next", "end", "depth",
-        "count", "given", "a0", "a1", "a2", "rest", "rest_types", "m0", "o0", "result", "numbers", "where", "stepped", "needs_grad", "extra",
+        "count", "given", "form", "a0", "a1", "a2", "rest", "rest_types", "m0", "o0", "result", "numbers", "where", "stepped", "needs_grad", "extra",
         "frees", "sources", "site", "start", "metas", "closings", "views", "checks",
     )  # fmt: skip
 
@@ -73,6 +73,7 @@ class Event:
         self.end = parent.end if parent else 1
         self.depth = parent.depth + 1 if parent else 0
         self.count = self.given = self.a0 = self.a1 = self.a2 = 0
+        self.form: tuple = ()
         self.rest: tuple = ()
         self.rest_types: tuple = ()
         self.m0: Meta | None = None
