@@ -49,7 +49,7 @@ def split(
         lowest = max([level[value.node] for value in node.inputs if value.node in level], default=0)
         level[node] = lowest + (lowest % 2 == native(node))
         members.setdefault(level[node], []).append(node)
-    stages = connect(graph, {n: copies_first(nodes, level, n) for n, nodes in members.items()})
+    stages = connect(graph, {n: copies_first(nodes, level, n, native) for n, nodes in members.items()})
     for stage in stages:
         stage.layouts = layouts and [dict(zip(graph.inputs, layouts, strict=True)).get(v) for v in stage.inputs]
     set_aliases(graph, stages, alias)
@@ -76,13 +76,14 @@ def late_outputs(graph: Graph, stages: list[Stage], alias: Alias) -> set[int]:
     return late
 
 
-def copies_first(nodes: list[Node], level: dict[Node, int], n: int) -> list[Node]:
+def copies_first(nodes: list[Node], level: dict[Node, int], n: int, native: Callable[[Node], bool]) -> list[Node]:
     """A level's nodes, and those from levels below that are cheaper to repeat than to pass on (constants, iotas)."""
     added: dict[Node, None] = {}
     for node in nodes:
         for value in node.inputs:
             maker = value.node
-            if maker in level and level[maker] < n and maker.prim.family == MAKE and not maker.inputs:
+            cheap = maker in level and level[maker] < n and maker.prim.family == MAKE and not maker.inputs
+            if cheap and (n % 2 or native(maker)):
                 added[maker] = None
     return [*added, *nodes]
 

@@ -85,8 +85,7 @@ class Job:
 def team_of(kind):
     """The process's team, or one whose threads wait on a pthread condition, or one called through ctypes."""
     if kind == "condition":
-        text = pool.team_text(system="someunix").replace("@pthread_sigmask(i32 0", "@pthread_sigmask(i32 0")
-        return pool.load_team(object_code(text, resolve_target("generic"), level=2))
+        return pool.load_team(object_code(pool.team_text(system="someunix"), resolve_target("generic"), level=2))
     team = pool.team()
     if kind == "ctypes":
         call = pool.foreign_call(team.code.address("dv_run_block"))
@@ -209,7 +208,8 @@ def test_signals_go_to_python(tmp_path):
     code = Code(object_code(BODY, resolve_target()), team.symbols)
     Job(team, code, "present", 2)()
     seen = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(threading.current_thread() is threading.main_thread()))
+    in_main = lambda: threading.current_thread() is threading.main_thread()  # noqa: E731
+    before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(in_main()))
     try:
         os.kill(os.getpid(), signal.SIGUSR1)
         time.sleep(0.05)
