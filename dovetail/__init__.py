@@ -23,6 +23,11 @@ from dovetail.base.errors import (
     ArgumentError, DeviceError, DimError, DovetailError, DovetailWarning, DTypeError, FileError, GradientError,
     MissingExtra, NotCovered, NotCoveredImport, ShapeError,
 )
+from dovetail.base.layout import (
+    channels_last, channels_last_3d, contiguous_format, jagged, layout, memory_format, preserve_format, sparse_coo,
+    sparse_csr, strided,
+)
+from dovetail.base.limits import e, finfo, iinfo, inf, nan, newaxis, pi
 from dovetail.base.version import __version__
 from dovetail.tensor.create import (
     tensor, as_tensor, asarray, empty, empty_like, empty_strided, frombuffer, from_dlpack, from_numpy, is_tensor,
@@ -76,6 +81,7 @@ from dovetail.ops.index import (
     masked_scatter, masked_select, nonzero, put, repeat_interleave, scatter, scatter_add, scatter_reduce, take,
     take_along_dim, where,
 )
+from dovetail.ops.inplace import detach_, resize_as_
 from dovetail.ops.linalg import (
     cholesky, cholesky_inverse, cholesky_solve, corrcoef, cov, cross, det, frobenius_norm, geqrf, householder_product,
     inverse, logdet, lu_solve, lu_unpack, matrix_exp, matrix_power, norm, nuclear_norm, householder_product as orgqr,
@@ -242,14 +248,8 @@ addmv_ = matmul_ops.addmv.inplace
 addr_ = matmul_ops.addr.inplace
 baddbmm_ = matmul_ops.baddbmm.inplace
 bernoulli_ = random_ops.bernoulli.inplace
-squeeze_ = shape_ops.squeeze.inplace
-swapaxes_ = shape_ops.transpose.inplace
-swapdims_ = shape_ops.transpose.inplace
-t_ = shape_ops.t.inplace
-transpose_ = shape_ops.transpose.inplace
 tril_ = shape_ops.tril.inplace
 triu_ = shape_ops.triu.inplace
-unsqueeze_ = shape_ops.unsqueeze.inplace
 cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
@@ -262,44 +262,46 @@ __all__ = [
     "bfloat16", "float32", "float", "float64", "double", "uint8", "int8", "int16", "short", "int32", "int", "int64",
     "long", "bool", "complex64", "cfloat", "complex128", "cdouble", "promote_types", "get_default_dtype",
     "set_default_dtype", "ArgumentError", "DeviceError", "DimError", "DovetailError", "DovetailWarning", "DTypeError",
-    "FileError", "GradientError", "MissingExtra", "NotCovered", "NotCoveredImport", "ShapeError", "__version__",
-    "tensor", "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "frombuffer", "from_dlpack", "from_numpy",
-    "is_tensor", "set_printoptions", "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled",
-    "no_grad", "set_grad_enabled", "Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed",
-    "seed", "set_rng_state", "Size", "Tensor", "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh",
-    "acosh_", "adaptive_avg_pool1d", "add", "add_", "addbmm", "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_",
-    "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint", "all", "allclose", "alpha_dropout", "amax",
-    "amin", "aminmax", "angle", "any", "arange", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_",
-    "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin",
-    "argsort", "argwhere", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_", "atanh", "atanh_",
-    "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_", "bartlett_window", "batch_norm",
-    "bernoulli", "bernoulli_", "bilinear", "binary_cross_entropy_with_logits", "binomial", "bitwise_and",
-    "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or",
-    "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window",
-    "block_diag", "bmm", "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil",
-    "ceil_", "celu", "celu_", "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve",
-    "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone",
-    "column_stack", "complex", "concat", "concatenate", "conj", "conj_physical", "constant_pad_nd", "conv1d", "conv2d",
-    "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copy", "copy_",
-    "copysign", "copysign_", "corrcoef", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity",
-    "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "deg2rad",
-    "deg2rad_", "det", "detach", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma",
-    "digamma_", "dist", "div", "div_", "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu",
-    "elu_", "empty_permuted", "eq", "eq_", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2",
-    "exp2_", "exp_", "expand", "expand_as", "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix",
-    "fix_", "flatten", "flip", "fliplr", "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide",
-    "floor_divide_", "fmax", "fmin", "fmod", "fmod_", "frac", "frac_", "frobenius_norm", "full", "full_like", "gather",
-    "ge", "ge_", "geqrf", "ger", "greater", "greater_", "greater_equal", "greater_equal_", "grid_sample",
-    "grid_sampler", "group_norm", "gt", "gt_", "hamming_window", "hann_window", "hardshrink", "heaviside", "heaviside_",
-    "hinge_embedding_loss", "householder_product", "hsplit", "hstack", "hypot", "hypot_", "imag", "index_add",
-    "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_", "index_put", "index_put_", "index_reduce",
-    "index_reduce_", "index_select", "inner", "instance_norm", "inverse", "is_nonzero", "is_same_size", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kl_div", "kron",
-    "kthvalue", "layer_norm", "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal",
-    "less_equal_", "lgamma", "lgamma_", "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_",
-    "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_and_",
-    "logical_not", "logical_not_", "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logit", "logit_",
-    "logspace", "logsumexp", "lt", "lt_", "lu_solve", "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_fill_",
+    "FileError", "GradientError", "MissingExtra", "NotCovered", "NotCoveredImport", "ShapeError", "channels_last",
+    "channels_last_3d", "contiguous_format", "jagged", "layout", "memory_format", "preserve_format", "sparse_coo",
+    "sparse_csr", "strided", "e", "finfo", "iinfo", "inf", "nan", "newaxis", "pi", "__version__", "tensor", "as_tensor",
+    "asarray", "empty", "empty_like", "empty_strided", "frombuffer", "from_dlpack", "from_numpy", "is_tensor",
+    "set_printoptions", "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
+    "set_grad_enabled", "Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
+    "set_rng_state", "Size", "Tensor", "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_",
+    "adaptive_avg_pool1d", "add", "add_", "addbmm", "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm",
+    "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint", "all", "allclose", "alpha_dropout", "amax", "amin",
+    "aminmax", "angle", "any", "arange", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh",
+    "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort",
+    "argwhere", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_", "atanh", "atanh_", "atleast_1d",
+    "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_", "bartlett_window", "batch_norm", "bernoulli",
+    "bernoulli_", "bilinear", "binary_cross_entropy_with_logits", "binomial", "bitwise_and", "bitwise_and_",
+    "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or", "bitwise_or_",
+    "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window", "block_diag",
+    "bmm", "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
+    "celu_", "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp",
+    "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "complex",
+    "concat", "concatenate", "conj", "conj_physical", "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copy", "copy_", "copysign", "copysign_",
+    "corrcoef", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov",
+    "cross", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "deg2rad", "deg2rad_", "det", "detach",
+    "detach_", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "digamma_", "dist",
+    "div", "div_", "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "elu_", "empty_permuted",
+    "eq", "eq_", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2", "exp2_", "exp_", "expand",
+    "expand_as", "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip",
+    "fliplr", "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide", "floor_divide_", "fmax",
+    "fmin", "fmod", "fmod_", "frac", "frac_", "frobenius_norm", "full", "full_like", "gather", "ge", "ge_", "geqrf",
+    "ger", "greater", "greater_", "greater_equal", "greater_equal_", "grid_sample", "grid_sampler", "group_norm", "gt",
+    "gt_", "hamming_window", "hann_window", "hardshrink", "heaviside", "heaviside_", "hinge_embedding_loss",
+    "householder_product", "hsplit", "hstack", "hypot", "hypot_", "imag", "index_add", "index_add_", "index_copy",
+    "index_copy_", "index_fill", "index_fill_", "index_put", "index_put_", "index_reduce", "index_reduce_",
+    "index_select", "inner", "instance_norm", "inverse", "is_nonzero", "is_same_size", "isclose", "isfinite", "isin",
+    "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kl_div", "kron", "kthvalue",
+    "layer_norm", "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_",
+    "lgamma", "lgamma_", "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_",
+    "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_and_", "logical_not",
+    "logical_not_", "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logit", "logit_", "logspace",
+    "logsumexp", "lt", "lt_", "lu_solve", "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_fill_",
     "masked_scatter", "masked_scatter_", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d",
     "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum",
     "mm", "mode", "moveaxis", "movedim", "msort", "mul", "mul_", "multinomial", "multiply", "multiply_", "mv",
@@ -310,19 +312,19 @@ __all__ = [
     "pixel_shuffle", "pixel_unshuffle", "poisson", "poisson_nll_loss", "polar", "positive", "pow", "pow_", "prelu",
     "prod", "put", "put_", "qr", "quantile", "rad2deg", "rad2deg_", "rand", "rand_like", "randint", "randint_like",
     "randn", "randn_like", "randperm", "range", "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu_",
-    "remainder", "remainder_", "repeat", "repeat_interleave", "reshape", "reshape_as", "resolve_conj", "resolve_neg",
-    "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scalar_tensor",
-    "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select",
-    "select_scatter", "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit", "sin", "sin_",
-    "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes",
-    "sqrt", "sqrt_", "square", "square_", "squeeze", "squeeze_", "stack", "std", "std_mean", "stft", "sub", "sub_",
-    "subtract", "subtract_", "sum", "svd", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "t", "t_", "take",
-    "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile",
-    "topk", "trace", "transpose", "transpose_", "triangular_solve", "tril", "tril_", "tril_indices",
-    "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as",
-    "unbind", "unflatten", "unfold", "unsqueeze", "unsqueeze_", "vander", "var", "var_mean", "vdot", "vecdot",
-    "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zeros", "zeros_like",
-    "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision", "load", "save",
+    "remainder", "remainder_", "repeat", "repeat_interleave", "reshape", "reshape_as", "resize_as_", "resolve_conj",
+    "resolve_neg", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub",
+    "scalar_tensor", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_",
+    "searchsorted", "select", "select_scatter", "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_",
+    "signbit", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "slogdet", "softmax", "sort", "split",
+    "split_with_sizes", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "stft", "sub",
+    "sub_", "subtract", "subtract_", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_",
+    "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace", "transpose",
+    "triangular_solve", "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_", "triu_indices",
+    "true_divide", "true_divide_", "trunc", "trunc_", "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "vander",
+    "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where",
+    "xlogy", "xlogy_", "zeros", "zeros_like", "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim",
+    "special", "utils", "vision", "load", "save",
 ]
 
 

@@ -32,15 +32,17 @@ def to(input: Tensor, *args, dtype=None, device=None, non_blocking=False, copy=F
     >>> dovetail.ones(2).to(dovetail.int64)
     tensor([1, 1])
     """
-    for i, a in enumerate(args):
+    flags = []  # non_blocking, copy
+    for a in args:
         if isinstance(a, Tensor):
             dtype = a.dtype
+        elif isinstance(a, builtins.bool):
+            flags.append(a)
         elif isinstance(a, dtypes.DType) or a in PYTHON_TYPES:
             dtype = a
-        elif isinstance(a, builtins.bool):
-            copy = copy or (i == len(args) - 1 and a and i > 1)
         elif a is not None:
             device = a
+    copy = flags[1] if len(flags) > 1 else copy
     if device is not None:
         require_cpu(device, "to")
     if dtype is not None and dtypes.as_dtype(dtype) is not input._meta.dtype:

@@ -6,7 +6,8 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 # ruff: noqa: I001
 # mypy: ignore-errors
 from dovetail.ops import (
-    activation, compare, convert, create, elementwise, fourier, index, linalg, matmul, random, reduce, shape, sort,
+    activation, compare, convert, create, elementwise, fourier, index, inplace, linalg, matmul, random, reduce, shape,
+    sort,
 )
 from dovetail.tensor.tensor import Tensor
 
@@ -354,6 +355,16 @@ Tensor.scatter_reduce_ = index.scatter_reduce.inplace
 Tensor.take = index.take
 Tensor.take_along_dim = index.take_along_dim
 Tensor.where = index.where_method
+Tensor.detach_ = inplace.detach_
+Tensor.resize_ = inplace.resize_
+Tensor.resize_as_ = inplace.resize_as_
+Tensor.set_ = inplace.set_
+Tensor.squeeze_ = inplace.squeeze_
+Tensor.swapaxes_ = inplace.transpose_
+Tensor.swapdims_ = inplace.transpose_
+Tensor.t_ = inplace.t_
+Tensor.transpose_ = inplace.transpose_
+Tensor.unsqueeze_ = inplace.unsqueeze_
 Tensor.cholesky = linalg.cholesky
 Tensor.cholesky_inverse = linalg.cholesky_inverse
 Tensor.cholesky_solve = linalg.cholesky_solve
@@ -465,18 +476,13 @@ Tensor.slice_scatter = shape.slice_scatter
 Tensor.split = shape.split
 Tensor.split_with_sizes = shape.split_with_sizes
 Tensor.squeeze = shape.squeeze
-Tensor.squeeze_ = shape.squeeze.inplace
 Tensor.swapaxes = shape.transpose
-Tensor.swapaxes_ = shape.transpose.inplace
 Tensor.swapdims = shape.transpose
-Tensor.swapdims_ = shape.transpose.inplace
 Tensor.t = shape.t
-Tensor.t_ = shape.t.inplace
 Tensor.tensor_split = shape.tensor_split
 Tensor.tile = shape.tile
 Tensor.trace = shape.trace
 Tensor.transpose = shape.transpose
-Tensor.transpose_ = shape.transpose.inplace
 Tensor.tril = shape.tril
 Tensor.tril_ = shape.tril.inplace
 Tensor.triu = shape.triu
@@ -485,7 +491,6 @@ Tensor.unbind = shape.unbind
 Tensor.unflatten = shape.unflatten
 Tensor.unfold = shape.unfold
 Tensor.unsqueeze = shape.unsqueeze
-Tensor.unsqueeze_ = shape.unsqueeze.inplace
 Tensor.view = shape.view
 Tensor.view_as = shape.view_as
 Tensor.vsplit = shape.vsplit

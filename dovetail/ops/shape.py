@@ -162,7 +162,7 @@ def ravel(input):
     return reshaped(input, (numel(input.shape),))
 
 
-@op(method=True, view=True, inplace=True)
+@op(method=True, view=True)
 def squeeze(input, dim=None):
     """Dims of size 1 removed: all of them, or only those named."""
     dims = range(input.ndim) if dim is None else listed_dims("squeeze", dim, input.ndim, input)
@@ -170,7 +170,7 @@ def squeeze(input, dim=None):
     return reshaped(input, tuple(n for d, n in enumerate(input.shape) if d not in gone))
 
 
-@op(method=True, view=True, inplace=True)
+@op(method=True, view=True)
 def unsqueeze(input, dim):
     """A dim of size 1 put in at `dim`."""
     at = one_dim("unsqueeze", dim, input.ndim + 1, input)
@@ -251,7 +251,6 @@ def permute(input, *dims):
 @op(
     method=True,
     view=True,
-    inplace=True,
     also=("swapaxes", "swapdims"),
 )
 def transpose(input, dim0, dim1):
@@ -267,7 +266,7 @@ def swapped(call: str, x: Value, dim0: int, dim1: int) -> Value:
     return permuted(x, order)
 
 
-@op(method=True, view=True, inplace=True)
+@op(method=True, view=True)
 def t(input):
     """The transpose of a matrix; vectors stay."""
     if input.ndim > 2:

@@ -14,6 +14,7 @@ import numpy as np
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
+from dovetail.base.layout import layout, strided
 from dovetail.runtime import memory
 from dovetail.tensor.meta import Meta, contiguous_strides, forget_leaves, meta, normal_strides
 
@@ -159,8 +160,8 @@ class Tensor(Surface):
         return self._meta.device.type == "cuda"
 
     @property
-    def layout(self) -> str:
-        return "strided"
+    def layout(self) -> layout:
+        return strided
 
     def dim(self) -> int:
         """Number of dimensions."""

@@ -1,0 +1,39 @@
+"""In-place changes of a tensor's shape: x.unsqueeze_(0), x.t_(), x.resize_(n).
+
+No number changes, so nothing is written: the tensor takes over what the op's own result is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dovetail.base.errors import GradientError, message
+from dovetail.tensor.recorder import local
+from dovetail.tensor.tensor import Tensor
+
+
+def take_over(t: Tensor, change: Callable[[Tensor], Tensor], call: str) -> Tensor:
+    """Let `t` be what `change` makes of it. Raises GradientError for leaves that require grad."""
+    if t._leaf and t._meta.requires_grad:
+        problem = "a leaf tensor that requires grad is being changed in place"
+        raise GradientError(message(call, problem, [("tensor", t)], "use the form without underscore"))
+    other = change(t if t._run is not None else stand_in(t))
+    rec = local.rec
+    if other._run is not None and other._run is not rec.run:
+        other._settle()
+    t._meta, t._hist, t._view, t._leaf = other._meta, other._hist, None, False
+    t._version += 1
+    if other._run is None:
+        t._run, t._storage, t._ptr, t._shared = None, other._storage, other._ptr, True
+        return t
+    rec.slots[other._slot] = t
+    t._run, t._slot = other._run, other._slot
+    return t
+
+
+def stand_in(t: Tensor) -> Tensor:
+    """A handle on what `t` is now, for a trace to read while `t` itself becomes something else."""
+    made = object.__new__(Tensor)
+    made._meta, made._storage, made._ptr, made._hist = t._meta, t._storage, t._ptr, t._hist
+    made._shared = t._shared = True
+    return made
