@@ -11,7 +11,7 @@ import numpy as np
 from dovetail.base.dtypes import DType, bool_, int64
 from dovetail.ir.core import Node, Value
 from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, source, variable
-from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group
+from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group, fold_dims, is_trivial_fold
 from dovetail.passes.sizes import contiguous, is_one, product, sample, size, sizes
 from dovetail.prims import families
 
@@ -213,6 +213,8 @@ class Scribe:
         name = node.prim.name
         if name in INLINE_MAKE:
             return self.make_value(node, index, guard)
+        if name in FOLDS and is_trivial_fold(node):
+            return self.only_element(node, index, guard)
         if name in FOLDS or name == "partial":
             return self.row(v)
         if self.group is not None and node is self.group.anchor:
@@ -233,6 +235,14 @@ class Scribe:
         args = [self.value(x, index, guard) for x in node.inputs]
         params = tuple(sorted(node.params.items(), key=lambda item: item[0]))
         return self.apply(name, v.dtype, *args, params=params)
+
+    def only_element(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
+        """A fold over dims of size 1."""
+        if node.prim.name in ("argmax", "argmin"):
+            return self.const(0, node.out.dtype)
+        left, dims = iter(index), fold_dims(node)
+        x = node.inputs[0]
+        return self.value(x, tuple(ZERO if d in dims else next(left) for d in range(len(x.shape))), guard)
 
     def make_value(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
         name, dtype = node.prim.name, node.out.dtype

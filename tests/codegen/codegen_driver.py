@@ -8,6 +8,7 @@ import threading
 import llvmlite.binding as llvm
 import numpy as np
 
+from dovetail.base.dtypes import from_numpy_dtype
 from dovetail.codegen.lower import lower
 from dovetail.codegen.target import AVX2, AVX512, GENERIC, Target
 from dovetail.engine.interpret import interpret
@@ -43,16 +44,6 @@ done:
 
 HOST = {feature for feature, on in llvm.get_host_cpu_features().items() if on}
 TARGETS = [t for t in (AVX512, AVX2, GENERIC) if t is GENERIC or ("avx512f" if t is AVX512 else "avx2") in HOST]
-_machines: dict = {}
-
-
-def machine(target: Target, opt: int = 1):
-    if (target, opt) not in _machines:
-        _machines[target, opt] = llvm.Target.from_default_triple().create_target_machine(
-            cpu=target.cpu, features=target.features, opt=opt, jit=True, codemodel="jitdefault")
-    return _machines[target, opt]
-
-
 def jit(text: str, target: Target):
     """(engine, address of dv_body); keep the engine alive while the code runs."""
     module = llvm.parse_assembly(text.replace("declare void @dv_barrier(ptr, i64)\n", "") + BARRIER)
@@ -66,26 +57,36 @@ def jit(text: str, target: Target):
 BODY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
+SLACK = 64
+
+
 def aligned_bytes(n: int) -> tuple[np.ndarray, int]:
-    raw = np.zeros(n + 128, np.uint8)
+    """Zeros with `SLACK` bytes to spare, and an aligned address inside."""
+    raw = np.zeros(-(-n // 64) * 64 + 64 + SLACK, np.uint8)
     return raw, -(-raw.ctypes.data // 64) * 64
 
 
-def run(graph: Graph, arrays: list[np.ndarray], *, target: Target = None, alias=None, layouts=None, threads: int = 1,
-        sizes=(), shapes=None) -> list[np.ndarray]:
-    """The outputs of the lowered graph. Arrays are read (and overwritten, where aliased) where they are."""
-    target = target or TARGETS[0]
-    lowered = lower(graph, layouts=layouts, alias=alias, target=target)
-    engine, address = jit(lowered.text, target)
-    outputs = []
+def outputs_for(graph: Graph, arrays: list[np.ndarray], alias: dict, shapes) -> list[np.ndarray]:
+    """Memory for the outputs, filled with something that is not the answer."""
+    found = []
     for o, v in enumerate(graph.outputs):
-        shape = tuple(int(n) for n in v.shape) if shapes is None else shapes[o]
-        if alias and o in alias:
-            outputs.append(arrays[alias[o]])
-        else:
-            fill = np.full(shape, 77).astype(v.dtype.np) if v.dtype.kind != "b" else np.zeros(shape, bool)
-            outputs.append(fill)
-    arena, base = aligned_bytes(int(evaluate(lowered.arena_bytes, sizes)) + 64 + 4096)
+        shape = shapes[o] if shapes else tuple(int(n) for n in v.shape)
+        found.append(arrays[alias[o]] if o in alias else np.full(shape, 77).astype(v.dtype.np))
+    return found
+
+
+def run(graph: Graph, arrays: list[np.ndarray], *, target: Target = None, alias=None, layouts=None, threads: int = 1,
+        sizes=(), shapes=None, code=None) -> list[np.ndarray]:
+    """The outputs of the lowered graph. Arrays are read (and overwritten, where aliased) where they are.
+
+    layouts: True takes each array's own strides. shapes: of the outputs, where sizes are given at run time.
+    """
+    alias = alias or {}
+    if layouts is True:
+        layouts = [tuple(s // a.itemsize for s in a.strides) for a in arrays]
+    lowered, _, address = code or build(graph, target or TARGETS[0], alias, layouts)
+    outputs = outputs_for(graph, arrays, alias, shapes)
+    arena, base = aligned_bytes(int(evaluate(lowered.arena_bytes, sizes)))
     table = np.array([*sizes, 0], np.int64)
     pointers = [a.ctypes.data for a in (*arrays, *outputs)] + [base, table.ctypes.data]
     args = (ctypes.c_void_p * len(pointers))(*pointers)
@@ -98,8 +99,53 @@ def run(graph: Graph, arrays: list[np.ndarray], *, target: Target = None, alias=
     call(ctypes.addressof(args), 0, threads, bar.ctypes.data)
     for t in team:
         t.join()
-    assert (arena[-60:] == 0).all()
+    assert (arena[-SLACK:] == 0).all(), "the program wrote behind its arena"
     return outputs
+
+
+def build(graph: Graph, target: Target, alias=None, layouts=None):
+    """(lowered, engine, address): machine code of a graph."""
+    lowered = lower(graph, layouts=layouts, alias=alias or {}, target=target)
+    return (lowered, *jit(lowered.text, target))
+
+
+def check(function, *arrays: np.ndarray, tol: float = 1e-5, targets=TARGETS, layouts=None, alias=None) -> None:
+    """The function of Values, compiled for every target and team, equals what its primitives mean in NumPy."""
+    graph = record(function, *[Value(a.shape, from_numpy_dtype(a.dtype)) for a in arrays])
+    compare(graph, list(arrays), tol=tol, targets=targets, layouts=layouts, alias=alias)
+
+
+def compare(graph: Graph, arrays: list[np.ndarray], tol: float = 1e-5, targets=TARGETS, layouts=None, alias=None) -> None:
+    wanted = expect(graph, arrays)
+    if layouts is True:
+        layouts = [tuple(s // a.itemsize for s in a.strides) for a in arrays]
+    for target in targets:
+        code = build(graph, target, alias, layouts)
+        before = None
+        for threads in (1, 2):
+            given = [copied(a) for a in arrays]
+            found = run(graph, given, alias=alias, threads=threads, code=code)
+            for a, b, v in zip(found, wanted, graph.outputs, strict=True):
+                assert a.dtype == v.dtype.np
+                close = np.testing.assert_allclose if v.dtype.kind == "f" else np.testing.assert_array_equal
+                limits = {"rtol": tol, "atol": tol} if v.dtype.kind == "f" else {}
+                close(a, b, err_msg=f"{target.name}, {threads} threads\n{graph}", **limits)
+            assert before is None or all(
+                np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, found, strict=True)
+            ), "the number of threads changed a result"
+            before = [np.array(a) for a in found]
+
+
+def copied(a: np.ndarray) -> np.ndarray:
+    """A copy with the same strides."""
+    base = a
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    again = base.copy(order="K")
+    offset = a.ctypes.data - base.ctypes.data
+    if again.strides != base.strides:
+        return np.array(a)
+    return np.ndarray(a.shape, a.dtype, again, offset, a.strides) if a.size else np.array(a)
 
 
 def evaluate(n, table) -> int:
