@@ -13,6 +13,7 @@ knows, so the outermost one leaves a message such as
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -63,7 +64,13 @@ def rows_of(place: Place) -> list[str]:
         got = ", ".join(describe(a) for a in place.outer_args if hasattr(a, "shape"))
         rows += [f"  {root or type(outer).__name__} was called with {got}"] if got else []
     cure = leaf._cure(place.leaf_args, place.outer_args)
-    return rows + ["  " + line for line in cure.split("\n") if line and line not in place.text]
+    return rows + ["  " + line for line in cure.split("\n") if line and not already_said(line, place.text)]
+
+
+def already_said(line: str, text: str) -> bool:
+    """Whether the call that a piece of advice comes down to (`flatten(1)`) is in the message already."""
+    calls = re.findall(r"\.(\w+\([^()]*\))", line)
+    return line in text or any(call in text for call in calls)
 
 
 def is_simple(module) -> bool:
