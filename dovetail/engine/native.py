@@ -48,20 +48,27 @@ class Built:
     kernels: list[KernelInfo]
 
 
-def build(graph: Graph, layouts: Layouts | None, alias: Alias, target: Target, lower: Lower = default_lower) -> Built:
+def build(
+    graph: Graph, layouts: Layouts | None, alias: Alias, target: Target, lower: Lower = default_lower,
+    prepare: Callable[[Graph], Graph | None] = lambda graph: graph,
+) -> Built | None:
     """Lower, compile and load a graph. Raises CompileError, or whatever `lower` raises.
 
-    The disk cache is asked by the graph itself first, so that a program compiled before needs neither lowering nor
-    LLVM.
+    The disk cache is asked for the graph as it is; only where it has nothing are the passes run (`prepare`), the
+    graph lowered and LLVM loaded. `prepare` may return None: this graph is not one piece of native code, nor then is
+    the result.
     """
 
     def make() -> bytes:
-        lowered = lower(graph, layouts=layouts, alias=alias, target=target)
+        ready = prepare(graph)
+        if ready is None:
+            return b"\n"
+        lowered = lower(ready, layouts=layouts, alias=alias, target=target)
         dump("fused", "\n".join([f"{kernel.name}: {kernel.words}" for kernel in lowered.kernels]))
         dump("ir", lowered.text)
         if "asm" in config.dump:
             dump("asm", native.emit(lowered.text, target, assembly=True))
-        return pack(lowered) + b"\n" + native.object_code(lowered.text, target)
+        return pack(lowered, graph) + b"\n" + native.object_code(lowered.text, target)
 
     if lower is default_lower and not config.dump:
         key = f"{sources()}\n{fingerprint(graph)}\n{plain(layouts)}\n{sorted(alias.items())}"
@@ -69,20 +76,30 @@ def build(graph: Graph, layouts: Layouts | None, alias: Alias, target: Target, l
     else:
         content = make()
     head, _, machine_code = content.partition(b"\n")
+    if not machine_code:
+        return None
     code = native.Code(machine_code, pool.team(disk_cache()).symbols)
-    return Built(code, code.address("dv_body"), *unpack(head))
+    return Built(code, code.address("dv_body"), *unpack(head, graph))
 
 
-def pack(lowered) -> bytes:
-    """What the caller of the machine code must know, in one line. The user's lines are not part of it: equal graphs
-    of other programs share the entry."""
-    kernels = [[kernel.name, kernel.words, kernel.flops, kernel.nbytes] for kernel in lowered.kernels]
+def pack(lowered, graph: Graph) -> bytes:
+    """What the caller of the machine code must know, in one line.
+
+    Equal graphs of other programs share the entry, so a kernel's place in the user's code is kept as the number of a
+    node that was recorded there.
+    """
+    first = {node.where: number for number, node in reversed([*enumerate(graph.nodes)])}
+    kernels = [[k.name, k.words, k.flops, k.nbytes, first.get(k.where, -1)] for k in lowered.kernels]
     return json.dumps([as_list(lowered.arena_bytes), float(lowered.work_ns), kernels]).encode()
 
 
-def unpack(head: bytes) -> tuple[int, float, list[KernelInfo]]:
+def unpack(head: bytes, graph: Graph) -> tuple[int, float, list[KernelInfo]]:
     arena_bytes, work_ns, kernels = json.loads(head)
-    return as_size(arena_bytes), work_ns, [KernelInfo(*kernel, ("", 0, "")) for kernel in kernels]
+    infos = [
+        KernelInfo(name, words, flops, nbytes, graph.nodes[node].where if node >= 0 else ("", 0, ""))
+        for name, words, flops, nbytes, node in kernels
+    ]
+    return as_size(arena_bytes), work_ns, infos
 
 
 def as_list(n: int):

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from dovetail.base.config import config
-from dovetail.codegen.lower import can_lower
+from dovetail.codegen.lower import KernelInfo, can_lower
 from dovetail.engine.background import Ticket, filled, submit
 from dovetail.engine.native import (
     Alias,
@@ -28,7 +29,7 @@ from dovetail.engine.native import (
 from dovetail.engine.order import run_passes
 from dovetail.engine.stages import StagedRun, split
 from dovetail.engine.variants import Families, signature
-from dovetail.ir.core import Graph
+from dovetail.ir.core import Graph, Node
 from dovetail.ir.printing import fingerprint
 from dovetail.runtime import memory
 from dovetail.runtime.native import resolve_target
@@ -41,7 +42,7 @@ class Program:
 
     run(in_ptrs, out_ptrs, sizes=())  reads the inputs at these addresses (a list) and writes the outputs to those;
                                       sizes fill the table of run-time sizes. Several threads may call it at once.
-    kernels                           a line for each kernel and each primitive that runs in Python
+    kernels                           what runs, in order: native kernels, and primitives that run in Python
     nbytes                            memory the program holds: its machine code
     arena_bytes                       scratch memory of one run; all programs share it
     work_ns                           how long a run was estimated to take on one thread
@@ -49,7 +50,7 @@ class Program:
 
     __slots__ = ("run", "kernels", "nbytes", "arena_bytes", "work_ns", "__weakref__")
 
-    def __init__(self, run: Run, kernels: list[str], nbytes: int, arena_bytes: int, work_ns: float):
+    def __init__(self, run: Run, kernels: list[KernelInfo], nbytes: int, arena_bytes: int, work_ns: float):
         self.run, self.kernels, self.nbytes, self.arena_bytes, self.work_ns = run, kernels, nbytes, arena_bytes, work_ns
 
     def describe(self) -> str:
@@ -58,7 +59,16 @@ class Program:
             f"{len(self.kernels)} kernels, {memory.in_words(self.nbytes)} of code, "
             f"{memory.in_words(self.arena_bytes)} of scratch memory, about {self.work_ns / 1000:.0f} us"
         )
-        return "\n".join([head, *(f"  {kernel}" for kernel in self.kernels)])
+        return "\n".join([head, *map(kernel_line, self.kernels)])
+
+
+def kernel_line(kernel: KernelInfo) -> str:
+    """A kernel in words: what it computes, how much, and the user's line."""
+    file, line, _ = kernel.where
+    name = "in Python" if kernel.name == "python" else kernel.name.removeprefix("dv_")
+    amount = f"{kernel.flops / 1e3:.0f} kflop, " if kernel.flops else ""
+    place = f"  ({os.path.basename(file)}:{line})" if file else ""
+    return f"  {name:<10} {kernel.words}: {amount}{memory.in_words(int(kernel.nbytes))}{place}"
 
 
 @dataclass(frozen=True)
@@ -100,21 +110,40 @@ def compile_request(graph: Graph, asked: Request) -> Program:
 
 
 def make_program(graph: Graph, asked: Request) -> Program:
-    """Passes, stages, machine code for each native one."""
-    alias = dict(asked.alias)
-    whole, parts = split(run_passes(graph), asked.layouts or None, alias, asked.native)
-    target = resolve_target(asked.target)
-    built = [build(p.graph, p.layouts, p.alias, target, asked.lower) if p.native else None for p in parts]
-    runs = [b and native_run(b, p.graph, asked.threads) for b, p in zip(built, parts, strict=True)]
-    kernels: list[str] = []
-    for b, p in zip(built, parts, strict=True):
-        kernels += [k.words for k in b.kernels] if b else [f"{node.prim.name} (in Python)" for node in p.graph.nodes]
-    made = [b for b in built if b]
-    run = runs[0] if len(parts) == 1 and runs[0] else StagedRun(whole, parts, runs, alias)
+    """One piece of native code where that is possible, else stages in turn."""
+    layouts, alias, target = asked.layouts or None, dict(asked.alias), resolve_target(asked.target)
+
+    def whole(graph: Graph) -> Graph | None:
+        ready = run_passes(graph)
+        return ready if all(map(asked.native, ready.nodes)) else None
+
+    built = build(graph, layouts, alias, target, asked.lower, whole)
+    if built is None:
+        return make_staged(run_passes(graph), asked)
+    run = native_run(built, graph, asked.threads)
+    return Program(run, built.kernels, built.code.nbytes, int(built.arena_bytes), built.work_ns)
+
+
+def make_staged(graph: Graph, asked: Request) -> Program:
+    """Machine code for each native stage of a graph that has Python stages too."""
+    alias, target = dict(asked.alias), resolve_target(asked.target)
+    graph, stages = split(graph, asked.layouts or None, alias, asked.native)
+    parts = [build(s.graph, s.layouts, s.alias, target, asked.lower) if s.native else None for s in stages]
+    runs = [p and native_run(p, s.graph, asked.threads) for p, s in zip(parts, stages, strict=True)]
+    kernels: list[KernelInfo] = []
+    for p, s in zip(parts, stages, strict=True):
+        kernels += p.kernels if p else [in_python(node) for node in s.graph.nodes]
+    made = [p for p in parts if p]
     return Program(
-        run, kernels, sum(b.code.nbytes for b in made), max((int(b.arena_bytes) for b in made), default=0),
-        sum(b.work_ns for b in made),
+        StagedRun(graph, stages, runs, alias), kernels, sum(p.code.nbytes for p in made),
+        max((int(p.arena_bytes) for p in made), default=0), sum(p.work_ns for p in made),
     )
+
+
+def in_python(node: Node) -> KernelInfo:
+    """A primitive that runs in Python, as a line among the kernels."""
+    nbytes = sum(value.numel * value.dtype.itemsize for value in (*node.inputs, *node.outs))
+    return KernelInfo("python", node.prim.name, 0.0, float(nbytes), node.where)
 
 
 class Programs:

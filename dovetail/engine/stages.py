@@ -37,11 +37,7 @@ class Stage:
 def split(
     graph: Graph, layouts: Layouts | None, alias: Alias, native: Callable[[Node], bool] = can_lower
 ) -> tuple[Graph, list[Stage]]:
-    """The graph and its stages in the order they run; one stage, the graph itself, where nothing runs in Python."""
-    if all(map(native, graph.nodes)):
-        stage = Stage(True, graph, graph.inputs, graph.outputs)
-        stage.layouts, stage.alias = layouts, alias
-        return graph, [stage]
+    """The graph, with memory of its own for each output, and its stages in the order they run."""
     graph = with_own_outputs(graph)
     level: dict[Node, int] = {}
     members: dict[int, list[Node]] = {}
