@@ -254,7 +254,7 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
 ]
 LAZY_NAMES = {"load": "dovetail.io", "save": "dovetail.io"}
 __all__ = [
@@ -323,8 +323,8 @@ __all__ = [
     "triangular_solve", "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_", "triu_indices",
     "true_divide", "true_divide_", "trunc", "trunc_", "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "vander",
     "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where",
-    "xlogy", "xlogy_", "zeros", "zeros_like", "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim",
-    "special", "utils", "vision", "load", "save",
+    "xlogy", "xlogy_", "zeros", "zeros_like", "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "nn",
+    "optim", "special", "utils", "vision", "load", "save",
 ]
 
 
