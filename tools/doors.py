@@ -11,6 +11,7 @@ Everything public that is no op is listed below, by the file it lives in.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
@@ -20,7 +21,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 if "dovetail" not in sys.modules:  # the package without its door, which may be stale and fail
@@ -328,7 +329,9 @@ def surface_stub(found: dict[str, dict[str, Shown]]) -> str:
     """dovetail/tensor/surface.pyi"""
     methods = sorted(found["method"].values(), key=lambda s: s.name)
     rows = [f"    def {s.name}{signature(s)}: ..." for s in methods]
-    rows += [f"    @property\n    def {s.name}(self) -> Tensor: ..." for s in found["property"].values()]
+    properties = {*found["property"], *joined(property)}
+    rows += [f"    def {name}{stub_signature(function, name)}: ..." for name, function in joined(FunctionType).items()]
+    rows += [f"    @property\n    def {name}(self) -> Any: ..." for name in sorted(properties)]
     return f'''"""What Tensor's methods look like, for editors and type checkers. Programs never import it.
 
 This file is a door, {HEADER}
@@ -345,9 +348,28 @@ class Surface:
 '''
 
 
+def joined(kind: type) -> dict[str, object]:
+    """What the desk's other files give to Tensor: its gradient, its printing, its indexing."""
+    for path in (ROOT / "dovetail" / "tensor").glob("[a-z]*.py"):
+        importlib.import_module(f"dovetail.tensor.{path.stem}")
+    tensor = importlib.import_module("dovetail.tensor.tensor")
+    body = next(
+        node for node in ast.parse(inspect.getsource(tensor)).body
+        if isinstance(node, ast.ClassDef) and node.name == "Tensor"
+    )  # fmt: skip
+    own = {node.name for node in body.body if isinstance(node, ast.FunctionDef)}
+    given = {name: thing for name, thing in vars(tensor.Tensor).items() if isinstance(thing, kind) and name not in own}
+    return {name: thing for name, thing in sorted(given.items()) if not hasattr(thing, "op")}
+
+
 def signature(shown: Shown) -> str:
     """`(self, dim: Any = ..., *, dtype: Any = ...) -> Tensor`"""
     function = getattr(importlib.import_module(f"dovetail.ops.{shown.file}"), shown.attribute)
+    return stub_signature(function, shown.name)
+
+
+def stub_signature(function, name: str) -> str:
+    """The same of any function."""
     parts, star = [], False
     for i, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -362,7 +384,9 @@ def signature(shown: Shown) -> str:
             star = star or parameter.kind is parameter.KEYWORD_ONLY
             default = "" if parameter.default is parameter.empty else " = ..."
             parts.append(f"{parameter.name}: Any{default}")
-    result = "Any" if shown.name.rstrip("_") in SEVERAL and not shown.name.startswith("__") else "Tensor"
+    own = inspect.signature(function).return_annotation
+    result = "Tensor" if own in (inspect.Signature.empty, "Tensor") else "Any"
+    result = "Any" if name.rstrip("_") in SEVERAL and not name.startswith("__") else result
     return f"({', '.join(parts)}) -> {result}"
 
 
