@@ -132,7 +132,8 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     dot = dot_phases(target, lanes, rows, columns, columns_known)
     phases = broadcast_phases(target, dtype, dims, rows, columns, depth, columns_known)
     along_k = len(dims.k) == 1 and is_(dims.k[0][1], 1) and is_(dims.k[0][2], 1) and depth >= lanes > 1
-    if along_k and (single or not adjacent and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
+    near = rows <= 16 or rows * depth * dtype.itemsize <= CACHE  # every few columns meet all of A again
+    if along_k and (single or not adjacent and near and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
         return Plan("dot", dot)
     width = phases[0].width
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
@@ -158,8 +159,11 @@ def dot_pays(dot: Phase, panel: Phase, lanes: int, rows: int, columns: int, dept
 
 def worth_copying(dtype: DType, dims: Dims, rows: int, columns: int, depth: int, width: int) -> bool:
     """Whether B, though readable in place, is read so often and so far apart that panels pay (benchmarks/gemm.py)."""
-    sizes_known = all(known(size) for side in (dims.m, dims.n, dims.k) for size, *_ in side)
-    return sizes_known and rows >= 128 and columns > width and columns * depth * dtype.itemsize >= CACHE
+    if columns <= width or not all(known(n) for side in (dims.m, dims.n, dims.k) for n, *_ in side):
+        return False
+    step = dims.k[-1][2]
+    same_sets = known(step) and step * dtype.itemsize % 4096 == 0 and depth > 16  # all rows fall on the same cache lines
+    return rows >= 128 and columns * depth * dtype.itemsize >= CACHE or rows >= 16 and same_sets
 
 
 def dot_phases(target: Target, lanes: int, rows: int, columns: int, columns_known: bool) -> tuple[Phase, ...]:
