@@ -202,7 +202,7 @@ class Scribe:
 
     def fresh_value(self, v: Value, index: tuple, guard: Expr | None) -> Expr:
         node, home = v.node, self.fusion.home.get(v)
-        if node is None or v in self.fusion.same:
+        if node is None:
             return self.load(v, index, guard)
         if home is not None and home is not self.group:
             return self.load(v, index, guard) if not self.can_repeat(v) else self.compute(v, index, guard)

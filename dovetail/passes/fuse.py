@@ -120,7 +120,7 @@ class Fusion:
 
     def reach(self, v: Value, index: tuple, found: list[tuple[Value, tuple]]) -> None:
         """Add to `found` the members and inputs that element `index` of v is computed from."""
-        if v.node is None or v in self.home or v in self.same:
+        if v.node is None or v in self.home:
             found.append((v, index))
             return
         node = v.node
@@ -128,7 +128,8 @@ class Fusion:
             return
         sources = source(node, index, self.extent)
         if sources is None:
-            self.share(v)
+            if v not in self.same:
+                self.share(v)
             found.append((v, index))
             return
         for s in sources:
