@@ -90,16 +90,18 @@ class Optimizer:
         self._entries: list[Entry] = []
         self._seen: list = []
         self._steps_taken = 0
+        self._stepped_on: tuple[Any, int, int] = (None, 0, 0)
 
     def _listed(self, params) -> list:
         """The parameters as a list, or an error that says why there are none."""
+        used_up = isinstance(params, MemberIterator) and params.started
         found = list(params)
         if found:
             return found
         name = type(self).__name__
         problem, facts, cure = "optimizer got an empty parameter list", [], ""
         if isinstance(params, MemberIterator):
-            if params.started:
+            if used_up:
                 facts = ["the iterator had been used up: model.parameters() can be walked once"]
                 cure = f"Call it again, {name}(model.parameters(), ...), or keep list(model.parameters())."
             else:
@@ -188,7 +190,25 @@ class Optimizer:
         entries = self._current_entries()
         if entries:
             update(type(self).rule, entries)
+            g = entries[0][0]._grad
+            if type(g) is Tensor:  # gradients that nobody has touched are no tensors yet
+                self._watch(g)
         return loss
+
+    def _watch(self, g: Tensor) -> None:
+        """Warn, once, where every backward adds to the gradients that the step before has used already.
+
+        backward bumps the version of a gradient it adds to by one, zero_() by another one.
+        """
+        before, version, times = self._stepped_on
+        times = times + 1 if g is before and g._version == version + 1 else 0
+        self._stepped_on = (g, g._version, times)
+        if times == 2:
+            warn(message(
+                f"{type(self).__name__}.step", "gradients accumulate: every backward() adds to those of the previous steps",
+                ["the gradients were used by the last step and have not been cleared since"],
+                "Call optimizer.zero_grad() in each step, before backward().",
+            ))
 
     def _current_entries(self) -> list[Entry]:
         """The entries of this step: the last step's while nothing has changed."""

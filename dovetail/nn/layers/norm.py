@@ -81,6 +81,8 @@ class _BatchNorm(_Statistics):
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
         track_running_stats: bool = True, device=None, dtype=None, *, bias: bool = True,
     ) -> None:
+        if eps <= 0:
+            raise ArgumentError(f"{type(self).__name__}: eps must be positive, got {eps}")
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input):

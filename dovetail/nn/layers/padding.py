@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dovetail.base.errors import ArgumentError, message
 from dovetail.nn import functional as F
 from dovetail.nn.module import Module
 
@@ -9,6 +10,16 @@ from dovetail.nn.module import Module
 def sides(padding, rank: int) -> tuple[int, ...]:
     """One number for all sides, or two for each dimension, the last dimension first."""
     return (padding,) * (2 * rank) if isinstance(padding, int) else tuple(padding)
+
+
+def checked_rank(layer, input):
+    """The input, which must have channels and may have a batch dimension before the padded ones."""
+    low, high = layer.rank + 1, layer.rank + 2
+    if input.ndim not in (low, high):
+        raise ArgumentError(message(
+            type(layer).__name__, f"expected {low}D or {high}D input (got {input.ndim}D input)", [("input", input)]
+        ))
+    return input
 
 
 class _Pad(Module):
@@ -125,14 +136,23 @@ class CircularPad1d(_Pad):
 
     rank, mode = 1, "circular"
 
+    def forward(self, input):
+        return F.pad(checked_rank(self, input), self.padding, "circular")
+
 
 class CircularPad2d(_Pad):
     """A margin taken from the opposite side."""
 
     rank, mode = 2, "circular"
 
+    def forward(self, input):
+        return F.pad(checked_rank(self, input), self.padding, "circular")
+
 
 class CircularPad3d(_Pad):
     """A margin taken from the opposite side."""
 
     rank, mode = 3, "circular"
+
+    def forward(self, input):
+        return F.pad(checked_rank(self, input), self.padding, "circular")

@@ -58,10 +58,12 @@ class RNNBase(Module):
         for which in ("input_size", "hidden_size"):
             if not isinstance(getattr(self, which), int):
                 raise TypeError(f"{which} should be of type int, got: {type(getattr(self, which)).__name__}")
-        if self.hidden_size <= 0:
-            raise ArgumentError("hidden_size must be greater than zero")
-        if self.num_layers <= 0:
-            raise ArgumentError("num_layers must be greater than zero")
+        for which in ("bias", "batch_first"):
+            if not isinstance(getattr(self, which), bool):
+                raise TypeError(f"{which} should be of type bool, got: {type(getattr(self, which)).__name__}")
+        for which in ("input_size", "hidden_size", "num_layers"):
+            if getattr(self, which) <= 0:
+                raise ArgumentError(f"{which} must be greater than zero")
         if self.proj_size < 0:
             raise ArgumentError("proj_size should be a positive integer or zero to disable projections")
         if self.proj_size >= self.hidden_size:
@@ -155,6 +157,12 @@ class RNNBase(Module):
         if input.ndim not in (2, 3):
             raise ArgumentError(message(
                 type(self).__name__, f"Expected input to be 2D or 3D, got {input.ndim}D tensor instead", [("input", input)]
+            ))
+        if input.dtype is not self.weight_ih_l0.dtype:
+            raise ArgumentError(message(
+                type(self).__name__, f"RNN input dtype ({input.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype})",
+                [("input", input), ("weight", self.weight_ih_l0)],
+                f"Convert input: input.to({self.weight_ih_l0.dtype}), or convert the model: model.to({input.dtype})",
             ))
         alone = input.ndim == 2
         x = input.unsqueeze(1) if alone else input.transpose(0, 1) if self.batch_first else input
