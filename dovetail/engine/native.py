@@ -6,9 +6,10 @@ import ctypes
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dovetail.codegen.lower import lower as default_lower
 from dovetail.codegen.target import Target
 from dovetail.engine.cache import disk_cache
 from dovetail.engine.order import dump
+from dovetail.engine.pace import Pace
 from dovetail.ir.core import Graph, Node
 from dovetail.ir.printing import fingerprint
 from dovetail.ir.sym import Sym, evaluate
@@ -136,62 +138,78 @@ class Frame:
     block: [body, order, number of inputs, number of outputs, inputs..., outputs..., arena, sizes]
     """
 
-    __slots__ = ("block", "address", "flush", "threads", "arena", "table")
+    __slots__ = ("block", "address", "order", "arena", "table")
 
     def __init__(self, body: int, n_in: int, n_out: int):
         words = pool.HEADER + n_in + n_out + 2
         self.block = (ctypes.c_uint64 * words)()
         self.address = ctypes.addressof(self.block)
         self.block[0], self.block[2], self.block[3] = body, n_in, n_out
-        self.flush = self.threads = None
-        self.arena = 0
+        self.order = self.arena = 0
         self.set_sizes((0,) * 16)
 
+    def set_order(self, order: int) -> None:
+        self.order = self.block[1] = order
+
     def set_sizes(self, sizes: Sequence[int]) -> None:
-        """A table for at least these sizes."""
-        self.table = (ctypes.c_int64 * len(sizes))(*sizes)
-        self.block[len(self.block) - 1] = ctypes.addressof(self.table)
+        """Fill the table of run-time sizes."""
+        if len(sizes) > len(getattr(self, "table", ())):
+            self.table = (ctypes.c_int64 * len(sizes))()
+            self.block[len(self.block) - 1] = ctypes.addressof(self.table)
+        self.table[: len(sizes)] = sizes
 
     def set_arena(self, ptr: int) -> None:
-        self.arena = ptr
-        self.block[len(self.block) - 2] = ptr
+        self.arena = self.block[len(self.block) - 2] = ptr
 
 
 def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
     """The function that runs machine code. A frame serves one thread at a time; another thread gets another."""
-    call = pool.team().call
+    call, clock = pool.team().call, time.perf_counter_ns
     n_in, n_out = len(graph.inputs), len(graph.outputs)
     frames: list[Frame] = []
-    body, arena_bytes, work = built.body, built.arena_bytes, built.work_ns
-    generic = type(arena_bytes) is Sym
-    many, release = work >= THREADS_FROM, work >= RELEASE_FROM
-
-    def obey(frame: Frame) -> None:
-        """Take over the settings, which may have changed since the frame's last run."""
-        frame.flush, frame.threads = config.flush_denormal, config.threads
-        frame.block[1] = pool.order((threads or config.threads) if many else 1, flush=frame.flush, release=release)
+    body, code = built.body, built.code
+    pace = Pace(threads, built.work_ns >= THREADS_FROM, built.work_ns >= RELEASE_FROM)
+    scratch, scale = built.arena_bytes, 1.0
+    scratch_for = scratch_by_sizes(scratch) if type(scratch) is Sym else None
 
     def run(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+        nbytes, share = scratch, scale
         try:
             frame = frames.pop()
         except IndexError:
             frame = Frame(body, n_in, n_out)
-        if frame.flush is not config.flush_denormal or frame.threads != config.threads:
-            obey(frame)
+        if pace.flush is not config.flush_denormal or pace.threads != config.threads:
+            pace.obey()
+        if frame.order != pace.order:
+            frame.set_order(pace.order)
         if sizes:
-            if len(sizes) <= len(frame.table):
-                frame.table[: len(sizes)] = sizes
-            else:
-                frame.set_sizes(sizes)
-        if arena_bytes:
-            arena = memory.take_arena(evaluate(arena_bytes, sizes) if generic else arena_bytes)
+            frame.set_sizes(sizes)
+            if scratch_for is not None:
+                nbytes, share = scratch_for(tuple(sizes))
+        if nbytes:
+            arena = memory.take_arena(nbytes)
             if frame.arena != arena.ptr:
                 frame.set_arena(arena.ptr)
+        if pace.watched:
+            begin = clock()
             call(frame.address, in_ptrs, out_ptrs)
-            memory.put_arena_back(arena)
+            pace.note((clock() - begin) * share)
         else:
             call(frame.address, in_ptrs, out_ptrs)
+        if nbytes:
+            memory.put_arena_back(arena)
         frames.append(frame)
 
-    run.code = built.code  # the machine code stays as long as its function
+    run.code = code  # the machine code stays as long as its function
     return run
+
+
+def scratch_by_sizes(arena_bytes: Sym) -> Callable[[tuple[int, ...]], tuple[int, float]]:
+    """For a table of sizes: the bytes of scratch memory, and by what to multiply a time to compare it with others."""
+
+    @lru_cache(maxsize=1024)
+    def known(sizes: tuple[int, ...]) -> tuple[int, float]:
+        nbytes = evaluate(arena_bytes, sizes)
+        return nbytes, int(arena_bytes) / max(nbytes, 1)
+
+    return known

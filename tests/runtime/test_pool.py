@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from dovetail.runtime import native, pool
 from dovetail.runtime.native import Code, object_code, resolve_target
+from dovetail.runtime.team import FP_MODE, family, team_text
 
 # counts[thread * 16] += threads in each of `rounds` rounds; a thread that is a round ahead of another sets args[2]
 BODY = """
@@ -85,7 +87,7 @@ class Job:
 def team_of(kind):
     """The process's team, or one whose threads wait on a pthread condition, or one called through ctypes."""
     if kind == "condition":
-        return pool.load_team(object_code(pool.team_text(system="someunix"), resolve_target("generic"), level=2))
+        return pool.load_team(object_code(team_text(system="someunix"), resolve_target("generic"), level=2))
     team = pool.team()
     if kind == "ctypes":
         call = pool.foreign_call(team.code.address("dv_run_block"))
@@ -152,7 +154,7 @@ def test_python_threads_launch_at_once(team, code):
 
 @pytest.mark.parametrize("flush", [False, True])
 def test_denormals_count_as_zero_only_inside(team, code, flush):
-    if not pool.FP_MODE.get(pool.family(pool.platform.machine())):
+    if not FP_MODE.get(family(platform.machine())):
         pytest.skip("no such mode on this processor")
     numbers = (ctypes.c_double * 3)(7.0, 1e-200, 1e-120)
     job = Job(team, code, "multiply", 1, flush=flush)
@@ -196,7 +198,7 @@ def test_wrong_operands_are_refused():
 @pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
 def test_the_text_is_legal_for_every_system(machine, system):
     binding = native.llvm()
-    binding.parse_assembly(pool.team_text(machine, system)).verify()
+    binding.parse_assembly(team_text(machine, system)).verify()
 
 
 def test_signals_go_to_python(tmp_path):

@@ -1,0 +1,531 @@
+"""The thread team's code, as LLVM IR text; `pool` explains what it does and makes it callable."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
+PAUSE = {"x86_64": "call void @llvm.x86.sse2.pause()", "aarch64": "call void @llvm.aarch64.hint(i32 1)"}
+
+SPINS, YIELDS = 400, 150  # between launches: awake for about 60 us, most of it ready to give way
+BARRIER_SPINS, BARRIER_YIELDS = 600, 300  # inside a launch the others are near
+
+STATE = """
+@word = internal global i32 0, align 128
+@sleepers = internal global i32 0, align 128
+@remaining = internal global i32 0, align 128
+@waiting = internal global i32 0, align 128
+@busy = internal global i32 0, align 128
+@started = internal global i32 0
+@body = internal global ptr null, align 128
+@args = internal global ptr null
+@order = internal global i64 0
+@barrier = internal global [384 x i8] zeroinitializer, align 128
+
+declare i32 @sched_yield()
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_detach(i64)
+declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+"""
+
+WAITING = """
+define internal i32 @wait(ptr %word, i32 %old, ptr %sleepers, i64 %spins, i64 %yields) noinline {
+entry:
+  br label %spin
+spin:
+  %i = phi i64 [ 0, %entry ], [ %i1, %again ]
+  %w = load atomic i32, ptr %word acquire, align 4
+  %same = icmp eq i32 %w, %old
+  br i1 %same, label %again, label %out
+again:
+  PAUSE
+  %i1 = add i64 %i, 1
+  %more = icmp slt i64 %i1, %spins
+  br i1 %more, label %spin, label %yielding
+yielding:
+  %j = phi i64 [ 0, %again ], [ %j1, %yielded ]
+  %w2 = load atomic i32, ptr %word acquire, align 4
+  %same2 = icmp eq i32 %w2, %old
+  br i1 %same2, label %yielded, label %out2
+yielded:
+  %ignored = call i32 @sched_yield()
+  %j1 = add i64 %j, 1
+  %more2 = icmp slt i64 %j1, %yields
+  br i1 %more2, label %yielding, label %sleep
+sleep:
+  %before = atomicrmw add ptr %sleepers, i32 1 seq_cst
+  br label %asleep
+asleep:
+  %w3 = load atomic i32, ptr %word seq_cst, align 4
+  %same3 = icmp eq i32 %w3, %old
+  br i1 %same3, label %park, label %awake
+park:
+  call void @park(ptr %word, i32 %old)
+  br label %asleep
+awake:
+  %after = atomicrmw sub ptr %sleepers, i32 1 seq_cst
+  ret i32 %w3
+out:
+  ret i32 %w
+out2:
+  ret i32 %w2
+}
+
+define internal void @wake(ptr %word, ptr %sleepers) alwaysinline {
+  fence seq_cst
+  %n = load atomic i32, ptr %sleepers seq_cst, align 4
+  %any = icmp ne i32 %n, 0
+  br i1 %any, label %unpark, label %done
+unpark:
+  call void @unpark(ptr %word)
+  br label %done
+done:
+  ret void
+}
+"""
+
+FUTEX = """
+declare i64 @syscall(i64, ...)
+
+define internal void @park(ptr %word, i32 %old) noinline {
+  %r = call i64 (i64, ...) @syscall(i64 NUMBER, ptr %word, i32 128, i32 %old, ptr null, ptr null, i32 0)
+  ret void
+}
+
+define internal void @unpark(ptr %word) noinline {
+  %r = call i64 (i64, ...) @syscall(i64 NUMBER, ptr %word, i32 129, i32 2147483647, ptr null, ptr null, i32 0)
+  ret void
+}
+"""
+
+CONDITION = """
+@mutex = internal global [128 x i8] zeroinitializer, align 64
+@condition = internal global [128 x i8] zeroinitializer, align 64
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+
+define internal void @park(ptr %word, i32 %old) noinline {
+entry:
+  %a = call i32 @pthread_mutex_lock(ptr @mutex)
+  br label %check
+check:
+  %w = load atomic i32, ptr %word seq_cst, align 4
+  %same = icmp eq i32 %w, %old
+  br i1 %same, label %sleep, label %done
+sleep:
+  %b = call i32 @pthread_cond_wait(ptr @condition, ptr @mutex)
+  br label %check
+done:
+  %c = call i32 @pthread_mutex_unlock(ptr @mutex)
+  ret void
+}
+
+define internal void @unpark(ptr %word) noinline {
+  %a = call i32 @pthread_mutex_lock(ptr @mutex)
+  %b = call i32 @pthread_cond_broadcast(ptr @condition)
+  %c = call i32 @pthread_mutex_unlock(ptr @mutex)
+  ret void
+}
+"""
+
+CONDITION_RESET = """
+  %r1 = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  %r2 = call i32 @pthread_cond_init(ptr @condition, ptr null)"""
+
+# A barrier is [count, generation, sleepers], each on cache lines of its own: those who wait read the generation only.
+BARRIER = """
+define void @dv_barrier(ptr %bar, i64 %nt) noinline {
+entry:
+  %alone = icmp sle i64 %nt, 1
+  br i1 %alone, label %done, label %enter
+enter:
+  %generation = getelementptr i8, ptr %bar, i64 128
+  %sleepers = getelementptr i8, ptr %bar, i64 256
+  %g = load atomic i32, ptr %generation acquire, align 4
+  %before = atomicrmw add ptr %bar, i32 1 acq_rel
+  %count = trunc i64 %nt to i32
+  %others = sub i32 %count, 1
+  %last = icmp eq i32 %before, %others
+  br i1 %last, label %open, label %stay
+open:
+  store atomic i32 0, ptr %bar monotonic, align 4
+  %g1 = add i32 %g, 1
+  store atomic i32 %g1, ptr %generation seq_cst, align 4
+  call void @wake(ptr %generation, ptr %sleepers)
+  br label %done
+stay:
+  %w = call i32 @wait(ptr %generation, i32 %g, ptr %sleepers, i64 BARRIER_SPINS, i64 BARRIER_YIELDS)
+  br label %done
+done:
+  ret void
+}
+"""
+
+TEAM = """
+define internal void @run_flushed(ptr %body, ptr %args, i64 %tid, i64 %nt, ptr %bar, i64 %order) noinline {
+entry:
+  %bit = and i64 %order, 256
+  %flush = icmp ne i64 %bit, 0
+  br i1 %flush, label %flushed, label %plain
+plain:
+  call void %body(ptr %args, i64 %tid, i64 %nt, ptr %bar)
+  ret void
+flushed:
+  %old = call i64 @fp_mode()
+  %new = or i64 %old, FLUSH_BITS
+  call void @set_fp_mode(i64 %new)
+  call void %body(ptr %args, i64 %tid, i64 %nt, ptr %bar)
+  call void @set_fp_mode(i64 %old)
+  ret void
+}
+
+define internal ptr @worker(ptr %birth) {
+entry:
+  %b = ptrtoint ptr %birth to i64
+  %tid = lshr i64 %b, 32
+  %first = trunc i64 %b to i32
+  br label %rest
+rest:
+  %seen = phi i32 [ %first, %entry ], [ %w, %rest ], [ %w, %working ], [ %w, %last ]
+  %w = call i32 @wait(ptr @word, i32 %seen, ptr @sleepers, i64 SPINS, i64 YIELDS)
+  %low = and i32 %w, 255
+  %nt = zext i32 %low to i64
+  %mine = icmp ult i64 %tid, %nt
+  br i1 %mine, label %working, label %rest
+working:
+  %body = load ptr, ptr @body
+  %args = load ptr, ptr @args
+  %order = load i64, ptr @order
+  call void @run_flushed(ptr %body, ptr %args, i64 %tid, i64 %nt, ptr @barrier, i64 %order)
+  %left = atomicrmw sub ptr @remaining, i32 1 acq_rel
+  %is_last = icmp eq i32 %left, 1
+  br i1 %is_last, label %last, label %rest
+last:
+  call void @wake(ptr @remaining, ptr @waiting)
+  br label %rest
+}
+
+; Bring the team to `wanted` threads besides the caller; how many there are then. Workers take no signals: Python's
+; handlers belong to Python's threads.
+define internal i64 @recruit(i64 %wanted) noinline {
+entry:
+  %all = alloca [128 x i8], align 16
+  %mask = alloca [128 x i8], align 16
+  %thread = alloca i64
+  %have32 = load i32, ptr @started
+  %have = zext i32 %have32 to i64
+  %enough = icmp uge i64 %have, %wanted
+  br i1 %enough, label %rich, label %poor
+rich:
+  ret i64 %wanted
+poor:
+  call void @llvm.memset.p0.i64(ptr %all, i8 -1, i64 128, i1 false)
+  %s1 = call i32 @pthread_sigmask(i32 BLOCK, ptr %all, ptr %mask)
+  %word = load atomic i32, ptr @word monotonic, align 4
+  %word64 = zext i32 %word to i64
+  br label %next
+next:
+  %n = phi i64 [ %have, %poor ], [ %n1, %born ]
+  %more = icmp ult i64 %n, %wanted
+  br i1 %more, label %create, label %done
+create:
+  %n1 = add i64 %n, 1
+  %high = shl i64 %n1, 32
+  %birth64 = or i64 %high, %word64
+  %birth = inttoptr i64 %birth64 to ptr
+  %e = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %birth)
+  %ok = icmp eq i32 %e, 0
+  br i1 %ok, label %born, label %done
+born:
+  %id = load i64, ptr %thread
+  %d = call i32 @pthread_detach(i64 %id)
+  br label %next
+done:
+  %got = phi i64 [ %n, %next ], [ %n, %create ]
+  %got32 = trunc i64 %got to i32
+  store i32 %got32, ptr @started
+  %s2 = call i32 @pthread_sigmask(i32 SETMASK, ptr %mask, ptr null)
+  ret i64 %got
+}
+
+define void @dv_launch(ptr %body, ptr %args, i64 %order) noinline {
+entry:
+  %wanted = and i64 %order, 255
+  %many = icmp ugt i64 %wanted, 1
+  br i1 %many, label %ask, label %solo
+ask:
+  %pair = cmpxchg ptr @busy, i32 0, i32 1 acquire monotonic
+  %free = extractvalue { i32, i1 } %pair, 1
+  br i1 %free, label %gather, label %solo
+solo:
+  call void @run_flushed(ptr %body, ptr %args, i64 0, i64 1, ptr null, i64 %order)
+  ret void
+gather:
+  %helpers_wanted = sub i64 %wanted, 1
+  %helpers = call i64 @recruit(i64 %helpers_wanted)
+  %none = icmp eq i64 %helpers, 0
+  br i1 %none, label %give_up, label %go
+give_up:
+  store atomic i32 0, ptr @busy release, align 4
+  br label %solo
+go:
+  %nt = add i64 %helpers, 1
+  store ptr %body, ptr @body
+  store ptr %args, ptr @args
+  store i64 %order, ptr @order
+  %helpers32 = trunc i64 %helpers to i32
+  store atomic i32 %helpers32, ptr @remaining monotonic, align 4
+  %word = load atomic i32, ptr @word monotonic, align 4
+  %counted = and i32 %word, -256
+  %counted1 = add i32 %counted, 256
+  %nt32 = trunc i64 %nt to i32
+  %word1 = or i32 %counted1, %nt32
+  store atomic i32 %word1, ptr @word seq_cst, align 4
+  call void @wake(ptr @word, ptr @sleepers)
+  call void @run_flushed(ptr %body, ptr %args, i64 0, i64 %nt, ptr @barrier, i64 %order)
+  br label %join
+join:
+  %left = load atomic i32, ptr @remaining acquire, align 4
+  %done = icmp eq i32 %left, 0
+  br i1 %done, label %finish, label %stay
+stay:
+  %w = call i32 @wait(ptr @remaining, i32 %left, ptr @waiting, i64 BARRIER_SPINS, i64 BARRIER_YIELDS)
+  br label %join
+finish:
+  store atomic i32 0, ptr @busy release, align 4
+  ret void
+}
+
+; In the child of a fork the workers are gone, whatever the state says.
+define void @dv_reset() {
+  store i32 0, ptr @sleepers
+  store i32 0, ptr @remaining
+  store i32 0, ptr @waiting
+  store i32 0, ptr @busy
+  store i32 0, ptr @started
+  call void @llvm.memset.p0.i64(ptr @barrier, i8 0, i64 384, i1 false)RESET
+  ret void
+}
+
+define i64 @dv_team_size() {
+  %n = load i32, ptr @started
+  %n64 = zext i32 %n to i64
+  %all = add i64 %n64, 1
+  ret i64 %all
+}
+"""
+
+NO_TEAM = """
+define void @dv_barrier(ptr %bar, i64 %nt) {
+  ret void
+}
+
+define void @dv_launch(ptr %body, ptr %args, i64 %order) {
+  call void %body(ptr %args, i64 0, i64 1, ptr null)
+  ret void
+}
+
+define void @dv_reset() {
+  ret void
+}
+
+define i64 @dv_team_size() {
+  ret i64 1
+}
+"""
+
+# A block is [body, order, number of inputs, number of outputs, arguments...]; the arguments are what the body gets.
+HEADER = 4
+CALL = """
+@_Py_NoneStruct = external global i8
+@PyExc_ValueError = external global ptr
+@wrong = internal constant [46 x i8] c"a program takes one address for each operand.\\00"
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare i64 @PyList_Size(ptr)
+declare ptr @PyList_GetItem(ptr, i64)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare void @Py_IncRef(ptr)
+declare ptr @PyErr_Occurred()
+declare void @PyErr_SetString(ptr, ptr)
+
+; Write the addresses in a Python list of `expected` ints to `at`; false with an exception set where that fails.
+define internal i1 @copy_list(ptr %list, i64 %expected, ptr %at) noinline {
+entry:
+  %n = call i64 @PyList_Size(ptr %list)
+  %fits = icmp eq i64 %n, %expected
+  br i1 %fits, label %head, label %misfit
+misfit:
+  %set = call ptr @PyErr_Occurred()
+  %none = icmp eq ptr %set, null
+  br i1 %none, label %complain, label %fail
+complain:
+  %class = load ptr, ptr @PyExc_ValueError
+  call void @PyErr_SetString(ptr %class, ptr @wrong)
+  br label %fail
+fail:
+  ret i1 false
+head:
+  %i = phi i64 [ 0, %entry ], [ %i1, %stored ]
+  %more = icmp slt i64 %i, %expected
+  br i1 %more, label %item, label %done
+item:
+  %object = call ptr @PyList_GetItem(ptr %list, i64 %i)
+  %address = call ptr @PyLong_AsVoidPtr(ptr %object)
+  %null = icmp eq ptr %address, null
+  br i1 %null, label %check, label %stored
+check:
+  %error = call ptr @PyErr_Occurred()
+  %fine = icmp eq ptr %error, null
+  br i1 %fine, label %stored, label %fail
+stored:
+  %slot = getelementptr ptr, ptr %at, i64 %i
+  store ptr %address, ptr %slot
+  %i1 = add i64 %i, 1
+  br label %head
+done:
+  ret i1 true
+}
+
+; dv_call(address, inputs, outputs), with Python's calling convention for positional arguments
+define ptr @dv_call(ptr %self, ptr %given, i64 %count) {
+entry:
+  %enough = icmp eq i64 %count, 3
+  br i1 %enough, label %start, label %refuse
+refuse:
+  %class = load ptr, ptr @PyExc_ValueError
+  call void @PyErr_SetString(ptr %class, ptr @wrong)
+  br label %fail
+fail:
+  ret ptr null
+start:
+  %address = load ptr, ptr %given
+  %block = call ptr @PyLong_AsVoidPtr(ptr %address)
+  %null = icmp eq ptr %block, null
+  br i1 %null, label %fail, label %pack
+pack:
+  %ins_at = getelementptr ptr, ptr %given, i64 1
+  %ins = load ptr, ptr %ins_at
+  %outs_at = getelementptr ptr, ptr %given, i64 2
+  %outs = load ptr, ptr %outs_at
+  %n_in_at = getelementptr i64, ptr %block, i64 2
+  %n_in = load i64, ptr %n_in_at
+  %n_out_at = getelementptr i64, ptr %block, i64 3
+  %n_out = load i64, ptr %n_out_at
+  %args = getelementptr i64, ptr %block, i64 4
+  %ok_in = call i1 @copy_list(ptr %ins, i64 %n_in, ptr %args)
+  br i1 %ok_in, label %pack_outs, label %fail
+pack_outs:
+  %args_out = getelementptr i64, ptr %args, i64 %n_in
+  %ok_out = call i1 @copy_list(ptr %outs, i64 %n_out, ptr %args_out)
+  br i1 %ok_out, label %go, label %fail
+go:
+  %order_at = getelementptr i64, ptr %block, i64 1
+  %order = load i64, ptr %order_at
+  %bit = and i64 %order, 512
+  %release = icmp ne i64 %bit, 0
+  br i1 %release, label %long, label %short
+short:
+  call void @dv_run_block(ptr %block)
+  br label %done
+long:
+  %state = call ptr @PyEval_SaveThread()
+  call void @dv_run_block(ptr %block)
+  call void @PyEval_RestoreThread(ptr %state)
+  br label %done
+done:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+}
+"""
+
+RUN_BLOCK = """
+define void @dv_run_block(ptr %block) {
+  %body = load ptr, ptr %block
+  %order_at = getelementptr i8, ptr %block, i64 8
+  %order = load i64, ptr %order_at
+  %args = getelementptr i8, ptr %block, i64 32
+  call void @dv_launch(ptr %body, ptr %args, i64 %order)
+  ret void
+}
+"""
+
+FP_MODE = {
+    # bits 15 and 6 of MXCSR: results and operands that are denormal count as zero
+    "x86_64": ("32832", """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+define internal i64 @fp_mode() alwaysinline {
+  %at = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %at)
+  %mode = load i32, ptr %at
+  %wide = zext i32 %mode to i64
+  ret i64 %wide
+}
+define internal void @set_fp_mode(i64 %wide) alwaysinline {
+  %at = alloca i32
+  %mode = trunc i64 %wide to i32
+  store i32 %mode, ptr %at
+  call void @llvm.x86.sse.ldmxcsr(ptr %at)
+  ret void
+}
+"""),
+    # bit 24 of FPCR, and bit 19 for half precision
+    "aarch64": ("17301504", """
+declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)
+define internal i64 @fp_mode() alwaysinline {
+  %mode = call i64 @llvm.aarch64.get.fpcr()
+  ret i64 %mode
+}
+define internal void @set_fp_mode(i64 %mode) alwaysinline {
+  call void @llvm.aarch64.set.fpcr(i64 %mode)
+  ret void
+}
+"""),
+    "": ("0", """
+define internal i64 @fp_mode() alwaysinline {
+  ret i64 0
+}
+define internal void @set_fp_mode(i64 %mode) alwaysinline {
+  ret void
+}
+"""),
+}
+
+
+def team_text(machine: str | None = None, system: str = sys.platform, python: bool = True) -> str:
+    """The IR of the team for a processor and an operating system. python: with the entry that Python calls."""
+    machine = family(machine or platform.machine())
+    flush_bits, fp_mode = FP_MODE.get(machine, FP_MODE[""])
+    parts = [RUN_BLOCK, CALL] if python else [RUN_BLOCK]  # CALL speaks the C interface of CPython
+    if system.startswith("win"):
+        return "\n".join([NO_TEAM, *parts])
+    futex = FUTEX_NUMBER.get(machine) if system.startswith("linux") else None
+    parts += [STATE, WAITING, FUTEX if futex else CONDITION, BARRIER, fp_mode, TEAM]
+    text = "\n".join(parts)
+    if machine == "x86_64":
+        text += "declare void @llvm.x86.sse2.pause()\n"
+    elif machine == "aarch64":
+        text += "declare void @llvm.aarch64.hint(i32)\n"
+    replacements = {
+        "BARRIER_SPINS": BARRIER_SPINS, "BARRIER_YIELDS": BARRIER_YIELDS, "SPINS": SPINS, "YIELDS": YIELDS,
+        "PAUSE": PAUSE.get(machine, "fence seq_cst"), "NUMBER": futex, "FLUSH_BITS": flush_bits,
+        "SETMASK": 3 if system == "darwin" else 2, "BLOCK": 1 if system == "darwin" else 0,
+        "RESET": "" if futex else CONDITION_RESET,
+    }
+    for word, value in replacements.items():
+        text = text.replace(word, str(value))
+    return text
+
+
+def family(machine: str) -> str:
+    """One name for each kind of processor, whatever the system calls it."""
+    machine = machine.lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)

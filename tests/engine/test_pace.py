@@ -1,0 +1,50 @@
+"""One thread or the team: simulated programs on idle and busy machines."""
+
+import random
+
+import pytest
+
+from dovetail.base.config import config
+from dovetail.engine.pace import Pace
+
+
+@pytest.fixture(autouse=True)
+def two_threads(monkeypatch):
+    monkeypatch.setattr(config, "threads", 2)
+
+
+def total(pace, runs, times, seed=0):
+    """Simulate; returns the number of runs on the team. times(threads, run) in nanoseconds."""
+    dice, on_team = random.Random(seed), 0
+    for k in range(runs):
+        threads = pace.order & 255
+        on_team += threads > 1
+        spike = 4e6 if dice.random() < 0.03 else 0.0  # another process takes a time slice
+        pace.note(times(threads, k) * dice.uniform(0.9, 1.2) + spike)
+    return on_team
+
+
+def test_an_idle_machine_keeps_the_team():
+    assert total(Pace(None, True, True), 2000, lambda threads, k: 200e3 / threads) > 1800
+
+
+def test_a_busy_machine_runs_on_one_thread():
+    assert total(Pace(None, True, True), 2000, lambda threads, k: 100e3 if threads == 1 else 700e3) < 150
+
+
+def test_the_choice_follows_the_machine():
+    pace = Pace(None, True, True)
+    idle = lambda threads, k: 200e3 / threads  # noqa: E731
+    busy = lambda threads, k: 200e3 if threads == 1 else 900e3  # noqa: E731
+    assert total(pace, 1000, idle) > 850
+    assert total(pace, 1000, busy) < 150
+    assert total(pace, 6000, idle) > 1500
+
+
+def test_where_there_is_no_choice_nothing_is_watched(monkeypatch):
+    assert not Pace(None, False, True).watched and not Pace(1, True, True).watched
+    pace = Pace(None, True, False)
+    assert pace.watched and pace.order & 255 == 2
+    monkeypatch.setattr(config, "threads", 1)
+    pace.obey()
+    assert not pace.watched and pace.order & 255 == 1
