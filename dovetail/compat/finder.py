@@ -60,10 +60,10 @@ class Outside(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         elif covered(inner):
             value = importlib.import_module(inner)
-        elif name in names.hidden or names.door is None or not hasattr(door(self.__name__), name):
-            raise NotCovered(refusal(inner))
+        elif name in public_names(names):
+            value = getattr(importlib.import_module(names.door or ""), name)
         else:
-            value = getattr(door(self.__name__), name)
+            raise NotCovered(refusal(inner))
         self.__dict__[name] = value
         return value
 
@@ -72,11 +72,18 @@ class Outside(ModuleType):
 
 
 def covered(fullname: str) -> bool:
-    """Whether a table answers this outside module, and its door (if it needs one) is built."""
-    if fullname not in TABLE:
+    """Whether an outside module is answered: by the table, or as a module among its parent's public names."""
+    if fullname in TABLE:
+        path = TABLE[fullname].door
+        return path is None or path in sys.modules or door_exists(path)
+    parent, _, name = fullname.rpartition(".")
+    if not parent or not covered(parent) or name not in public_names(TABLE[parent]):
         return False
-    path = TABLE[fullname].door
-    return path is None or path in sys.modules or door_exists(path)
+    thing = getattr(importlib.import_module(TABLE[parent].door or ""), name)
+    if not isinstance(thing, ModuleType):
+        return False
+    TABLE[fullname] = Names(thing.__name__)
+    return True
 
 
 def door_exists(path: str) -> bool:
@@ -87,20 +94,19 @@ def door_exists(path: str) -> bool:
         return False
 
 
-def door(fullname: str) -> ModuleType:
-    """Our module that answers the outside one."""
-    return importlib.import_module(TABLE[fullname].door or "")
+def public_names(names: Names) -> set[str]:
+    """What the door of a table row shows: its `__all__`, or every name without an underscore."""
+    if names.door is None:
+        return set()
+    ours = importlib.import_module(names.door)
+    return set(getattr(ours, "__all__", None) or (n for n in dir(ours) if not n.startswith("_"))) - names.hidden
 
 
 def known(fullname: str) -> set[str]:
     """The public names that the outside module has here."""
     names = TABLE[fullname]
-    found = set(names.extra)
-    if names.door is not None:
-        ours = door(fullname)
-        found |= set(getattr(ours, "__all__", None) or (n for n in dir(ours) if not n.startswith("_"))) - names.hidden
-    found |= {other.rpartition(".")[2] for other in TABLE if other.rpartition(".")[0] == fullname and covered(other)}
-    return {name for name in found if not name.startswith("__")}
+    inner = {other.rpartition(".")[2] for other in TABLE if other.rpartition(".")[0] == fullname and covered(other)}
+    return {name for name in inner | public_names(names) | set(names.extra) if not name.startswith("__")}
 
 
 def refusal(fullname: str) -> str:

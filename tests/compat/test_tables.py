@@ -1,0 +1,81 @@
+"""The tables of outside names: each row leads to something, and what is shown is really there."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from dovetail.base.errors import NotCovered, NotCoveredImport
+from dovetail.compat import finder
+from dovetail.compat.names import Names
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """The finder in place for one test, and none of its modules left behind."""
+    before = set(sys.modules)
+    monkeypatch.setattr(sys, "meta_path", [finder.CompatFinder(), *sys.meta_path])
+    yield
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in finder.ROOTS:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", [name for name, names in finder.TABLE.items() if names.door])
+def test_rows_lead_somewhere(name):
+    assert finder.covered(name), f"{finder.TABLE[name].door} is not there"
+
+
+@pytest.mark.parametrize("name", sorted(finder.TABLE))
+def test_every_shown_name_is_there(name, installed):
+    module = importlib.import_module(name)
+    missing = [each for each in dir(module) if not each.startswith("__") and not hasattr(module, each)]
+    assert not missing
+
+
+def test_nearest_names(installed):
+    import torch
+
+    with pytest.raises(NotCovered, match=r"nearest torch\.nn\.Linear"):
+        _ = torch.Linear
+    with pytest.raises(NotCovered, match=r"torch\.zeros"):
+        _ = torch.zeroes
+    with pytest.raises(NotCoveredImport, match=r"torch\.nn\.functional"):
+        import torch.nn.functionals  # noqa: F401
+    with pytest.raises(ImportError):
+        from torch import no_such_thing  # noqa: F401
+    assert not hasattr(torch, "no_such_thing") and not hasattr(torch, "keras") and not hasattr(torch.nn, "layers")
+
+
+def test_modules_among_public_names_need_no_row(installed):
+    import torch.nn.init
+    from torch.nn.utils.rnn import pad_sequence
+
+    from dovetail.nn import init
+
+    assert torch.nn.init.xavier_uniform_ is init.xavier_uniform_ and callable(pad_sequence)
+
+
+def test_names_are_ours(installed):
+    import torch
+    from torch import nn, optim
+
+    import dovetail
+
+    assert torch.Tensor is dovetail.Tensor and nn.Linear is dovetail.nn.Linear and optim.Adam is dovetail.optim.Adam
+
+
+def test_star_import(installed):
+    names: dict = {}
+    exec("from torch.nn import *", names)
+    assert "Linear" in names and "layers" not in names
+
+
+def test_other_modules_are_left_alone(installed):
+    assert finder.CompatFinder().find_spec("torchvision") is None and finder.CompatFinder().find_spec("json") is None
+
+
+def test_a_row_without_a_door():
+    assert finder.public_names(Names(None, {"x": 1})) == set()
