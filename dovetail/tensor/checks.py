@@ -92,7 +92,7 @@ def value_now(value: Value, leaves: dict[Value, Any], nodes: list[Node]) -> np.n
     inputs = [v for v in needed if v in leaves]
     graph = Graph(inputs, [n for n in nodes if any(v in needed for v in n.outs)], [value])
     made = {v for n in graph.nodes for v in n.outs} | set(inputs)
-    if any(v not in made for n in graph.nodes for v in n.inputs):
+    if value not in made or any(v not in made for n in graph.nodes for v in n.inputs):
         return None
     return interpret(graph, [leaves[v]._memory() for v in inputs])[0]
 
