@@ -6,7 +6,7 @@ back: a fresh block of more than a page costs a page fault every 4 KB, which is 
 NumPy.
 
 No lock guards the pool. `Storage.__del__` may run anywhere, also inside `allocate` when the garbage collector strikes,
-so every step is a single atomic list operation and nothing is counted on the side.
+so every step is a single atomic list operation; the pool counts its blocks now and then instead of keeping a count.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class OutOfMemory(DovetailError, MemoryError, RuntimeError):
 class Block:
     """Memory that moves between the pool and the storages that hold it one after the other."""
 
-    __slots__ = ("ptr", "owner", "home")
+    __slots__ = ("ptr", "owner", "start", "home")
 
-    def __init__(self, ptr: int, owner: np.ndarray, home: SizeClass | None):
-        self.ptr, self.owner, self.home = ptr, owner, home
+    def __init__(self, ptr: int, owner: np.ndarray, start: int, home: SizeClass | None):
+        self.ptr, self.owner, self.start, self.home = ptr, owner, start, home
 
 
 class Storage:
@@ -103,6 +103,7 @@ class Pool:
 
     def __init__(self, limit: int):
         self.limit = limit
+        self.unchecked = limit  # bytes that may still come back before the large blocks are counted again
         self.classes: dict[int, SizeClass] = {}
         self.by_request: dict[int, SizeClass] = {}
 
@@ -119,8 +120,12 @@ class Pool:
         """After a block came back: keep within the bounds."""
         if home.most:
             drop(home)
-        elif self.large_bytes() > self.limit:
-            self.trim(self.limit // 2)
+            return
+        self.unchecked -= home.size
+        if self.unchecked < 0:
+            if self.large_bytes() > self.limit:
+                self.trim(self.limit // 2)
+            self.unchecked = self.limit - self.large_bytes()
 
     def large_bytes(self) -> int:
         """Bytes in free blocks of the sizes that are counted."""
@@ -190,7 +195,7 @@ def _fresh(nbytes: int) -> Storage:
         except (MemoryError, ValueError, OverflowError):
             raise too_large(nbytes) from None
     start = owner.__array_interface__["data"][0]
-    return Storage(Block(start + ALIGN - 1 & -ALIGN, owner, home), nbytes)
+    return Storage(Block(start + ALIGN - 1 & -ALIGN, owner, start, home), nbytes)
 
 
 def check_available(nbytes: int) -> None:
@@ -282,7 +287,7 @@ def from_array(array: np.ndarray) -> Storage:
         low, high = byte_bounds(array)
         nbytes = high - low
         owner = array_at(low, (nbytes,), np.uint8, keep=array, writeable=array.flags.writeable)
-    return Storage(Block(low, owner, None), nbytes)
+    return Storage(Block(low, owner, low, None), nbytes)
 
 
 def byte_bounds(array: np.ndarray) -> tuple[int, int]:
@@ -305,8 +310,8 @@ def as_array(
     """
     if type(dtype) is DType:
         dtype = dtype.np
-    owner = storage.owner
-    return np.ndarray(shape, dtype, owner, ptr - owner.__array_interface__["data"][0], strides)
+    block = storage.block
+    return np.ndarray(shape, dtype, block.owner, ptr - block.start, strides)
 
 
 class Address:
