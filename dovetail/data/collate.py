@@ -40,27 +40,36 @@ def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
         if isinstance(first, known):
             return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
-        return _rebuild_mapping(first, {k: collate([b[k] for b in batch], collate_fn_map=collate_fn_map) for k in first})
+        return _rebuild_mapping(
+            first, {k: collate([b[k] for b in batch], collate_fn_map=collate_fn_map) for k in first}
+        )
     if isinstance(first, tuple) and hasattr(first, "_fields"):
         return kind(*(collate(list(part), collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)))
     if isinstance(first, Sequence):
         _check_lengths(batch)
         parts = [collate(list(part), collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else _rebuild_sequence(first, parts)
-    raise TypeError(message(
-        "default_collate", f"batch must contain tensors, numpy arrays, numbers, dicts or lists; found {kind}", [],
-        "Pass your own collate_fn to the DataLoader, or let the dataset return tensors.",
-    ))
+    raise TypeError(
+        message(
+            "default_collate",
+            f"batch must contain tensors, numpy arrays, numbers, dicts or lists; found {kind}",
+            [],
+            "Pass your own collate_fn to the DataLoader, or let the dataset return tensors.",
+        )
+    )
 
 
 def _check_lengths(batch: list) -> None:
     lengths = [len(b) for b in batch]
     if len(set(lengths)) > 1:
         odd = next(i for i, n in enumerate(lengths) if n != lengths[0])
-        raise ArgumentError(message(
-            "default_collate", f"each element in list of batch should be of equal size: sample 0 of the batch has "
-            f"{lengths[0]} parts, sample {odd} has {lengths[odd]}",
-        ))
+        raise ArgumentError(
+            message(
+                "default_collate",
+                f"each element in list of batch should be of equal size: sample 0 of the batch has "
+                f"{lengths[0]} parts, sample {odd} has {lengths[odd]}",
+            )
+        )
 
 
 def _rebuild_mapping(first, made: dict):
@@ -98,11 +107,15 @@ def collate_tensor_fn(batch, *, collate_fn_map=None) -> Tensor:
 
 
 def unequal(batch, i: int) -> ShapeError:
-    return ShapeError(message(
-        "default_collate", f"stack expects each tensor to be equal size, but got {list(batch[0].shape)} at entry 0 and "
-        f"{list(batch[i].shape)} at entry {i}", [],
-        "Bring the samples to one size in the dataset, or pad them in a collate_fn of your own.",
-    ))
+    return ShapeError(
+        message(
+            "default_collate",
+            f"stack expects each tensor to be equal size, but got {list(batch[0].shape)} at entry 0 and "
+            f"{list(batch[i].shape)} at entry {i}",
+            [],
+            "Bring the samples to one size in the dataset, or pad them in a collate_fn of your own.",
+        )
+    )
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None) -> Tensor:
@@ -130,10 +143,17 @@ def collate_str_fn(batch, *, collate_fn_map=None) -> list:
     return batch
 
 
-default_collate_fn_map.update({
-    Tensor: collate_tensor_fn, np.ndarray: collate_numpy_array_fn, (np.bool_, np.number, np.object_): collate_numpy_scalar_fn,
-    float: collate_float_fn, int: collate_int_fn, str: collate_str_fn, bytes: collate_str_fn,
-})
+default_collate_fn_map.update(
+    {
+        Tensor: collate_tensor_fn,
+        np.ndarray: collate_numpy_array_fn,
+        (np.bool_, np.number, np.object_): collate_numpy_scalar_fn,
+        float: collate_float_fn,
+        int: collate_int_fn,
+        str: collate_str_fn,
+        bytes: collate_str_fn,
+    }
+)
 
 
 def default_convert(data: Any) -> Any:

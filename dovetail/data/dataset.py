@@ -33,7 +33,7 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co], Iterable[T_co]):
-    """A stream of samples: subclasses define `__iter__`. With workers, each runs its own iterator: see get_worker_info."""
+    """A stream of samples: subclasses define `__iter__`. Every worker runs its own iterator: see get_worker_info."""
 
     def __add__(self, other: Dataset) -> ChainDataset:
         return ChainDataset([self, other])
@@ -56,10 +56,14 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         lengths = {len(t) for t in tensors}
         if len(lengths) > 1:
             facts = [(f"tensor {i}", t) for i, t in enumerate(tensors)]
-            raise ShapeError(message(
-                "TensorDataset", "Size mismatch between tensors: their first dimensions differ", facts,
-                "Every tensor needs one row for each sample.",
-            ))
+            raise ShapeError(
+                message(
+                    "TensorDataset",
+                    "Size mismatch between tensors: their first dimensions differ",
+                    facts,
+                    "Every tensor needs one row for each sample.",
+                )
+            )
         self.tensors = tensors
 
     def __getitem__(self, index):
@@ -85,8 +89,10 @@ class StackDataset(Dataset):
 
     def __init__(self, *args: Dataset, **kwargs: Dataset) -> None:
         if args and kwargs:
-            raise ValueError("Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, "
-                             "but both types are given.")
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, "
+                "but both types are given."
+            )
         if not args and not kwargs:
             raise ValueError("At least one dataset should be passed")
         self.datasets: Any = args or kwargs
@@ -202,13 +208,17 @@ def random_split(dataset: Dataset[T], lengths: Sequence[int | float], generator=
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         lengths = _shares(total, lengths)
     if sum(lengths) != total:
-        raise ArgumentError(message(
-            "random_split", f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)} "
-            f"give {sum(lengths)}, the dataset has {total} samples", cure="Shares work too: random_split(dataset, [0.8, 0.2])",
-        ))
+        raise ArgumentError(
+            message(
+                "random_split",
+                f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)} "
+                f"give {sum(lengths)}, the dataset has {total} samples",
+                cure="Shares work too: random_split(dataset, [0.8, 0.2])",
+            )
+        )
     order = numpy_generator(generator).permutation(total).tolist()
     ends = np.cumsum([int(n) for n in lengths]).tolist()
-    return [Subset(dataset, order[end - int(n): end]) for end, n in zip(ends, lengths, strict=True)]
+    return [Subset(dataset, order[end - int(n) : end]) for end, n in zip(ends, lengths, strict=True)]
 
 
 def _shares(total: int, shares: Sequence[float]) -> list[int]:

@@ -39,7 +39,9 @@ class Fetcher:
         try:
             return self.collate_fn(samples)
         except Exception as error:
-            error.add_note(f"while making a batch of the samples {short_list(indices)} of {type(self.dataset).__name__}")
+            error.add_note(
+                f"while making a batch of the samples {short_list(indices)} of {type(self.dataset).__name__}"
+            )
             raise
 
     def sample(self, index) -> Any:
@@ -54,7 +56,12 @@ class IterableFetcher:
     """The next samples of a stream."""
 
     def __init__(self, dataset, auto_collation: bool, batch_size: int | None, collate_fn: Callable, drop_last: bool):
-        self.auto_collation, self.batch_size, self.collate_fn, self.drop_last = auto_collation, batch_size, collate_fn, drop_last
+        self.auto_collation, self.batch_size, self.collate_fn, self.drop_last = (
+            auto_collation,
+            batch_size,
+            collate_fn,
+            drop_last,
+        )
         self.dataset, self.stream, self.count = dataset, iter(dataset), 0
 
     def __call__(self, indices) -> Any:

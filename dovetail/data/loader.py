@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from dovetail.base.errors import ArgumentError, message
+from dovetail.base.errors import ArgumentError
 from dovetail.data.collate import default_collate, default_convert
 from dovetail.data.dataset import Dataset, IterableDataset
 from dovetail.data.fetch import EndOfStream, Fetcher, IterableFetcher
@@ -53,12 +53,25 @@ class DataLoader(Generic[T_co]):
     dataset: Dataset[T_co]
 
     def __init__(
-        self, dataset: Dataset[T_co], batch_size: int | None = 1, shuffle: bool | None = None,
-        sampler: Sampler | Iterable | None = None, batch_sampler: Sampler[list] | Iterable[list] | None = None,
-        num_workers: int = 0, collate_fn: Callable[[list], Any] | None = None, pin_memory: bool = False,
-        drop_last: bool = False, timeout: float = 0, worker_init_fn: Callable[[int], None] | None = None,
-        multiprocessing_context=None, generator=None, *, prefetch_factor: int | None = None,
-        persistent_workers: bool = False, pin_memory_device: str = "", in_order: bool = True,
+        self,
+        dataset: Dataset[T_co],
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Sampler | Iterable | None = None,
+        batch_sampler: Sampler[list] | Iterable[list] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context=None,
+        generator=None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ):
         check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset, self.num_workers, self.timeout = dataset, num_workers, timeout
@@ -76,7 +89,12 @@ class DataLoader(Generic[T_co]):
             sampler = self._default_sampler(bool(shuffle))
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
-        self.batch_size, self.drop_last, self.sampler, self.batch_sampler = batch_size, drop_last, sampler, batch_sampler
+        self.batch_size, self.drop_last, self.sampler, self.batch_sampler = (
+            batch_size,
+            drop_last,
+            sampler,
+            batch_sampler,
+        )
         self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
         self._pool: ThreadPool | ProcessPool | None = None
 
@@ -149,7 +167,7 @@ class DataLoader(Generic[T_co]):
 def slices(order: np.ndarray, size: int, drop_last: bool) -> Iterator[np.ndarray]:
     end = len(order) - len(order) % size if drop_last else len(order)
     for start in range(0, end, size):
-        yield order[start: start + size]
+        yield order[start : start + size]
 
 
 def check_workers(num_workers, timeout, prefetch_factor, persistent_workers) -> None:
@@ -186,10 +204,13 @@ def check_sampling(batch_size, shuffle, sampler, batch_sampler, drop_last) -> No
         raise ArgumentError("sampler option is mutually exclusive with shuffle")
     if batch_sampler is not None:
         if batch_size != 1 or shuffle or sampler is not None or drop_last:
-            raise ArgumentError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
+            raise ArgumentError(
+                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+            )
     elif batch_size is None:
         if drop_last:
-            raise ArgumentError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
+            raise ArgumentError(
+                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+            )
     elif isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size <= 0:
         raise ArgumentError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
-

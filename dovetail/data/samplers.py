@@ -60,10 +60,13 @@ class RandomSampler(Sampler[int]):
         if not isinstance(replacement, bool):
             raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            raise ArgumentError(message(
-                "RandomSampler", f"num_samples should be a positive integer value, but got num_samples={self.num_samples}",
-                cure="The dataset is empty." if num_samples is None else "",
-            ))
+            raise ArgumentError(
+                message(
+                    "RandomSampler",
+                    f"num_samples should be a positive integer value, but got num_samples={self.num_samples}",
+                    cure="The dataset is empty." if num_samples is None else "",
+                )
+            )
 
     @property
     def num_samples(self) -> int:
@@ -158,8 +161,13 @@ class DistributedSampler(Sampler[T_co]):
     """
 
     def __init__(
-        self, dataset: Sized, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True,
-        seed: int = 0, drop_last: bool = False,
+        self,
+        dataset: Sized,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
     ) -> None:
         num_replicas = int(os.environ.get("WORLD_SIZE", 1)) if num_replicas is None else num_replicas
         rank = int(os.environ.get("RANK", 0)) if rank is None else rank
@@ -174,7 +182,7 @@ class DistributedSampler(Sampler[T_co]):
     def __iter__(self) -> Iterator[T_co]:
         n = len(self.dataset)
         order = np.random.default_rng([self.seed, self.epoch]).permutation(n) if self.shuffle else np.arange(n)
-        return iter(np.resize(order, self.total_size)[self.rank::self.num_replicas].tolist())
+        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
 
     def __len__(self) -> int:
         return self.num_samples

@@ -157,8 +157,13 @@ class Pool:
 
     def report(self, ticket: int, waited: float, problem: str) -> str:
         worker, indices = self.asked[ticket]
-        what = "the next samples of a stream" if indices is None else short_list(indices) if hasattr(
-            indices, "__len__") else str(indices)
+        what = (
+            "the next samples of a stream"
+            if indices is None
+            else short_list(indices)
+            if hasattr(indices, "__len__")
+            else str(indices)
+        )
         facts = [f"worker {worker} has been reading {what} of {type(self.loader.dataset).__name__}"]
         return message("DataLoader", f"{problem} after {waited:.0f} seconds", facts + self.whereabouts(worker))
 
@@ -248,7 +253,10 @@ class ProcessPool(Pool):
         worker, _ = self.asked[ticket]
         process = self.processes[worker]
         if not process.is_alive():
-            raise WorkerTimeout(message(
-                "DataLoader", f"worker {worker} (pid {process.pid}) exited unexpectedly with code {process.exitcode}",
-                cure="num_workers=0 runs the dataset in this process and shows its own error.",
-            ))
+            raise WorkerTimeout(
+                message(
+                    "DataLoader",
+                    f"worker {worker} (pid {process.pid}) exited unexpectedly with code {process.exitcode}",
+                    cure="num_workers=0 runs the dataset in this process and shows its own error.",
+                )
+            )

@@ -31,6 +31,10 @@ def written_whole(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         raise
 
 
-def damaged(path, fact: str, cure: str = "The file was cut short or changed after it was written; copy or save it again.") -> FileError:
+def damaged(
+    path, fact: str, cure: str = "The file was cut short or changed after it was written; copy or save it again."
+) -> FileError:
     """The error for a file whose content is not what it should be."""
-    return FileError(message("load", f"{os.fspath(path) if isinstance(path, (str, os.PathLike)) else path!r} {fact}", cure=cure))
+    return FileError(
+        message("load", f"{os.fspath(path) if isinstance(path, (str, os.PathLike)) else path!r} {fact}", cure=cure)
+    )

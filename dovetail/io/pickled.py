@@ -24,9 +24,18 @@ from dovetail.nn.module import Module
 from dovetail.tensor.tensor import Parameter, Size, Tensor
 
 STORAGES = {
-    "float64": "DoubleStorage", "float32": "FloatStorage", "float16": "HalfStorage", "bfloat16": "BFloat16Storage",
-    "int64": "LongStorage", "int32": "IntStorage", "int16": "ShortStorage", "int8": "CharStorage", "uint8": "ByteStorage",
-    "bool": "BoolStorage", "complex64": "ComplexFloatStorage", "complex128": "ComplexDoubleStorage",
+    "float64": "DoubleStorage",
+    "float32": "FloatStorage",
+    "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
+    "int64": "LongStorage",
+    "int32": "IntStorage",
+    "int16": "ShortStorage",
+    "int8": "CharStorage",
+    "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+    "complex64": "ComplexFloatStorage",
+    "complex128": "ComplexDoubleStorage",
 }
 
 
@@ -95,7 +104,14 @@ class Pickler(pickle._Pickler):
 
     def tensor_reduced(self, t: Tensor):
         if not t.is_leaf:
-            raise FileError(message("save", "a tensor that was computed from others cannot be saved with its history", [("tensor", t)], "Save t.detach() instead."))
+            raise FileError(
+                message(
+                    "save",
+                    "a tensor that was computed from others cannot be saved with its history",
+                    [("tensor", t)],
+                    "Save t.detach() instead.",
+                )
+            )
         if isinstance(t, Parameter):
             return REBUILD_PARAMETER, (plain(t), t.requires_grad, OrderedDict())
         t._settle()
@@ -108,7 +124,14 @@ class Pickler(pickle._Pickler):
         if found is not None and found[0].dtype is t.dtype:
             return found[0]
         if found is not None:  # one memory seen as two dtypes: PyTorch's files cannot say so
-            raise FileError(message("save", "two tensors of different dtypes share memory", [("tensor", t)], "Save a clone() of one of them."))
+            raise FileError(
+                message(
+                    "save",
+                    "two tensors of different dtypes share memory",
+                    [("tensor", t)],
+                    "Save a clone() of one of them.",
+                )
+            )
         ref = StorageRef(str(len(self.storages)), t.dtype, t._storage.nbytes)
         self.storages[id(t._storage)] = (ref, t._storage)
         return ref
@@ -135,7 +158,13 @@ def rebuild_tensor(storage, offset, size, stride, requires_grad=False, hooks=Non
     size, stride, offset = tuple(map(int, size)), tuple(map(int, stride)), int(offset)
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if min((*size, *stride, offset), default=0) < 0 or (0 not in size and last >= len(array)):
-        raise FileError(message("load", f"a tensor of shape {size} and strides {stride} at {offset} does not fit into its storage of {len(array)} elements"))
+        raise FileError(
+            message(
+                "load",
+                f"a tensor of shape {size} and strides {stride} at {offset} does not fit into "
+                f"its storage of {len(array)} elements",
+            )
+        )
     part = array[offset:] if 0 not in size else array[:0]
     view = np.lib.stride_tricks.as_strided(part, size, tuple(s * array.itemsize for s in stride))
     t = Tensor.from_array(view)
@@ -185,25 +214,41 @@ def numpy_shell(kind, shape, code) -> StoredArray:
     return np.empty(0, np.uint8).view(StoredArray)
 
 
-ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict, ("collections", "defaultdict"): collections.defaultdict,
-    ("collections", "Counter"): collections.Counter, ("builtins", "set"): set,
-    ("builtins", "frozenset"): frozenset, ("builtins", "slice"): slice, ("builtins", "range"): range,
-    ("builtins", "complex"): complex, ("builtins", "bytearray"): bytearray,
-    ("builtins", "dict"): dict, ("builtins", "list"): list, ("builtins", "int"): int, ("builtins", "float"): float,
-    ("_codecs", "encode"): encode_latin,
-    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor, ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
-    ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
-    ("torch._utils", "_rebuild_parameter_with_state"): rebuild_parameter_with_state,
-    ("torch", "Size"): Size, ("torch", "device"): make_device,
-    ("torch.nn.parameter", "Parameter"): rebuild_parameter, ("torch.serialization", "_get_layout"): str,
-    ("numpy", "dtype"): numpy_dtype, ("numpy", "ndarray"): StoredArray,
-} | {("torch", storage): StorageType(name) for name, storage in STORAGES.items()} | {
-    ("torch", d.name): d for d in dtypes.ALL
-} | {
-    (f"numpy.{core}.multiarray", name): made for core in ("core", "_core")
-    for name, made in (("scalar", numpy_scalar), ("_reconstruct", numpy_shell))
-}
+ALLOWED: dict[tuple[str, str], Any] = (
+    {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("collections", "defaultdict"): collections.defaultdict,
+        ("collections", "Counter"): collections.Counter,
+        ("builtins", "set"): set,
+        ("builtins", "frozenset"): frozenset,
+        ("builtins", "slice"): slice,
+        ("builtins", "range"): range,
+        ("builtins", "complex"): complex,
+        ("builtins", "bytearray"): bytearray,
+        ("builtins", "dict"): dict,
+        ("builtins", "list"): list,
+        ("builtins", "int"): int,
+        ("builtins", "float"): float,
+        ("_codecs", "encode"): encode_latin,
+        ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
+        ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
+        ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+        ("torch._utils", "_rebuild_parameter_with_state"): rebuild_parameter_with_state,
+        ("torch", "Size"): Size,
+        ("torch", "device"): make_device,
+        ("torch.nn.parameter", "Parameter"): rebuild_parameter,
+        ("torch.serialization", "_get_layout"): str,
+        ("numpy", "dtype"): numpy_dtype,
+        ("numpy", "ndarray"): StoredArray,
+    }
+    | {("torch", storage): StorageType(name) for name, storage in STORAGES.items()}
+    | {("torch", d.name): d for d in dtypes.ALL}
+    | {
+        (f"numpy.{core}.multiarray", name): made
+        for core in ("core", "_core")
+        for name, made in (("scalar", numpy_scalar), ("_reconstruct", numpy_shell))
+    }
+)
 OLDER_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # what protocol 2 calls them
 
 
@@ -224,12 +269,19 @@ class Unpickler(pickle.Unpickler):
             found = own_class(module, attribute)
             if found is not None:
                 return found
-        raise FileError(message(
-            "load", f"{self.name} asks for {module}.{attribute}, which is not data", [],
-            "Only tensors, numbers, texts and plain containers are read, and nothing in a file is ever run.\n"
-            + ("A whole model was saved here: save model.state_dict() instead." if looks_like_model(module, attribute)
-               else "Save such objects as plain dicts and lists."),
-        ))
+        raise FileError(
+            message(
+                "load",
+                f"{self.name} asks for {module}.{attribute}, which is not data",
+                [],
+                "Only tensors, numbers, texts and plain containers are read, and nothing in a file is ever run.\n"
+                + (
+                    "A whole model was saved here: save model.state_dict() instead."
+                    if looks_like_model(module, attribute)
+                    else "Save such objects as plain dicts and lists."
+                ),
+            )
+        )
 
     def persistent_load(self, saved):
         kind, storage_kind, key, _, numel = saved
@@ -261,5 +313,3 @@ def dumps(obj: Any) -> tuple[bytes, list[tuple[StorageRef, Any]]]:
     pickler = Pickler(buffer)
     pickler.dump(obj)
     return buffer.getvalue(), list(pickler.storages.values())
-
-

@@ -20,8 +20,18 @@ from dovetail.io.atomic import damaged, written_whole
 from dovetail.tensor.tensor import Tensor
 
 NAMES = {
-    "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32", "int16": "I16",
-    "int8": "I8", "uint8": "U8", "bool": "BOOL", "complex64": "C64", "complex128": "C128",
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+    "complex64": "C64",
+    "complex128": "C128",
 }
 DTYPES = {code: name for name, code in NAMES.items()}
 LONGEST_HEADER = 100_000_000  # the limit of the reference implementation
@@ -33,7 +43,9 @@ def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = Non
     return b"".join([head, *(contiguous_bytes(a) for a in arrays)])
 
 
-def save_file(tensors: Mapping[str, Tensor], filename: str | os.PathLike, metadata: Mapping[str, str] | None = None) -> None:
+def save_file(
+    tensors: Mapping[str, Tensor], filename: str | os.PathLike, metadata: Mapping[str, str] | None = None
+) -> None:
     """Write tensors to a safetensors file; the file appears whole or not at all.
 
     Raises: ArgumentError (a ValueError) for anything that is no tensor.
@@ -49,10 +61,14 @@ def layout(tensors: Mapping[str, Tensor], metadata) -> tuple[bytes, list[np.ndar
     """(length and header, arrays in the order of the file): by falling alignment, then by name, as the package does."""
     for name, t in tensors.items():
         if not isinstance(t, Tensor):
-            raise ArgumentError(message(
-                "save_file", f"key {name!r} is invalid, expected Tensor but received {type(t).__name__}", [],
-                "safetensors holds tensors only; save_file(model.state_dict(), path)",
-            ))
+            raise ArgumentError(
+                message(
+                    "save_file",
+                    f"key {name!r} is invalid, expected Tensor but received {type(t).__name__}",
+                    [],
+                    "safetensors holds tensors only; save_file(model.state_dict(), path)",
+                )
+            )
     names = sorted(tensors, key=lambda n: (-tensors[n].dtype.itemsize, n))
     header: dict[str, Any] = {}
     if metadata is not None:
@@ -95,7 +111,7 @@ def entries(buffer: np.ndarray, name) -> tuple[dict[str, tuple[DType, tuple[int,
     if length > LONGEST_HEADER or length + 8 > len(buffer):
         raise damaged(name, f"announces a header of {length} bytes and has {len(buffer)} bytes in all")
     try:
-        header = json.loads(buffer[8: 8 + length].tobytes())
+        header = json.loads(buffer[8 : 8 + length].tobytes())
     except ValueError as error:
         raise damaged(name, f"has a header that is not JSON ({error})") from None
     if not isinstance(header, dict):
@@ -114,7 +130,9 @@ def entry(name, key: str, value, base: int, end_of_file: int):
     except (TypeError, KeyError, ValueError):
         raise damaged(name, f"describes the tensor {key!r} without dtype, shape and data_offsets") from None
     if code not in DTYPES:
-        raise FileError(message("load_file", f"{name}: tensor {key!r} has the dtype {code}, which Dovetail does not have"))
+        raise FileError(
+            message("load_file", f"{name}: tensor {key!r} has the dtype {code}, which Dovetail does not have")
+        )
     dtype = as_dtype(DTYPES[code])
     if min(shape, default=0) < 0 or end - start != int(np.prod(shape, dtype=object)) * dtype.itemsize:
         raise damaged(name, f"gives the tensor {key!r} {end - start} bytes for the shape {shape} of {dtype.name}")

@@ -29,8 +29,12 @@ DATE = (1980, 1, 1, 0, 0, 0)  # no time in the file: the same content gives the 
 
 
 def save(
-    obj: Any, f: str | os.PathLike | IO[bytes], pickle_module=None, pickle_protocol: int = 2,
-    _use_new_zipfile_serialization: bool = True, _disable_byteorder_record: bool = False,
+    obj: Any,
+    f: str | os.PathLike | IO[bytes],
+    pickle_module=None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+    _disable_byteorder_record: bool = False,
 ) -> None:
     """Write an object made of tensors, numbers, texts and containers to a file that PyTorch and Dovetail read.
 
@@ -42,7 +46,14 @@ def save(
     elif hasattr(f, "write"):
         write_archive(obj, f, "archive")
     else:
-        raise ArgumentError(message("save", f"f takes a path or a file to write to, got {type(f).__name__}", [], "dovetail.save(object, path)"))
+        raise ArgumentError(
+            message(
+                "save",
+                f"f takes a path or a file to write to, got {type(f).__name__}",
+                [],
+                "dovetail.save(object, path)",
+            )
+        )
 
 
 def write_archive(obj: Any, file: IO[bytes], root: str) -> None:
@@ -50,8 +61,12 @@ def write_archive(obj: Any, file: IO[bytes], root: str) -> None:
     seekable = file if getattr(file, "seekable", lambda: False)() else None
     target = seekable if seekable is not None else io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in (("data.pkl", text), (".format_version", b"1"), (".storage_alignment", b"64"),
-                           ("byteorder", sys.byteorder.encode())):
+        for name, data in (
+            ("data.pkl", text),
+            (".format_version", b"1"),
+            (".storage_alignment", b"64"),
+            ("byteorder", sys.byteorder.encode()),
+        ):
             add(archive, f"{root}/{name}", data)
         for ref, storage in storages:
             memory = (ctypes.c_char * (ref.numel * ref.dtype.itemsize)).from_address(storage.ptr)
@@ -71,8 +86,13 @@ def add(archive: zipfile.ZipFile, name: str, data) -> None:
 
 
 def load(
-    f: str | os.PathLike | IO[bytes], map_location=None, pickle_module=None, *, weights_only: bool | None = None,
-    mmap: bool | None = None, **pickle_load_args: Any,
+    f: str | os.PathLike | IO[bytes],
+    map_location=None,
+    pickle_module=None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
     """Read a file written by dovetail.save or torch.save. Nothing in it is run.
 
@@ -102,8 +122,17 @@ def read_archive(file: IO[bytes], name: str, mapped: bool | None, own_classes: b
                 return Unpickler(text, reader.storage, name, own_classes).load()
     except zipfile.BadZipFile as error:
         raise damaged(name, f"is a damaged archive: {error}") from None
-    except (pickle.UnpicklingError, EOFError, UnicodeDecodeError, struct.error, KeyError, IndexError, TypeError,
-            AttributeError, ValueError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        UnicodeDecodeError,
+        struct.error,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        ValueError,
+    ) as error:
         if isinstance(error, FileError):
             raise
         raise damaged(name, f"holds an unreadable pickle: {error}") from error
@@ -119,11 +148,17 @@ def check_kind(file: IO[bytes], name: str) -> None:
     if not start:
         raise damaged(name, "is empty")
     if start[:2] == b"\x80\x02" or start[:1] == b"\x80":
-        raise FileError(message(
-            "load", f"{name} is a checkpoint in PyTorch's format from before version 1.6 (a bare pickle)", [],
-            "Load it once with PyTorch and save it again: torch.save(torch.load(path, weights_only=True), path)",
-        ))
-    raise damaged(name, f"is no checkpoint: it begins with {start!r}", "A checkpoint is a zip archive written by save().")
+        raise FileError(
+            message(
+                "load",
+                f"{name} is a checkpoint in PyTorch's format from before version 1.6 (a bare pickle)",
+                [],
+                "Load it once with PyTorch and save it again: torch.save(torch.load(path, weights_only=True), path)",
+            )
+        )
+    raise damaged(
+        name, f"is no checkpoint: it begins with {start!r}", "A checkpoint is a zip archive written by save()."
+    )
 
 
 class Reader:
@@ -159,7 +194,11 @@ class Reader:
         else:
             data = bytearray(self.bytes_of(f"data/{key}"))
         if len(data) < numel * dtype.itemsize:
-            raise damaged(self.name, f"holds {len(data)} bytes in data/{key}, {numel} elements of {dtype.name} need {numel * dtype.itemsize}")
+            raise damaged(
+                self.name,
+                f"holds {len(data)} bytes in data/{key}, {numel} elements of {dtype.name} need "
+                f"{numel * dtype.itemsize}",
+            )
         array = np.frombuffer(data, np.uint8)[: numel * dtype.itemsize].view(dtype.np)
         return array.byteswap() if self.swapped else array
 
@@ -171,6 +210,8 @@ class Reader:
             raise damaged(self.name, f"has no entry {entry!r}") from None
         if info.compress_type != zipfile.ZIP_STORED:
             raise FileError(message("load", f"{self.name}: mmap=True needs an uncompressed archive"))
-        name_length, extra_length = struct.unpack("<HH", self.map[info.header_offset + 26: info.header_offset + 30].tobytes())
+        name_length, extra_length = struct.unpack(
+            "<HH", self.map[info.header_offset + 26 : info.header_offset + 30].tobytes()
+        )
         start = info.header_offset + 30 + name_length + extra_length
-        return self.map[start: start + info.file_size]
+        return self.map[start : start + info.file_size]

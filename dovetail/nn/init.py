@@ -59,7 +59,9 @@ def trunc_normal_(
 ) -> Tensor:
     """Normal, drawn again where outside [a, b] (by rejection, so the tails are exact)."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.")
+        warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect."
+        )
     likely = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
     with no_grad():
         if likely > 0.3:
@@ -79,7 +81,11 @@ def _reject_normal(tensor, mean, std, a, b, generator) -> None:
         outside = (result < a) | (result > b)
         if not outside.any():
             break
-        result = where(outside, normal_like.inplace(empty(*tensor.shape, dtype=tensor.dtype), mean, std, generator=generator), result)
+        result = where(
+            outside,
+            normal_like.inplace(empty(*tensor.shape, dtype=tensor.dtype), mean, std, generator=generator),
+            result,
+        )
     tensor.copy_(result)
 
 

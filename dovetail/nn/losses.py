@@ -16,9 +16,16 @@ from dovetail.nn.module import Module
 from dovetail.tensor.tensor import Tensor
 
 FUNCTIONS = {  # class -> function, for advice
-    "CrossEntropyLoss": "cross_entropy", "NLLLoss": "nll_loss", "MSELoss": "mse_loss", "L1Loss": "l1_loss",
-    "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy_with_logits", "KLDivLoss": "kl_div",
-    "SmoothL1Loss": "smooth_l1_loss", "HuberLoss": "huber_loss", "SoftMarginLoss": "soft_margin_loss",
+    "CrossEntropyLoss": "cross_entropy",
+    "NLLLoss": "nll_loss",
+    "MSELoss": "mse_loss",
+    "L1Loss": "l1_loss",
+    "BCELoss": "binary_cross_entropy",
+    "BCEWithLogitsLoss": "binary_cross_entropy_with_logits",
+    "KLDivLoss": "kl_div",
+    "SmoothL1Loss": "smooth_l1_loss",
+    "HuberLoss": "huber_loss",
+    "SoftMarginLoss": "soft_margin_loss",
 }
 
 
@@ -47,11 +54,15 @@ class _Loss(Module):
             return
         name = type(self).__name__
         function = FUNCTIONS.get(name)
-        raise ArgumentError(message(
-            name, "the constructor of a loss class takes settings, but got tensors", [],
-            f"First create the loss object, then call it: {name}()(input, target)"
-            + (f"\nor use the function: nn.functional.{function}(input, target)" if function else ""),
-        ))
+        raise ArgumentError(
+            message(
+                name,
+                "the constructor of a loss class takes settings, but got tensors",
+                [],
+                f"First create the loss object, then call it: {name}()(input, target)"
+                + (f"\nor use the function: nn.functional.{function}(input, target)" if function else ""),
+            )
+        )
 
     def extra_repr(self) -> str:
         return ""
@@ -114,8 +125,13 @@ class CrossEntropyLoss(_WeightedLoss):
     """
 
     def __init__(
-        self, weight: Tensor | None = None, size_average=None, ignore_index: int = -100, reduce=None,
-        reduction: str = "mean", label_smoothing: float = 0.0,
+        self,
+        weight: Tensor | None = None,
+        size_average=None,
+        ignore_index: int = -100,
+        reduce=None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
         self._refuse_tensors(size_average, ignore_index, reduce, reduction, label_smoothing)
         super().__init__(weight, size_average, reduce, reduction)
@@ -123,7 +139,11 @@ class CrossEntropyLoss(_WeightedLoss):
 
     def forward(self, input, target):
         return F.cross_entropy(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            input,
+            target,
+            weight=self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
             label_smoothing=self.label_smoothing,
         )
 
@@ -135,7 +155,12 @@ class NLLLoss(_WeightedLoss):
     """
 
     def __init__(
-        self, weight: Tensor | None = None, size_average=None, ignore_index: int = -100, reduce=None, reduction: str = "mean"
+        self,
+        weight: Tensor | None = None,
+        size_average=None,
+        ignore_index: int = -100,
+        reduce=None,
+        reduction: str = "mean",
     ) -> None:
         self._refuse_tensors(size_average, ignore_index, reduce, reduction)
         super().__init__(weight, size_average, reduce, reduction)
@@ -153,7 +178,12 @@ class PoissonNLLLoss(_Loss):
     """Negative log likelihood of a Poisson distribution with (the logarithm of) its rate as input."""
 
     def __init__(
-        self, log_input: bool = True, full: bool = False, size_average=None, eps: float = 1e-8, reduce=None,
+        self,
+        log_input: bool = True,
+        full: bool = False,
+        size_average=None,
+        eps: float = 1e-8,
+        reduce=None,
         reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
@@ -166,7 +196,10 @@ class PoissonNLLLoss(_Loss):
 
 
 class GaussianNLLLoss(_Loss):
-    """Negative log likelihood of a normal distribution. Shape: input (N, *), target (N, *), var (N, *) or (N, 1) -> ()"""
+    """Negative log likelihood of a normal distribution.
+
+    Shape: input (N, *), target (N, *), var (N, *) or (N, 1) -> ()
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(None, None, reduction)
@@ -198,7 +231,11 @@ class BCEWithLogitsLoss(_Loss):
     """Binary cross entropy of raw scores; the sigmoid is inside. pos_weight: weight of positive answers."""
 
     def __init__(
-        self, weight: Tensor | None = None, size_average=None, reduce=None, reduction: str = "mean",
+        self,
+        weight: Tensor | None = None,
+        size_average=None,
+        reduce=None,
+        reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
         super().__init__(size_average, reduce, reduction)
@@ -269,7 +306,12 @@ class MultiMarginLoss(_WeightedLoss):
     """Margins between the right class and all others. Shape: input (N, C) or (C,), target (N,) or () -> ()"""
 
     def __init__(
-        self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, size_average=None, reduce=None,
+        self,
+        p: int = 1,
+        margin: float = 1.0,
+        weight: Tensor | None = None,
+        size_average=None,
+        reduce=None,
         reduction: str = "mean",
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction)
@@ -289,7 +331,13 @@ class TripletMarginLoss(_Loss):
     """max(0, |anchor - positive| - |anchor - negative| + margin). Shape: three times (N, D) or (D,) -> ()"""
 
     def __init__(
-        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, size_average=None, reduce=None,
+        self,
+        margin: float = 1.0,
+        p: float = 2.0,
+        eps: float = 1e-6,
+        swap: bool = False,
+        size_average=None,
+        reduce=None,
         reduction: str = "mean",
     ) -> None:
         super().__init__(size_average, reduce, reduction)
@@ -299,7 +347,14 @@ class TripletMarginLoss(_Loss):
 
     def forward(self, anchor, positive, negative):
         return F.triplet_margin_loss(
-            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, swap=self.swap, reduction=self.reduction
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
         )
 
 
@@ -307,17 +362,29 @@ class TripletMarginWithDistanceLoss(_Loss):
     """TripletMarginLoss with a distance of the user's."""
 
     def __init__(
-        self, *, distance_function: Callable | None = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean"
+        self,
+        *,
+        distance_function: Callable | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
     ) -> None:
         super().__init__(reduction=reduction)
         if margin <= 0:
-            raise ArgumentError(f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead")
+            raise ArgumentError(
+                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
+            )
         self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin, self.swap = margin, swap
 
     def forward(self, anchor, positive, negative):
         return F.triplet_margin_with_distance_loss(
-            anchor, positive, negative, distance_function=self.distance_function, margin=self.margin, swap=self.swap,
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
             reduction=self.reduction,
         )
 

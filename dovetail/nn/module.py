@@ -7,7 +7,6 @@ The public surface is torch.nn.Module's. What differs is inside: members also li
 from __future__ import annotations
 
 import warnings
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -97,7 +96,9 @@ class Module:
 
     def __init__(self, *args, **kwargs) -> None:
         if not self.call_super_init and (args or kwargs):
-            got = f"{len(args) + 1} positional arguments were" if args else f"keyword argument {next(iter(kwargs))!r} was"
+            got = (
+                f"{len(args) + 1} positional arguments were" if args else f"keyword argument {next(iter(kwargs))!r} was"
+            )
             raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {got} given")
         attributes = self.__dict__
         attributes["training"] = True
@@ -192,7 +193,7 @@ class Module:
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {type_name(name)}")
         if "." in name:
-            raise NameTaken(f"{kind} name can't contain \".\", got: {name}")
+            raise NameTaken(f'{kind} name can\'t contain ".", got: {name}')
         if name == "":
             raise NameTaken(f'{kind} name can\'t be empty string ""')
         if name not in self.__dict__[registry] and (name in self.__dict__ or hasattr(type(self), name)):
@@ -226,7 +227,9 @@ class Module:
                 f"cannot assign '{type_name(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
             )
         elif name in attributes["_modules"]:
-            raise TypeError(f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)")
+            raise TypeError(
+                f"cannot assign '{type_name(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+            )
         elif isinstance(value, Buffer):
             if name not in attributes["_buffers"]:
                 self._forget(attributes, name)
@@ -258,8 +261,12 @@ class Module:
         for registry, kind in (("_parameters", "parameter"), ("_modules", "child module"), ("_buffers", "buffer")):
             if name in attributes[registry]:
                 if value is not None:
-                    wanted = {"parameter": "torch.nn.Parameter", "child module": "torch.nn.Module"}.get(kind, "torch.Tensor")
-                    raise TypeError(f"cannot assign '{type_name(value)}' as {kind} '{name}' ({wanted} or None expected)")
+                    wanted = {"parameter": "torch.nn.Parameter", "child module": "torch.nn.Module"}.get(
+                        kind, "torch.Tensor"
+                    )
+                    raise TypeError(
+                        f"cannot assign '{type_name(value)}' as {kind} '{name}' ({wanted} or None expected)"
+                    )
                 attributes[registry][name] = None
                 return
         object.__setattr__(self, name, value)
@@ -519,9 +526,7 @@ class Module:
     def state_dict(self, *args, destination=None, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
         """The tensors of this module and all below, by dotted name (torch.nn.Module.state_dict)."""
         if args:  # positional arguments, as PyTorch still takes them
-            warnings.warn(
-                "Positional args are being deprecated, use kwargs instead.", FutureWarning, stacklevel=2
-            )
+            warnings.warn("Positional args are being deprecated, use kwargs instead.", FutureWarning, stacklevel=2)
             destination = args[0] if destination is None else destination
             prefix = args[1] if len(args) > 1 and prefix == "" else prefix
             keep_vars = args[2] if len(args) > 2 else keep_vars
@@ -583,13 +588,18 @@ class Module:
 
     def register_forward_pre_hook(self, hook, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
         """hook(module, args) runs before forward and may return other arguments."""
-        return self._hang(self._forward_pre_hooks, hook, prepend, {"k": (self._forward_pre_hooks_with_kwargs, with_kwargs)})
+        return self._hang(
+            self._forward_pre_hooks, hook, prepend, {"k": (self._forward_pre_hooks_with_kwargs, with_kwargs)}
+        )
 
     def register_forward_hook(
         self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
         """hook(module, args, output) runs after forward and may return another output."""
-        flags = {"k": (self._forward_hooks_with_kwargs, with_kwargs), "a": (self._forward_hooks_always_called, always_call)}
+        flags = {
+            "k": (self._forward_hooks_with_kwargs, with_kwargs),
+            "a": (self._forward_hooks_always_called, always_call),
+        }
         return self._hang(self._forward_hooks, hook, prepend, flags)
 
     def register_full_backward_pre_hook(self, hook, prepend: bool = False) -> RemovableHandle:
@@ -665,10 +675,14 @@ class Module:
 def not_started(module: Module, problem: str) -> MemberError:
     """The error of a class whose `__init__` does not call Module's."""
     name = type(module).__name__
-    return MemberError(message(
-        name, problem, [f"{name}.__init__ has not called Module.__init__, which makes room for layers and parameters"],
-        f"Make this the first line of {name}.__init__:  super().__init__()",
-    ))
+    return MemberError(
+        message(
+            name,
+            problem,
+            [f"{name}.__init__ has not called Module.__init__, which makes room for layers and parameters"],
+            f"Make this the first line of {name}.__init__:  super().__init__()",
+        )
+    )
 
 
 def type_name(x) -> str:
@@ -747,5 +761,3 @@ def register_module_buffer_registration_hook(hook) -> RemovableHandle:
 def register_module_module_registration_hook(hook) -> RemovableHandle:
     """hook(module, name, child) runs whenever a child is added and may return another child."""
     return hang(GLOBAL.module_registration, hook)
-
-

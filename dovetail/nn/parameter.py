@@ -9,7 +9,15 @@ from dovetail.base.dtypes import as_dtype, default_dtype
 from dovetail.base.errors import ArgumentError, message
 from dovetail.tensor.tensor import Buffer, Parameter, Tensor
 
-__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy", "new_parameter", "new_tensor"]
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "is_lazy",
+    "new_parameter",
+    "new_tensor",
+]
 
 
 def new_tensor(*shape: int, device=None, dtype=None) -> Tensor:
@@ -39,10 +47,14 @@ class Uninitialized:
 
     @property
     def shape(self):
-        raise ArgumentError(message(
-            type(self).__name__, "Can't access the shape of an uninitialized parameter or buffer", [],
-            "Run the module once on data of the right size, then it has a shape.",
-        ))
+        raise ArgumentError(
+            message(
+                type(self).__name__,
+                "Can't access the shape of an uninitialized parameter or buffer",
+                [],
+                "Run the module once on data of the right size, then it has a shape.",
+            )
+        )
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:

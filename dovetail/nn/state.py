@@ -178,10 +178,10 @@ def _strangers(module, state, prefix, members) -> list[str]:
     found = []
     for key in state:
         if key.startswith(prefix) and key != prefix + EXTRA_STATE:
-            head, dot, _ = key[len(prefix):].partition(".")
+            head, dot, _ = key[len(prefix) :].partition(".")
             if dot and head in module._modules:
                 continue
-            if not dot and head in members or dot and key[len(prefix):] in members:
+            if not dot and head in members or dot and key[len(prefix) :] in members:
                 continue
             found.append(key)
     return found
@@ -234,7 +234,10 @@ def cure_for(missing: list[str], unexpected: list[str]) -> str:
     for prefix in ("module.", "_orig_mod.", "model."):
         stripped = [k.removeprefix(prefix) for k in unexpected if k.startswith(prefix)]
         if stripped and set(stripped) <= set(missing):
-            made_by = {"module.": " (saved from a DataParallel wrapper)", "_orig_mod.": " (saved from a compiled model)"}
+            made_by = {
+                "module.": " (saved from a DataParallel wrapper)",
+                "_orig_mod.": " (saved from a compiled model)",
+            }
             return (
                 f"Every offered name has the prefix {prefix!r}{made_by.get(prefix, '')}. Remove it before loading:\n"
                 f"  state_dict = {{k.removeprefix({prefix!r}): v for k, v in state_dict.items()}}"
@@ -245,4 +248,3 @@ def cure_for(missing: list[str], unexpected: list[str]) -> str:
         if match:
             near.append(f"{key!r} -> {match[0]!r}")
     return "Renaming would help: " + ", ".join(near[:6]) if near else ""
-

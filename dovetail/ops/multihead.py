@@ -41,19 +41,33 @@ def check_ranks(query, key, value, key_padding_mask, attn_mask, num_heads: int) 
     batched = query.ndim == 3
     kind = f"{'batched' if batched else 'unbatched'} ({query.ndim}-D) `query`"
     if key.ndim != query.ndim or value.ndim != query.ndim:
-        raise ShapeError(message(
-            CALL, f"For {kind}, expected `key` and `value` to be {query.ndim}-D but found {key.ndim}-D and {value.ndim}-D "
-            "tensors respectively", facts,
-        ))
+        raise ShapeError(
+            message(
+                CALL,
+                f"For {kind}, expected `key` and `value` to be {query.ndim}-D but found "
+                f"{key.ndim}-D and {value.ndim}-D "
+                "tensors respectively",
+                facts,
+            )
+        )
     if key_padding_mask is not None and key_padding_mask.ndim != query.ndim - 1:
-        raise ShapeError(message(
-            CALL, f"For {kind}, expected `key_padding_mask` to be `None` or {query.ndim - 1}-D but found "
-            f"{key_padding_mask.ndim}-D tensor instead", facts,
-        ))
+        raise ShapeError(
+            message(
+                CALL,
+                f"For {kind}, expected `key_padding_mask` to be `None` or {query.ndim - 1}-D but found "
+                f"{key_padding_mask.ndim}-D tensor instead",
+                facts,
+            )
+        )
     if attn_mask is not None and attn_mask.ndim not in (2, 3):
-        raise ShapeError(message(
-            CALL, f"For {kind}, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.ndim}-D tensor instead", facts
-        ))
+        raise ShapeError(
+            message(
+                CALL,
+                f"For {kind}, expected `attn_mask` to be `None`, 2-D or 3-D but found "
+                f"{attn_mask.ndim}-D tensor instead",
+                facts,
+            )
+        )
     return batched
 
 
@@ -67,13 +81,13 @@ def packed_projection(query, key, value, weight, bias) -> list[Tensor]:
     e = query.shape[-1]
     if query is key and key is value:
         made = linear(query, weight, bias)
-        return [made[..., i * e: (i + 1) * e] for i in range(3)]
-    parts = tuple(weight[i * e: (i + 1) * e] for i in range(3))
+        return [made[..., i * e : (i + 1) * e] for i in range(3)]
+    parts = tuple(weight[i * e : (i + 1) * e] for i in range(3))
     return in_projection(query, key, value, parts, thirds(bias, e))
 
 
 def thirds(bias: Tensor | None, e: int) -> tuple:
-    return (None, None, None) if bias is None else tuple(bias[i * e: (i + 1) * e] for i in range(3))
+    return (None, None, None) if bias is None else tuple(bias[i * e : (i + 1) * e] for i in range(3))
 
 
 def wider(mask: Tensor | None) -> Tensor | None:
@@ -94,31 +108,57 @@ def merged_masks(attn_mask, key_padding_mask, batch: int, heads: int, length: in
     if attn_mask is not None:
         wanted = (length, keys) if attn_mask.ndim == 2 else (batch * heads, length, keys)
         if tuple(attn_mask.shape) != wanted:
-            raise ShapeError(message(
-                CALL, f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted}.",
-                [("attn_mask", attn_mask)],
-            ))
+            raise ShapeError(
+                message(
+                    CALL,
+                    f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, "
+                    f"but should be {wanted}.",
+                    [("attn_mask", attn_mask)],
+                )
+            )
         lead = (1, 1) if attn_mask.ndim == 2 else (batch, heads)
         attn_mask = attn_mask.reshape(*lead, length, keys)
     if key_padding_mask is None:
         return attn_mask
     if tuple(key_padding_mask.shape) != (batch, keys):
-        raise ShapeError(message(
-            CALL, f"Expected key_padded_mask.shape to be {(batch, keys)}, but got {tuple(key_padding_mask.shape)}",
-            [("key_padding_mask", key_padding_mask)],
-        ))
+        raise ShapeError(
+            message(
+                CALL,
+                f"Expected key_padded_mask.shape to be {(batch, keys)}, but got {tuple(key_padding_mask.shape)}",
+                [("key_padding_mask", key_padding_mask)],
+            )
+        )
     padding = key_padding_mask.reshape(batch, 1, 1, keys)
     return padding if attn_mask is None else attn_mask + padding
 
 
 @front(functional=True, top=False)
 def multi_head_attention_forward(
-    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
-    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
-    need_weights: bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False,
-    q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
-    static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Project, attend head by head, project back. Returns (output, weights or None).
 
@@ -135,10 +175,14 @@ def multi_head_attention_forward(
     length, batch, e = query.shape
     check_widths(e, embed_dim_to_check, num_heads, key, value, use_separate_proj_weight)
     if is_causal and attn_mask is None:
-        raise ArgumentError(message(
-            CALL, "Need attn_mask if specifying the is_causal hint.", [],
-            "Transformer.generate_square_subsequent_mask(length) makes one.",
-        ))
+        raise ArgumentError(
+            message(
+                CALL,
+                "Need attn_mask if specifying the is_causal hint.",
+                [],
+                "Transformer.generate_square_subsequent_mask(length) makes one.",
+            )
+        )
     padding = additive(key_padding_mask, "key_padding_mask", query.dtype)
     only_causal = is_causal and padding is None and not need_weights
     mask = None if only_causal else additive(attn_mask, "attn_mask", query.dtype)
@@ -177,7 +221,9 @@ def check_widths(e: int, wanted: int, heads: int, key: Tensor, value: Tensor, se
     if e % heads:
         raise ShapeError(message(CALL, f"embed_dim {e} not divisible by num_heads {heads}", facts))
     if key.shape[:2] != value.shape[:2] or (not separate and key.shape != value.shape):
-        raise ShapeError(message(CALL, f"key shape {tuple(key.shape)} does not match value shape {tuple(value.shape)}", facts))
+        raise ShapeError(
+            message(CALL, f"key shape {tuple(key.shape)} does not match value shape {tuple(value.shape)}", facts)
+        )
 
 
 def weighted(q, k, v, mask, rate: float) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,9 @@ def check_sizes(call: str, x: Value, h: Value, w_ih: Value, w_hh: Value) -> None
     same_dtype(call, ("input", x), ("hidden state", h), ("weight_ih", w_ih), ("weight_hh", w_hh))
 
 
-def scan(x: Value, gates: Value, state: State, lengths: Value | None, reverse: bool, step: Callable) -> tuple[Value, State]:
+def scan(
+    x: Value, gates: Value, state: State, lengths: Value | None, reverse: bool, step: Callable
+) -> tuple[Value, State]:
     """Run `step(gates at t, state) -> state` over all steps. Returns (outputs (T, N, H), last state)."""
     count = x.shape[0]
     outputs: list[Value] = [None] * count  # type: ignore[list-item]

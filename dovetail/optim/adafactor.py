@@ -18,7 +18,7 @@ def kept_mean(x, dim: int):
     """The mean along `dim`, which stays with size one."""
     d = dim % x.ndim
     total = reduce_sum(x, dims=(d,))
-    return reshape(total, shape=x.shape[:d] + (1,) + x.shape[d + 1:]) * (1.0 / max(x.shape[d], 1))
+    return reshape(total, shape=x.shape[:d] + (1,) + x.shape[d + 1 :]) * (1.0 / max(x.shape[d], 1))
 
 
 def adafactor_rule(p, g, state, *, lr, beta2_decay, eps2, d, weight_decay, eps1, maximize):
@@ -27,7 +27,7 @@ def adafactor_rule(p, g, state, *, lr, beta2_decay, eps2, d, weight_decay, eps1,
     t, step = counted(state)
     share = e.cast(power(t, beta2_decay), p.dtype)
     rate = e.minimum(*operands(lr, 1.0 / e.sqrt(t)))
-    size = p.numel ** 0.5
+    size = p.numel**0.5
     alpha = bounded(norm(p) * (1.0 / size), eps2) * rate
     p = shrunk(p, lr, weight_decay)
     new = {"step": step}
@@ -52,8 +52,16 @@ class Adafactor(Optimizer):
     rule = staticmethod(adafactor_rule)
 
     def __init__(
-        self, params, lr: float | Tensor = 1e-2, beta2_decay: float = -0.8, eps: tuple[float | None, float] = (None, 1e-3),
-        d: float = 1.0, weight_decay: float = 0.0, *, foreach: bool | None = None, maximize: bool = False,
+        self,
+        params,
+        lr: float | Tensor = 1e-2,
+        beta2_decay: float = -0.8,
+        eps: tuple[float | None, float] = (None, 1e-3),
+        d: float = 1.0,
+        weight_decay: float = 0.0,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
     ) -> None:
         check("learning rate", lr)
         if beta2_decay > 0.0:
@@ -64,9 +72,18 @@ class Adafactor(Optimizer):
         if d < 1.0:
             raise ArgumentError(f"Clipping threshold d should be >= 1 but is: {d}")
         check("weight_decay", weight_decay)
-        super().__init__(params, dict(
-            lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, foreach=foreach, maximize=maximize
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                beta2_decay=beta2_decay,
+                eps=eps,
+                d=d,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+            ),
+        )
 
     def numbers(self, group):
         scalars = {k: group[k] for k in ("lr", "beta2_decay", "d", "weight_decay")} | {"eps2": group["eps"][1]}

@@ -31,19 +31,42 @@ class Adamax(Optimizer):
     rule = staticmethod(adamax_rule)
 
     def __init__(
-        self, params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False,
+        self,
+        params,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
         capturable: bool = False,
     ) -> None:
         check_betas(lr, betas, eps, weight_decay)
-        super().__init__(params, dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach, maximize=maximize,
-            differentiable=differentiable, capturable=capturable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                capturable=capturable,
+            ),
+        )
 
     def numbers(self, group):
         beta1, beta2 = group["betas"]
-        scalars = {"lr": group["lr"], "beta1": beta1, "beta2": beta2, "eps": group["eps"], "weight_decay": group["weight_decay"]}
+        scalars = {
+            "lr": group["lr"],
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": group["eps"],
+            "weight_decay": group["weight_decay"],
+        }
         return scalars, {"maximize": group["maximize"]}
 
     def first_state(self, p, group):
@@ -74,27 +97,57 @@ class NAdam(Optimizer):
     rule = staticmethod(nadam_rule)
 
     def __init__(
-        self, params, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
-        foreach: bool | None = None, maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        self,
+        params,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
     ) -> None:
         check_betas(lr, betas, eps, weight_decay)
         check("momentum_decay value", momentum_decay)
-        super().__init__(params, dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
-            decoupled_weight_decay=decoupled_weight_decay, maximize=maximize, foreach=foreach, capturable=capturable,
-            differentiable=differentiable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                momentum_decay=momentum_decay,
+                decoupled_weight_decay=decoupled_weight_decay,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                differentiable=differentiable,
+            ),
+        )
 
     def numbers(self, group):
         beta1, beta2 = group["betas"]
-        scalars = {"lr": group["lr"], "beta1": beta1, "beta2": beta2, "eps": group["eps"],
-                   "weight_decay": group["weight_decay"], "momentum_decay": group["momentum_decay"]}
+        scalars = {
+            "lr": group["lr"],
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": group["eps"],
+            "weight_decay": group["weight_decay"],
+            "momentum_decay": group["momentum_decay"],
+        }
         return scalars, {"decoupled": group["decoupled_weight_decay"], "maximize": group["maximize"]}
 
     def first_state(self, p, group):
-        return {"step": number_state(), "mu_product": number_state(1.0), "exp_avg": Tensor.zeros_like(p),
-                "exp_avg_sq": Tensor.zeros_like(p)}
+        return {
+            "step": number_state(),
+            "mu_product": number_state(1.0),
+            "exp_avg": Tensor.zeros_like(p),
+            "exp_avg_sq": Tensor.zeros_like(p),
+        }
 
 
 def radam_rule(p, g, state, *, lr, beta1, beta2, eps, weight_decay, decoupled, maximize):
@@ -117,24 +170,49 @@ def radam_rule(p, g, state, *, lr, beta1, beta2, eps, weight_decay, decoupled, m
 
 
 class RAdam(Optimizer):
-    """Adam whose first steps are rectified. foreach, capturable, differentiable: accepted. Source: torch.optim.RAdam."""
+    """Adam with rectified first steps. foreach, capturable, differentiable: accepted. Source: torch.optim.RAdam."""
 
     rule = staticmethod(radam_rule)
 
     def __init__(
-        self, params, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+        self,
+        params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
     ) -> None:
         check_betas(lr, betas, eps, weight_decay)
-        super().__init__(params, dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize, foreach=foreach,
-            capturable=capturable, decoupled_weight_decay=decoupled_weight_decay, differentiable=differentiable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                decoupled_weight_decay=decoupled_weight_decay,
+                differentiable=differentiable,
+            ),
+        )
 
     def numbers(self, group):
         beta1, beta2 = group["betas"]
-        scalars = {"lr": group["lr"], "beta1": beta1, "beta2": beta2, "eps": group["eps"], "weight_decay": group["weight_decay"]}
+        scalars = {
+            "lr": group["lr"],
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": group["eps"],
+            "weight_decay": group["weight_decay"],
+        }
         return scalars, {"decoupled": group["decoupled_weight_decay"], "maximize": group["maximize"]}
 
     def first_state(self, p, group):

@@ -31,7 +31,7 @@ def counted(state: dict[str, Value]) -> tuple[Value, Value]:
 def power(beta: Number, t: Value) -> Value:
     """beta ** t for a beta in [0, 1) and a count t >= 1."""
     if isinstance(beta, Value):
-        return beta ** t
+        return beta**t
     return e.exp(t * math.log(beta)) if beta > 0 else constant_like(t, 0.0)
 
 

@@ -30,7 +30,7 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None)
     square = d1 * d1 - a.slope * b.slope
     if square < 0:
         return (low + high) / 2.0
-    d2 = square ** 0.5
+    d2 = square**0.5
     near, far = (a, b) if a.t <= b.t else (b, a)
     t = far.t - (far.t - near.t) * ((far.slope + d2 - d1) / (far.slope - near.slope + 2 * d2))
     return min(max(t, low), high)
@@ -111,15 +111,29 @@ class LBFGS(Optimizer):
     """
 
     def __init__(
-        self, params, lr: float | Tensor = 1, max_iter: int = 20, max_eval: int | None = None, tolerance_grad: float = 1e-7,
-        tolerance_change: float = 1e-9, history_size: int = 100, line_search_fn: str | None = None,
+        self,
+        params,
+        lr: float | Tensor = 1,
+        max_iter: int = 20,
+        max_eval: int | None = None,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        history_size: int = 100,
+        line_search_fn: str | None = None,
     ) -> None:
         check("learning rate", lr)
-        super().__init__(params, dict(
-            lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
-            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change, history_size=history_size,
-            line_search_fn=line_search_fn,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                max_iter=max_iter,
+                max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
+                tolerance_grad=tolerance_grad,
+                tolerance_change=tolerance_change,
+                history_size=history_size,
+                line_search_fn=line_search_fn,
+            ),
+        )
         if len(self.param_groups) != 1:
             raise ArgumentError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params = self.param_groups[0]["params"]
@@ -136,7 +150,7 @@ class LBFGS(Optimizer):
         with no_grad():
             for i, p in enumerate(self._params):
                 n = p.numel()
-                part = d[at: at + n].reshape(p.shape) * t
+                part = d[at : at + n].reshape(p.shape) * t
                 p.copy_((p if start is None else start[i]) + part)
                 at += n
 
@@ -192,8 +206,11 @@ class LBFGS(Optimizer):
             raise RuntimeError("only 'strong_wolfe' is supported")
         start = [p.detach().clone() for p in self._params]
         wolfe = WolfeSearch(
-            lambda t: self._evaluate(closure, start, t, d), Point(0.0, here.loss, here.grad, here.slope),
-            d.abs().max().item(), group["tolerance_change"], group["max_eval"] - evaluations,
+            lambda t: self._evaluate(closure, start, t, d),
+            Point(0.0, here.loss, here.grad, here.slope),
+            d.abs().max().item(),
+            group["tolerance_change"],
+            group["max_eval"] - evaluations,
         )
         found = wolfe.run(here.t)
         self._move(found.t, d, start)

@@ -31,7 +31,8 @@ def per_group(name: str, optimizer: Optimizer, value) -> list:
     n = len(optimizer.param_groups)
     if isinstance(value, (list, tuple)) and len(value) != n:
         raise ArgumentError(
-            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, param_groups has {n}."
+            f"{name} must have the same length as optimizer.param_groups. {name} has "
+            f"{len(value)} values, param_groups has {n}."
         )
     values = value if isinstance(value, (list, tuple)) else [value] * n
     return [v.clone() if isinstance(v, Tensor) else v for v in values]
@@ -73,7 +74,8 @@ class LRScheduler:
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with last_epoch >= 0. "
+                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming "
+                    "scheduler with last_epoch >= 0. "
                     "Load the optimizer's saved state first, or leave out last_epoch for a fresh run."
                 )
         self.base_lrs = read(optimizer, "initial_lr")
@@ -109,8 +111,10 @@ class LRScheduler:
         if self._step_count == 1 and not self.optimizer._steps_taken:
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite order: "
-                "`optimizer.step()` before `lr_scheduler.step()`; otherwise the first value of the schedule is skipped.",
-                UserWarning, stacklevel=2,
+                "`optimizer.step()` before `lr_scheduler.step()`; otherwise the first value of "
+                "the schedule is skipped.",
+                UserWarning,
+                stacklevel=2,
             )
         self._step_count += 1
         if epoch is not None:
@@ -140,7 +144,8 @@ class LRScheduler:
     def _check_called_by_step(self) -> None:
         if not self._get_lr_called_within_step:
             warnings.warn(
-                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", UserWarning,
+                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+                UserWarning,
                 stacklevel=3,
             )
 
@@ -171,7 +176,9 @@ class _ByFunction(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer and plain functions; callable objects give their attributes."""
         state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas")}
-        state["lr_lambdas"] = [None if isinstance(f, types.FunctionType) else f.__dict__.copy() for f in self.lr_lambdas]
+        state["lr_lambdas"] = [
+            None if isinstance(f, types.FunctionType) else f.__dict__.copy() for f in self.lr_lambdas
+        ]
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -186,7 +193,10 @@ class LambdaLR(_ByFunction):
     """The initial rate times lr_lambda(epoch)."""
 
     def __init__(
-        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = -1,
     ) -> None:
         super().__init__(optimizer, lr_lambda, last_epoch)
 
@@ -199,7 +209,10 @@ class MultiplicativeLR(_ByFunction):
     """The rate times lr_lambda(epoch), every epoch."""
 
     def __init__(
-        self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]], last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = -1,
     ) -> None:
         super().__init__(optimizer, lr_lambda, last_epoch)
 
@@ -229,7 +242,9 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """Times gamma at each of the milestones."""
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -241,13 +256,15 @@ class MultiStepLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
-        return [base * self.gamma ** passed for base in self.base_lrs]
+        return [base * self.gamma**passed for base in self.base_lrs]
 
 
 class ConstantLR(LRScheduler):
     """Times `factor` for the first total_iters epochs."""
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
+    ) -> None:
         if not 0 <= factor <= 1.0:
             raise ArgumentError("Constant multiplicative factor expected to be between 0 and 1.")
         self.factor, self.total_iters = factor, total_iters
@@ -268,7 +285,11 @@ class LinearLR(LRScheduler):
     """Times a factor that goes in a straight line from start_factor to end_factor over total_iters epochs."""
 
     def __init__(
-        self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0, total_iters: int = 5,
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1.0:
@@ -304,7 +325,7 @@ class ExponentialLR(LRScheduler):
         return self._unchanged() if self._is_initial else self._times(self.gamma)
 
     def _get_closed_form_lr(self) -> list:
-        return [base * self.gamma ** self.last_epoch for base in self.base_lrs]
+        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
 
 class PolynomialLR(LRScheduler):
@@ -323,7 +344,7 @@ class PolynomialLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list:
         left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
-        return [base * left ** self.power for base in self.base_lrs]
+        return [base * left**self.power for base in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -355,7 +376,9 @@ class CosineAnnealingLR(LRScheduler):
 class CosineAnnealingWarmRestarts(LRScheduler):
     """Half a cosine over T_0 epochs, then again over T_0 * T_mult, and so on (Loshchilov & Hutter 2017)."""
 
-    def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
         if not isinstance(T_0, int) or T_0 <= 0:
             raise ArgumentError(f"Expected positive integer T_0, but got {T_0}")
         if not isinstance(T_mult, int) or T_mult < 1:
@@ -396,8 +419,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             self.T_cur = epoch % self.T_0
         else:
             n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-            self.T_cur = epoch - self.T_0 * (self.T_mult ** n - 1) / (self.T_mult - 1)
-            self.T_i = self.T_0 * self.T_mult ** n
+            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
+            self.T_i = self.T_0 * self.T_mult**n
 
 
 class _WithMomentum(LRScheduler):
@@ -430,10 +453,20 @@ class CyclicLR(_WithMomentum):
     """
 
     def __init__(
-        self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float], step_size_up: int = 2000,
-        step_size_down: int | None = None, mode: str = "triangular", gamma: float = 1.0,
-        scale_fn: Callable[[float], float] | None = None, scale_mode: str = "cycle", cycle_momentum: bool = True,
-        base_momentum: float = 0.8, max_momentum: float = 0.9, last_epoch: int = -1,
+        self,
+        optimizer: Optimizer,
+        base_lr: float | list[float],
+        max_lr: float | list[float],
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float = 0.8,
+        max_momentum: float = 0.9,
+        last_epoch: int = -1,
     ) -> None:
         need_optimizer(optimizer)
         self.optimizer = optimizer
@@ -460,7 +493,9 @@ class CyclicLR(_WithMomentum):
             return
         self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
         self._scale_fn_ref = {
-            "triangular": triangular, "triangular2": triangular2, "exp_range": partial(exp_range, self.gamma)
+            "triangular": triangular,
+            "triangular2": triangular2,
+            "exp_range": partial(exp_range, self.gamma),
         }[self.mode]
 
     def scale_fn(self, x: float) -> float:
@@ -504,7 +539,7 @@ def triangular2(x: float) -> float:
 
 
 def exp_range(gamma: float, x: float) -> float:
-    return gamma ** x
+    return gamma**x
 
 
 class OneCycleLR(_WithMomentum):
@@ -514,10 +549,21 @@ class OneCycleLR(_WithMomentum):
     """
 
     def __init__(
-        self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None, epochs: int | None = None,
-        steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
-        cycle_momentum: bool = True, base_momentum: float | list[float] = 0.85, max_momentum: float | list[float] = 0.95,
-        div_factor: float = 25.0, final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1,
+        self,
+        optimizer: Optimizer,
+        max_lr: float | list[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.85,
+        max_momentum: float | list[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
     ) -> None:
         need_optimizer(optimizer)
         self.optimizer = optimizer
@@ -546,10 +592,13 @@ class OneCycleLR(_WithMomentum):
         self._check_called_by_step()
         now = self.last_epoch
         if now > self.total_steps:
-            raise ArgumentError(message(
-                "OneCycleLR", f"Tried to step {now} times. The specified number of total steps is {self.total_steps}",
-                cure="step() is called once for each batch: total_steps = epochs * len(loader).",
-            ))
+            raise ArgumentError(
+                message(
+                    "OneCycleLR",
+                    f"Tried to step {now} times. The specified number of total steps is {self.total_steps}",
+                    cure="step() is called once for each batch: total_steps = epochs * len(loader).",
+                )
+            )
         start, phase = 0.0, self._schedule_phases[-1]
         for candidate in self._schedule_phases:
             if now <= candidate["end_step"] or candidate is self._schedule_phases[-1]:
@@ -568,7 +617,11 @@ class OneCycleLR(_WithMomentum):
 
 def run_length(total_steps, epochs, steps_per_epoch) -> int:
     """The number of steps of a OneCycleLR."""
-    given = {"total_steps": total_steps} if total_steps is not None else {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    given = (
+        {"total_steps": total_steps}
+        if total_steps is not None
+        else {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
+    )
     if None in given.values():
         raise ArgumentError("You must define either total_steps OR (epochs AND steps_per_epoch)")
     for name, n in given.items():
@@ -603,7 +656,8 @@ class _Composed(LRScheduler):
                 raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
             if isinstance(s, ReduceLROnPlateau):
                 raise ArgumentError(
-                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be specified "
+                    f"{name} does not support `ReduceLROnPlateau` scheduler as it requires "
+                    "additional kwargs to be specified "
                     f"when calling `step`, but got one at index {i} in the given schedulers sequence."
                 )
             if optimizer is not s.optimizer:
@@ -635,7 +689,8 @@ class SequentialLR(_Composed):
         self._check(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ArgumentError(
-                "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
+                "Sequential Schedulers expects number of schedulers provided to be one more "
+                "than the number of milestone "
                 f"points, but got number of schedulers {len(schedulers)} and the number of milestones to be equal to "
                 f"{len(milestones)}"
             )
@@ -690,12 +745,20 @@ class ChainedScheduler(_Composed):
 class ReduceLROnPlateau(LRScheduler):
     """Times `factor` when a metric has not improved for more than `patience` epochs: scheduler.step(loss).
 
-    mode: "min" or "max" is better. threshold: by how much a better value must be better, relative ("rel") or not ("abs").
+    mode: whether "min" or "max" is better. threshold: by how much, relative ("rel") or not ("abs").
     """
 
     def __init__(
-        self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10, threshold: float = 1e-4,
-        threshold_mode: str = "rel", cooldown: int = 0, min_lr: list[float] | float = 0, eps: float = 1e-8,
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: list[float] | float = 0,
+        eps: float = 1e-8,
     ) -> None:
         if factor >= 1.0:
             raise ArgumentError("Factor should be < 1.0.")
@@ -738,8 +801,10 @@ class ReduceLROnPlateau(LRScheduler):
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
                 raise RuntimeError(
-                    f"The number of param groups in the `optimizer` ({len(groups)}) differs from when `ReduceLROnPlateau` "
-                    f"was initialized ({len(self.min_lrs)}), usually due to a new param group being added to the optimizer. "
+                    f"The number of param groups in the `optimizer` ({len(groups)}) differs from "
+                    "when `ReduceLROnPlateau` "
+                    f"was initialized ({len(self.min_lrs)}), usually due to a new param group "
+                    "being added to the optimizer. "
                     "Please modify the `min_lrs` field to match the length of the `optimizer` param groups."
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
@@ -772,7 +837,20 @@ class ReduceLROnPlateau(LRScheduler):
 
 
 __all__ = [
-    "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
-    "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
-    "ReduceLROnPlateau", "SequentialLR", "StepLR",
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
 ]

@@ -52,8 +52,15 @@ class Muon(Optimizer):
     rule = staticmethod(muon_rule)
 
     def __init__(
-        self, params, lr: float = 1e-3, weight_decay: float = 0.1, momentum: float = 0.95, nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315), eps: float = 1e-7, ns_steps: int = 5,
+        self,
+        params,
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-7,
+        ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
     ) -> None:
         check("learning rate", lr)
@@ -63,10 +70,19 @@ class Muon(Optimizer):
             raise ArgumentError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
         if ns_steps >= 100:
             raise ArgumentError("Number of steps must be less than 100 for computational efficiency")
-        super().__init__(params, dict(
-            lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov, ns_coefficients=ns_coefficients, eps=eps,
-            ns_steps=ns_steps, adjust_lr_fn=adjust_lr_fn,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                weight_decay=weight_decay,
+                momentum=momentum,
+                nesterov=nesterov,
+                ns_coefficients=ns_coefficients,
+                eps=eps,
+                ns_steps=ns_steps,
+                adjust_lr_fn=adjust_lr_fn,
+            ),
+        )
         for group in self.param_groups:
             for p in group["params"]:
                 if p.ndim != 2:
@@ -75,8 +91,12 @@ class Muon(Optimizer):
                     )
 
     def numbers(self, group):
-        flags = {"nesterov": group["nesterov"], "coefficients": tuple(group["ns_coefficients"]),
-                 "ns_steps": group["ns_steps"], "eps": group["eps"]}
+        flags = {
+            "nesterov": group["nesterov"],
+            "coefficients": tuple(group["ns_coefficients"]),
+            "ns_steps": group["ns_steps"],
+            "eps": group["eps"],
+        }
         return {k: group[k] for k in ("lr", "weight_decay", "momentum")}, flags
 
     def flags_for(self, p, state, group):

@@ -71,10 +71,15 @@ class Optimizer:
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
-            raise TypeError(message(
-                type(self).__name__, "params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                "but got one tensor", [("params", params)], f"{type(self).__name__}([tensor], ...)",
-            ))
+            raise TypeError(
+                message(
+                    type(self).__name__,
+                    "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+                    "but got one tensor",
+                    [("params", params)],
+                    f"{type(self).__name__}([tensor], ...)",
+                )
+            )
         self.defaults = defaults
         self.state: defaultdict[Tensor, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -85,7 +90,14 @@ class Optimizer:
 
     def _set_up(self) -> None:
         """What a pickle leaves out."""
-        for name in ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_state_dict_post"):
+        for name in (
+            "step_pre",
+            "step_post",
+            "state_dict_pre",
+            "state_dict_post",
+            "load_state_dict_pre",
+            "load_state_dict_post",
+        ):
             setattr(self, f"_optimizer_{name}_hooks", OrderedDict())
         self._entries: list[Entry] = []
         self._seen: list = []
@@ -151,17 +163,24 @@ class Optimizer:
     def _check_parameter(self, p, i: int) -> None:
         name = type(self).__name__
         if isinstance(p, Module):
-            raise TypeError(message(
-                name, f"optimizer can only optimize Tensors, but one of the params is the module {type(p).__name__}",
-                cure=f"Give its parameters: {name}(model.parameters(), ...)",
-            ))
+            raise TypeError(
+                message(
+                    name,
+                    f"optimizer can only optimize Tensors, but one of the params is the module {type(p).__name__}",
+                    cure=f"Give its parameters: {name}(model.parameters(), ...)",
+                )
+            )
         if not isinstance(p, Tensor):
             raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
         if not (self.defaults.get("differentiable") or p.is_leaf or getattr(p, "retains_grad", False)):
-            raise ArgumentError(message(
-                name, "can't optimize a non-leaf Tensor: it was computed from others", [(f"params[{i}]", p)],
-                "Optimize the tensors it was computed from, or make it a leaf: t.detach().requires_grad_()",
-            ))
+            raise ArgumentError(
+                message(
+                    name,
+                    "can't optimize a non-leaf Tensor: it was computed from others",
+                    [(f"params[{i}]", p)],
+                    "Optimize the tensors it was computed from, or make it a leaf: t.detach().requires_grad_()",
+                )
+            )
 
     # -- stepping --------------------------------------------------------------------------------------------------
 
@@ -204,11 +223,14 @@ class Optimizer:
         times = times + 1 if g is before and g._version == version + 1 else 0
         self._stepped_on = (g, g._version, times)
         if times == 2:
-            warn(message(
-                f"{type(self).__name__}.step", "gradients accumulate: every backward() adds to those of the previous steps",
-                ["the gradients were used by the last step and have not been cleared since"],
-                "Call optimizer.zero_grad() in each step, before backward().",
-            ))
+            warn(
+                message(
+                    f"{type(self).__name__}.step",
+                    "gradients accumulate: every backward() adds to those of the previous steps",
+                    ["the gradients were used by the last step and have not been cleared since"],
+                    "Call optimizer.zero_grad() in each step, before backward().",
+                )
+            )
 
     def _current_entries(self) -> list[Entry]:
         """The entries of this step: the last step's while nothing has changed."""
@@ -271,7 +293,9 @@ class Optimizer:
         state = self.state[p]
         if not state:
             if p.dtype.is_complex:
-                raise GradientError(message(type(self).__name__, "complex parameters are not supported", [("parameter", p)]))
+                raise GradientError(
+                    message(type(self).__name__, "complex parameters are not supported", [("parameter", p)])
+                )
             state.update(self.first_state(p, group))
         return state
 
@@ -319,9 +343,13 @@ class Optimizer:
             state_dict = state_dict if changed is None else changed
         groups, saved = self.param_groups, deepcopy(state_dict["param_groups"])
         self._check_groups(groups, saved)
-        by_number = dict(zip(
-            chain.from_iterable(g["params"] for g in saved), chain.from_iterable(g["params"] for g in groups), strict=True
-        ))
+        by_number = dict(
+            zip(
+                chain.from_iterable(g["params"] for g in saved),
+                chain.from_iterable(g["params"] for g in groups),
+                strict=True,
+            )
+        )
         state: defaultdict = defaultdict(dict)
         for key, value in state_dict["state"].items():
             p = by_number.get(key)
@@ -337,16 +365,22 @@ class Optimizer:
 
     def _check_groups(self, groups, saved) -> None:
         if len(groups) != len(saved):
-            raise ArgumentError(message(
-                type(self).__name__, f"loaded state dict has a different number of parameter groups: it has {len(saved)}, "
-                f"the optimizer {len(groups)}",
-            ))
+            raise ArgumentError(
+                message(
+                    type(self).__name__,
+                    f"loaded state dict has a different number of parameter groups: it has {len(saved)}, "
+                    f"the optimizer {len(groups)}",
+                )
+            )
         mine, theirs = [len(g["params"]) for g in groups], [len(g["params"]) for g in saved]
         if mine != theirs:
-            raise ArgumentError(message(
-                type(self).__name__, "loaded state dict contains a parameter group that doesn't match the size of "
-                f"optimizer's group: the groups have {theirs} parameters, the optimizer's {mine}",
-            ))
+            raise ArgumentError(
+                message(
+                    type(self).__name__,
+                    "loaded state dict contains a parameter group that doesn't match the size of "
+                    f"optimizer's group: the groups have {theirs} parameters, the optimizer's {mine}",
+                )
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -406,7 +440,9 @@ def with_hooks(step: Callable) -> Callable:
                 if changed is None:
                     continue
                 if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
                 args, kwargs = changed
         self._steps_taken += 1
         result = step(self, *args, **kwargs)
@@ -451,14 +487,17 @@ def explain_empty(module: Module) -> tuple[str, list, str]:
                 return (
                     f"{name} has no parameters: the optimizer got an empty list",
                     [f"{where} is a plain {what}, and {kind} in a plain {what} are not seen by {type(owner).__name__}"],
-                    f"self.{attribute} = nn.{wanted}({'{...}' if isinstance(value, dict) else '[...]'}) makes them known.",
+                    f"self.{attribute} = "
+                    f"nn.{wanted}({'{...}' if isinstance(value, dict) else '[...]'}) makes them known.",
                 )
     return f"{name} has no parameters: the optimizer got an empty list", [("model", repr(module))], ""
 
 
 def hidden_kind(value) -> str:
     """ "layers" or "parameters" where a plain container holds some, else ""."""
-    members = list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, (list, tuple)) else []
+    members = (
+        list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, (list, tuple)) else []
+    )
     if any(isinstance(m, Module) for m in members):
         return "layers"
     return "parameters" if any(isinstance(m, Tensor) and m.requires_grad for m in members) else ""
@@ -476,4 +515,6 @@ def check(name: str, value, low: float = 0.0, high: float | None = None) -> None
             raise ArgumentError(f"Tensor {name} must be 1-element")
         return
     if not low <= value or (high is not None and not value < high):
-        raise ArgumentError(f"Invalid {name}: {value}" + (f" (it must be in [{low}, {high}))" if high is not None else ""))
+        raise ArgumentError(
+            f"Invalid {name}: {value}" + (f" (it must be in [{low}, {high}))" if high is not None else "")
+        )

@@ -30,21 +30,38 @@ class Rprop(Optimizer):
     rule = staticmethod(rprop_rule)
 
     def __init__(
-        self, params, lr: float | Tensor = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
-        maximize: bool = False, differentiable: bool = False,
+        self,
+        params,
+        lr: float | Tensor = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
         check("learning rate", lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ArgumentError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        super().__init__(params, dict(
-            lr=lr, etas=etas, step_sizes=step_sizes, foreach=foreach, maximize=maximize, differentiable=differentiable,
-            capturable=capturable,
-        ))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                etas=etas,
+                step_sizes=step_sizes,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                capturable=capturable,
+            ),
+        )
 
     def numbers(self, group):
         (shrink, grow), (smallest, largest) = group["etas"], group["step_sizes"]
-        return {"shrink": shrink, "grow": grow, "smallest": smallest, "largest": largest}, {"maximize": group["maximize"]}
+        return {"shrink": shrink, "grow": grow, "smallest": smallest, "largest": largest}, {
+            "maximize": group["maximize"]
+        }
 
     def first_state(self, p, group):
         size = Tensor.zeros_like(p).fill_(group["lr"])

@@ -21,10 +21,26 @@ class _Conv(Module):
     transposed = False
 
     def _make(
-        self, in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias, padding_mode,
-        device, dtype,
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        output_padding,
+        groups,
+        bias,
+        padding_mode,
+        device,
+        dtype,
     ) -> None:
-        self.in_channels, self.out_channels, self.groups, self.padding_mode = in_channels, out_channels, groups, padding_mode
+        self.in_channels, self.out_channels, self.groups, self.padding_mode = (
+            in_channels,
+            out_channels,
+            groups,
+            padding_mode,
+        )
         self.kernel_size, self.stride = repeated(kernel_size, self.rank), repeated(stride, self.rank)
         self.padding = padding if isinstance(padding, str) else repeated(padding, self.rank)
         self.dilation, self.output_padding = repeated(dilation, self.rank), repeated(output_padding, self.rank)
@@ -41,18 +57,23 @@ class _Conv(Module):
         for which in ("in_channels", "out_channels"):
             n = getattr(self, which)
             if n % self.groups:
-                raise ArgumentError(message(name, f"{which} must be divisible by groups: {n} channels, {self.groups} groups"))
+                raise ArgumentError(
+                    message(name, f"{which} must be divisible by groups: {n} channels, {self.groups} groups")
+                )
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
-                raise ArgumentError(message(
-                    name, f"Invalid padding string {self.padding!r}, should be one of {{'same', 'valid'}}"
-                ))
+                raise ArgumentError(
+                    message(name, f"Invalid padding string {self.padding!r}, should be one of {{'same', 'valid'}}")
+                )
             if self.padding == "same" and any(s != 1 for s in self.stride):
                 raise ArgumentError(message(name, "padding='same' is not supported for strided convolutions"))
         if self.padding_mode not in PADDING_MODES:
-            raise ArgumentError(message(
-                name, f"padding_mode must be one of {set(PADDING_MODES)}, but got padding_mode='{self.padding_mode}'"
-            ))
+            raise ArgumentError(
+                message(
+                    name,
+                    f"padding_mode must be one of {set(PADDING_MODES)}, but got padding_mode='{self.padding_mode}'",
+                )
+            )
         if self.transposed and self.padding_mode != "zeros":
             raise ArgumentError(message(name, 'Only "zeros" padding mode is supported for this layer'))
 
@@ -83,17 +104,20 @@ class _Conv(Module):
         """What to add to one side so that the output has the wanted size."""
         if output_size is None:
             return self.output_padding
-        wanted = tuple(output_size)[-self.rank:]
+        wanted = tuple(output_size)[-self.rank :]
         made = []
         for d in range(self.rank):
             n = input.shape[d - self.rank]
             least = (n - 1) * self.stride[d] - 2 * self.padding[d] + self.dilation[d] * (self.kernel_size[d] - 1) + 1
             most = least + self.stride[d] - 1
             if not least <= wanted[d] <= most:
-                raise ArgumentError(message(
-                    type(self).__name__, f"requested an output size of {wanted}, but dimension {d} can only be from {least} "
-                    f"to {most}", [("input", input)],
-                ))
+                raise ArgumentError(
+                    message(
+                        type(self).__name__,
+                        f"requested an output size of {wanted}, but dimension {d} can only be from {least} to {most}",
+                        [("input", input)],
+                    )
+                )
             made.append(wanted[d] - least)
         return tuple(made)
 
@@ -137,12 +161,33 @@ class _Forward(_Conv):
     """A convolution that shrinks."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
-        bias: bool = True, padding_mode: str = "zeros", device=None, dtype=None,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device=None,
+        dtype=None,
     ) -> None:
         super().__init__()
         self._make(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
 
@@ -191,18 +236,45 @@ class _Transposed(_Conv):
     transposed = True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0, groups: int = 1,
-        bias: bool = True, dilation=1, padding_mode: str = "zeros", device=None, dtype=None,
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation=1,
+        padding_mode: str = "zeros",
+        device=None,
+        dtype=None,
     ) -> None:
         super().__init__()
         self._make(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias, padding_mode,
-            device, dtype,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
     def _grow(self, function, input, output_size):
         return function(
-            input, self.weight, self.bias, self.stride, self.padding, self._output_padding(input, output_size), self.groups,
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
             self.dilation,
         )
 

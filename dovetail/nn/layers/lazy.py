@@ -102,10 +102,13 @@ class _LazyConv(LazyModuleMixin):
         if not self.has_uninitialized_params():
             return
         if input.ndim not in (self.rank + 1, self.rank + 2):
-            raise RuntimeError(message(
-                type(self).__name__, f"Expected {self.rank + 1}D (unbatched) or {self.rank + 2}D (batched) input, but got "
-                "input of size: " + str(tuple(input.shape)),
-            ))
+            raise RuntimeError(
+                message(
+                    type(self).__name__,
+                    f"Expected {self.rank + 1}D (unbatched) or {self.rank + 2}D (batched) input, but got "
+                    "input of size: " + str(tuple(input.shape)),
+                )
+            )
         self.in_channels = input.shape[-self.rank - 1]
         if self.in_channels % self.groups:
             raise ArgumentError("in_channels must be divisible by groups")
@@ -120,8 +123,17 @@ class _LazyConv(LazyModuleMixin):
 
 class _LazyForward(_LazyConv):
     def __init__(
-        self, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1, bias: bool = True,
-        padding_mode: str = "zeros", device=None, dtype=None,
+        self,
+        out_channels: int,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device=None,
+        dtype=None,
     ) -> None:
         super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, device, dtype)
         self._wait(out_channels, bias, device, dtype)
@@ -129,10 +141,22 @@ class _LazyForward(_LazyConv):
 
 class _LazyTransposed(_LazyConv):
     def __init__(
-        self, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0, groups: int = 1, bias: bool = True,
-        dilation=1, padding_mode: str = "zeros", device=None, dtype=None,
+        self,
+        out_channels: int,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation=1,
+        padding_mode: str = "zeros",
+        device=None,
+        dtype=None,
     ) -> None:
-        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype)
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode, device, dtype
+        )
         self._wait(out_channels, bias, device, dtype)
 
 
@@ -237,5 +261,3 @@ class LazyInstanceNorm3d(_LazyNorm, norm.InstanceNorm3d):
     """An InstanceNorm3d that learns num_features from its first input."""
 
     cls_to_become = norm.InstanceNorm3d
-
-

@@ -65,8 +65,7 @@ class Linear(Module):
             return ""
         if getattr(first, "ndim", 0) == 3 and math.prod(shape) == wanted:
             return (
-                f"The model was given one sample {tuple(first.shape)} without a batch dimension; "
-                "add it: x.unsqueeze(0)"
+                f"The model was given one sample {tuple(first.shape)} without a batch dimension; add it: x.unsqueeze(0)"
             )
         for start in range(len(shape) - 1):
             if math.prod(shape[start:]) == wanted:

@@ -17,8 +17,15 @@ class _Statistics(Module):
     ranks: tuple[int, ...] = ()
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool, device,
-        dtype, bias: bool = True,
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        device,
+        dtype,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -54,9 +61,9 @@ class _Statistics(Module):
     def _check_input_dim(self, input) -> None:
         if self.ranks and input.ndim not in self.ranks:
             ranks = " or ".join(f"{n}D" for n in self.ranks)
-            raise ArgumentError(message(
-                type(self).__name__, f"expected {ranks} input (got {input.ndim}D input)", [("input", input)]
-            ))
+            raise ArgumentError(
+                message(type(self).__name__, f"expected {ranks} input (got {input.ndim}D input)", [("input", input)])
+            )
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest) -> None:
         key = prefix + "num_batches_tracked"
@@ -78,8 +85,16 @@ class _BatchNorm(_Statistics):
     """
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device=None, dtype=None, *, bias: bool = True,
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device=None,
+        dtype=None,
+        *,
+        bias: bool = True,
     ) -> None:
         if eps <= 0:
             raise ArgumentError(f"{type(self).__name__}: eps must be positive, got {eps}")
@@ -95,8 +110,14 @@ class _BatchNorm(_Statistics):
         own = self.training or self.running_mean is None
         keep = not self.training or self.track_running_stats
         return F.batch_norm(
-            input, self.running_mean if keep else None, self.running_var if keep else None, self.weight, self.bias,
-            own, share, self.eps,
+            input,
+            self.running_mean if keep else None,
+            self.running_var if keep else None,
+            self.weight,
+            self.bias,
+            own,
+            share,
+            self.eps,
         )
 
 
@@ -122,8 +143,17 @@ class SyncBatchNorm(_BatchNorm):
     """Batch norm over all processes; with one process, batch norm. Shape: (N, C, *), unchanged"""
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, process_group=None, device=None, dtype=None, *, bias: bool = True,
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group=None,
+        device=None,
+        dtype=None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.process_group = process_group
@@ -137,8 +167,16 @@ class _InstanceNorm(_Statistics):
     """Each channel of each sample to mean 0 and variance 1 (Ulyanov et al. 2016)."""
 
     def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device=None, dtype=None, *, bias: bool = True,
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device=None,
+        dtype=None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
@@ -147,13 +185,23 @@ class _InstanceNorm(_Statistics):
         alone = input.ndim == self.ranks[0]  # one sample without a batch dimension
         channels = input.shape[0 if alone else 1]
         if channels != self.num_features and self.affine:
-            raise ArgumentError(message(
-                type(self).__name__, f"expected input's size at dim={0 if alone else 1} to match num_features "
-                f"({self.num_features}), but got: {channels}.", [("input", input)],
-            ))
+            raise ArgumentError(
+                message(
+                    type(self).__name__,
+                    f"expected input's size at dim={0 if alone else 1} to match num_features "
+                    f"({self.num_features}), but got: {channels}.",
+                    [("input", input)],
+                )
+            )
         out = F.instance_norm(
-            input.unsqueeze(0) if alone else input, self.running_mean, self.running_var, self.weight, self.bias,
-            self.training or not self.track_running_stats, 0.0 if self.momentum is None else self.momentum, self.eps,
+            input.unsqueeze(0) if alone else input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
         )
         return out.squeeze(0) if alone else out
 
@@ -183,14 +231,21 @@ class LayerNorm(Module):
     """
 
     def __init__(
-        self, normalized_shape, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True, device=None,
+        self,
+        normalized_shape,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device=None,
         dtype=None,
     ) -> None:
         super().__init__()
         self.normalized_shape = sizes(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(name, new_parameter(*self.normalized_shape, device=device, dtype=dtype) if wanted else None)
+            self.register_parameter(
+                name, new_parameter(*self.normalized_shape, device=device, dtype=dtype) if wanted else None
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -241,7 +296,14 @@ class GroupNorm(Module):
     """Groups of channels of each sample to mean 0 and variance 1 (Wu & He 2018). Shape: (N, C, *), unchanged"""
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device=None, dtype=None, *,
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device=None,
+        dtype=None,
+        *,
         bias: bool = True,
     ) -> None:
         super().__init__()

@@ -16,9 +16,11 @@ def checked_rank(layer, input):
     """The input, which must have channels and may have a batch dimension before the padded ones."""
     low, high = layer.rank + 1, layer.rank + 2
     if input.ndim not in (low, high):
-        raise ArgumentError(message(
-            type(layer).__name__, f"expected {low}D or {high}D input (got {input.ndim}D input)", [("input", input)]
-        ))
+        raise ArgumentError(
+            message(
+                type(layer).__name__, f"expected {low}D or {high}D input (got {input.ndim}D input)", [("input", input)]
+            )
+        )
     return input
 
 

@@ -20,7 +20,12 @@ class _MaxPool(Module):
 
     def _run(self, function, input):
         return function(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
             return_indices=self.return_indices,
         )
 
@@ -101,7 +106,9 @@ class MaxUnpool3d(_MaxUnpool):
 class AvgPool1d(Module):
     """Mean of each window. Shape: (N, C, L) or (C, L) -> (..., L_out)"""
 
-    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode: bool = False, count_include_pad: bool = True) -> None:
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode: bool = False, count_include_pad: bool = True
+    ) -> None:
         super().__init__()
         self.kernel_size = repeated(kernel_size, 1)
         self.stride = repeated(kernel_size if stride is None else stride, 1)
@@ -119,7 +126,12 @@ class _AvgPool(Module):
     """Settings of a mean pool."""
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode: bool = False, count_include_pad: bool = True,
+        self,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> None:
         super().__init__()
@@ -128,7 +140,13 @@ class _AvgPool(Module):
 
     def _run(self, function, input):
         return function(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
         )
 
     def extra_repr(self) -> str:
@@ -157,9 +175,8 @@ class _LPPool(Module):
         self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
 
     def extra_repr(self) -> str:
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
-        )
+        text = f"norm_type={self.norm_type}, kernel_size={self.kernel_size}"
+        return f"{text}, stride={self.stride}, ceil_mode={self.ceil_mode}"
 
 
 class LPPool1d(_LPPool):
@@ -263,7 +280,11 @@ class _FractionalMaxPool(Module):
 
     def _run(self, function, input):
         return function(
-            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
             _random_samples=self._random_samples,
         )
 

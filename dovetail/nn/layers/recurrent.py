@@ -29,8 +29,17 @@ class RNNBase(Module):
     """
 
     def __init__(
-        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0, device=None,
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device=None,
         dtype=None,
     ) -> None:
         super().__init__()
@@ -52,8 +61,10 @@ class RNNBase(Module):
             )
         if dropout > 0 and self.num_layers == 1:
             warnings.warn(
-                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-                f"greater than 1, but got dropout={dropout} and num_layers={self.num_layers}", stacklevel=4,
+                "dropout option adds dropout after all but last recurrent layer, so non-zero "
+                "dropout expects num_layers "
+                f"greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
+                stacklevel=4,
             )
         for which in ("input_size", "hidden_size"):
             if not isinstance(getattr(self, which), int):
@@ -116,7 +127,9 @@ class RNNBase(Module):
             outputs = []
             for direction in range(directions):
                 i = layer * directions + direction
-                out, *state = self._layer(input, tuple(s[i] for s in states), self._all_weights[i], lengths, bool(direction))
+                out, *state = self._layer(
+                    input, tuple(s[i] for s in states), self._all_weights[i], lengths, bool(direction)
+                )
                 outputs.append(out)
                 last.append(tuple(state))
             input = cat(outputs, -1) if directions == 2 else outputs[0]
@@ -143,9 +156,13 @@ class RNNBase(Module):
         for name, s, wanted in zip(("hidden", "cell"), states, self._zeros_shapes(batch), strict=False):
             if tuple(s.shape) != wanted:
                 which = f"hidden[{0 if name == 'hidden' else 1}]" if self.mode == "LSTM" else "hidden"
-                raise ShapeError(message(
-                    type(self).__name__, f"Expected {which} size {wanted}, got {list(s.shape)}", [(f"{name} state", s)]
-                ))
+                raise ShapeError(
+                    message(
+                        type(self).__name__,
+                        f"Expected {which} size {wanted}, got {list(s.shape)}",
+                        [(f"{name} state", s)],
+                    )
+                )
 
     def _zeros_shapes(self, batch: int) -> list[tuple[int, ...]]:
         count = self.num_layers * (1 + self.bidirectional)
@@ -155,15 +172,23 @@ class RNNBase(Module):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         if input.ndim not in (2, 3):
-            raise ArgumentError(message(
-                type(self).__name__, f"Expected input to be 2D or 3D, got {input.ndim}D tensor instead", [("input", input)]
-            ))
+            raise ArgumentError(
+                message(
+                    type(self).__name__,
+                    f"Expected input to be 2D or 3D, got {input.ndim}D tensor instead",
+                    [("input", input)],
+                )
+            )
         if input.dtype is not self.weight_ih_l0.dtype:
-            raise ArgumentError(message(
-                type(self).__name__, f"RNN input dtype ({input.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype})",
-                [("input", input), ("weight", self.weight_ih_l0)],
-                f"Convert input: input.to({self.weight_ih_l0.dtype}), or convert the model: model.to({input.dtype})",
-            ))
+            raise ArgumentError(
+                message(
+                    type(self).__name__,
+                    f"RNN input dtype ({input.dtype}) does not match weight dtype ({self.weight_ih_l0.dtype})",
+                    [("input", input), ("weight", self.weight_ih_l0)],
+                    f"Convert input: input.to({self.weight_ih_l0.dtype}), or convert the model: "
+                    f"model.to({input.dtype})",
+                )
+            )
         alone = input.ndim == 2
         x = input.unsqueeze(1) if alone else input.transpose(0, 1) if self.batch_first else input
         states = self._given_states(hx, x, alone)
@@ -179,10 +204,13 @@ class RNNBase(Module):
         for s in states:
             if s.ndim != (2 if alone else 3):
                 kind, wanted = ("unbatched 2-D", 2) if alone else ("batched 3-D", 3)
-                raise ArgumentError(message(
-                    type(self).__name__, f"For {kind} input, hx should also be {wanted}-D but got {s.ndim}-D tensor",
-                    [("input", x), ("hx", s)],
-                ))
+                raise ArgumentError(
+                    message(
+                        type(self).__name__,
+                        f"For {kind} input, hx should also be {wanted}-D but got {s.ndim}-D tensor",
+                        [("input", x), ("hx", s)],
+                    )
+                )
         states = tuple(s.unsqueeze(1) for s in states) if alone else states
         self._check_states(states, x.shape[1])
         return states
@@ -210,8 +238,14 @@ class RNNBase(Module):
 
     def extra_repr(self) -> str:
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        for name, default in (("proj_size", 0), ("num_layers", 1), ("bias", True), ("batch_first", False),
-                              ("dropout", 0), ("bidirectional", False)):
+        for name, default in (
+            ("proj_size", 0),
+            ("num_layers", 1),
+            ("bias", True),
+            ("batch_first", False),
+            ("dropout", 0),
+            ("bidirectional", False),
+        ):
             value = getattr(self, name)
             if value != default:
                 parts.append(f"{name}={value}")
@@ -273,14 +307,22 @@ class RNNCellBase(Module):
         """(input (1, N, I), states (N, H), whether there is no batch dimension)."""
         name = type(self).__name__
         if input.ndim not in (1, 2):
-            raise ArgumentError(message(name, f"Expected input to be 1D or 2D, got {input.ndim}D instead", [("input", input)]))
+            raise ArgumentError(
+                message(name, f"Expected input to be 1D or 2D, got {input.ndim}D instead", [("input", input)])
+            )
         alone = input.ndim == 1
         x = input.unsqueeze(0) if alone else input
         if states is None:
-            return x.unsqueeze(0), tuple(zeros(x.shape[0], self.hidden_size, dtype=x.dtype) for _ in range(count)), alone
+            return (
+                x.unsqueeze(0),
+                tuple(zeros(x.shape[0], self.hidden_size, dtype=x.dtype) for _ in range(count)),
+                alone,
+            )
         for s in states:
             if s.ndim not in (1, 2):
-                raise ArgumentError(message(name, f"Expected hidden to be 1D or 2D, got {s.ndim}D instead", [("hidden", s)]))
+                raise ArgumentError(
+                    message(name, f"Expected hidden to be 1D or 2D, got {s.ndim}D instead", [("hidden", s)])
+                )
         return x.unsqueeze(0), tuple(s.unsqueeze(0) if alone else s for s in states), alone
 
     def extra_repr(self) -> str:
@@ -305,7 +347,9 @@ class RNNCell(RNNCellBase):
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
         x, (h,), alone = self._prepared(input, None if hx is None else (hx,), 1)
-        _, h = rnn_layer(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, None, self.nonlinearity, False)
+        _, h = rnn_layer(
+            x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, None, self.nonlinearity, False
+        )
         return h.squeeze(0) if alone else h
 
 

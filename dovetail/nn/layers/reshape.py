@@ -114,21 +114,32 @@ class Upsample(Module):
     """Resize to `size` or by `scale_factor`. Shape: (N, C, *) -> (N, C, *size)"""
 
     def __init__(
-        self, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None,
+        self,
+        size=None,
+        scale_factor=None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
     ) -> None:
         super().__init__()
         self.name = type(self).__name__
         self.size = size
         self.scale_factor = (
-            tuple(float(f) for f in scale_factor) if isinstance(scale_factor, tuple)
-            else float(scale_factor) if scale_factor else None
+            tuple(float(f) for f in scale_factor)
+            if isinstance(scale_factor, tuple)
+            else float(scale_factor)
+            if scale_factor
+            else None
         )
         self.mode, self.align_corners, self.recompute_scale_factor = mode, align_corners, recompute_scale_factor
 
     def forward(self, input):
         return F.interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners,
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
             recompute_scale_factor=self.recompute_scale_factor,
         )
 

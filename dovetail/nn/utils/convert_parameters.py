@@ -20,5 +20,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     at = 0
     for p in parameters:
         n = p.numel()
-        p.data = vec[at: at + n].reshape(p.shape).detach().clone()
+        p.data = vec[at : at + n].reshape(p.shape).detach().clone()
         at += n

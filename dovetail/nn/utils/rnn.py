@@ -71,7 +71,9 @@ def whole_numbers(x) -> list[int]:
     return [int(n) for n in (x.tolist() if isinstance(x, Tensor) else x)]
 
 
-def pack_padded_sequence(input: Tensor, lengths, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
+def pack_padded_sequence(
+    input: Tensor, lengths, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
     """Pack padded sequences. Shape: (T, N, *), or (N, T, *) with batch_first.
 
     enforce_sorted: the lengths fall; False sorts them here.
@@ -141,7 +143,9 @@ def pad_sequence(
     if padding_side not in ("left", "right"):
         raise ArgumentError(f"padding_side should be 'left' or 'right', got {padding_side!r}")
     if not isinstance(sequences, Iterable):
-        raise RuntimeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise RuntimeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
+        )
     parts = list(sequences)
     longest = max((len(s) for s in parts), default=0)
     made = []

@@ -11,8 +11,13 @@ from dovetail.tensor.tensor import Tensor
 
 
 def functional_call(
-    module: Module, parameter_and_buffer_dicts: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]], args: Any = None,
-    kwargs: dict[str, Any] | None = None, *, tie_weights: bool = True, strict: bool = False,
+    module: Module,
+    parameter_and_buffer_dicts: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
 ) -> Any:
     """Call `module` with the given tensors in the place of the parameters and buffers of those names.
 
@@ -35,7 +40,8 @@ def replaced(module: Module, tensors: Mapping[str, Tensor], tie_weights: bool = 
     if strict and set(own) != set(tensors):
         missing, other = sorted(set(own) - set(tensors)), sorted(set(tensors) - set(own))
         raise RuntimeError(
-            f"Missing key(s): {', '.join(missing)}." * bool(missing) + f"Unexpected key(s): {', '.join(other)}." * bool(other)
+            f"Missing key(s): {', '.join(missing)}." * bool(missing)
+            + f"Unexpected key(s): {', '.join(other)}." * bool(other)
         )
     wanted = dict(tensors)
     if tie_weights:
