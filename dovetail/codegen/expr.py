@@ -204,7 +204,7 @@ class Scribe:
         node, home = v.node, self.fusion.home.get(v)
         if node is None:
             return self.load(v, index, guard)
-        if home is not None and home is not self.group:
+        if home is not None and home is not self.group and not self.fusion.is_inline(node):
             return self.load(v, index, guard) if not self.can_repeat(v) else self.compute(v, index, guard)
         return self.compute(v, index, guard)
 

@@ -42,7 +42,9 @@ class Product:
         self.scribe = Scribe(self.group, lowering.memory, self.group.full)
         self.sums = self.sum_variables()
         self.scribe.sums = self.sums
-        self.views = [self.view(x, index) for x, index in self.scribe.factors(self.node)]
+        bases = self.scribe.fusion.bases[self.node]
+        factors = self.scribe.factors(self.node)
+        self.views = [self.view(x, index, base) for (x, index), base in zip(factors, bases, strict=True)]
         self.scribe.sums = None
         for v, places in targets.items():
             self.scribe.store(v, places)
@@ -59,10 +61,9 @@ class Product:
             self.scribe.extents[first + number] = size(self.node.inputs[0].shape[d])
         return [first + number for number in range(len(dims))]
 
-    def view(self, x: Value, index: tuple) -> tuple[Storage, Affine]:
-        """An operand as memory and the address of its element."""
-        fusion = self.scribe.fusion
-        while x.node is not None and x not in fusion.home and x not in fusion.same:
+    def view(self, x: Value, index: tuple, base: Value) -> tuple[Storage, Affine]:
+        """An operand as memory (that of `base`, which it is a view of) and the address of its element."""
+        while x is not base:
             found = source(x.node, index, self.scribe.extent)
             if found is None or len(found) != 1 or found[0].guards:
                 raise FusionError(f"an operand of {self.node} is no view")

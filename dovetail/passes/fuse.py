@@ -100,6 +100,7 @@ class Fusion:
         self.graph, self.strided = graph, strided  # strided: inputs whose elements are not row-major
         self.groups: list[Group] = []
         self.count = 0
+        self.bases: dict[Node, tuple[Value, ...]] = {}  # of contracts: what in memory the operands are views of
         self.copied: dict[Value, Value] = {}  # inputs that are not row-major -> their row-major copies
         self.home: dict[Value, Group] = {}
         self.same: dict[Value, Value] = {}
@@ -120,10 +121,10 @@ class Fusion:
 
     def reach(self, v: Value, index: tuple, found: list[tuple[Value, tuple]]) -> None:
         """Add to `found` the members and inputs that element `index` of v is computed from."""
-        if v.node is None or v in self.home:
+        node = v.node
+        if node is None or not self.is_inline(node):
             found.append((v, index))
             return
-        node = v.node
         if node.prim.name in INLINE_MAKE:
             return
         sources = source(node, index, self.extent)
@@ -376,13 +377,12 @@ class Fusion:
         self.join(group, node.out, "fold", found)
 
     def place_contract(self, node: Node) -> None:
-        found: list = []
-        for x in node.inputs:
-            self.view_or_need(x, found)
+        bases = tuple(self.view_or_need(x) for x in node.inputs)
+        self.bases[node] = bases
         group = self.new_group("contract", squeeze(sizes(node.out.shape)))
         group.anchor = node
         self.join(group, node.out, "full", [])
-        self.await_all(group, found)
+        self.await_all(group, [(base, ()) for base in bases])
 
     def await_all(self, group: Group, found: list) -> None:
         """The group's anchor reads these whole, so they must be in memory before it starts."""
@@ -392,12 +392,23 @@ class Fusion:
             before |= other.before | 1 << other.number
         self.set_before(group, before)
 
-    def view_or_need(self, x: Value, found: list) -> None:
-        """A contract's operand: a strided view of memory, or of a copy made as early as it is smallest."""
-        copied = to_copy(x, self)
-        if copied is not None:
-            self.need(copied)
-        self.reach(x, self.space(sizes(x.shape)), found)
+    def view_or_need(self, x: Value) -> Value:
+        """What a contract's operand is a strided view of: memory, or a copy made as early as it is smallest."""
+        self.reach(x, self.space(sizes(x.shape)), [])
+        seen = [x]
+        while self.is_view(seen[-1]):
+            seen.append(seen[-1].node.inputs[0])
+        base = seen[-1]
+        if base.node is not None and base not in self.same and base not in self.home and self.is_inline(base.node):
+            base = min(reversed(seen), key=lambda v: sample(product(sizes(v.shape))))
+            self.need(base)
+        return base
+
+    def is_view(self, x: Value) -> bool:
+        """Whether x is not in memory itself, but one value seen through strides, without conditions."""
+        if x.node is None or x in self.home or x in self.same or x.node.prim.name not in VIEWS:
+            return False
+        return not any(map(any, x.node.params["padding"] if x.node.prim.name == "windows" else ()))
 
     def place_alone(self, node: Node) -> None:
         found: list = []
@@ -408,18 +419,6 @@ class Fusion:
         for out in node.outs:
             self.join(group, out, "full", [])
         self.await_all(group, found)
-
-
-def to_copy(x: Value, fusion: Fusion) -> Value | None:
-    """What has to be in memory before x is memory seen through strides (one source, no conditions); None if it is."""
-    seen = [x]
-    while x.node is not None and x not in fusion.home and x not in fusion.same:
-        node = x.node
-        if node.prim.name not in VIEWS or any(map(any, node.params["padding"] if node.prim.name == "windows" else ())):
-            return min(reversed(seen), key=lambda v: sample(product(sizes(v.shape))))
-        x = node.inputs[0]
-        seen.append(x)
-    return None
 
 
 def plain(v: Value) -> Value:
