@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from dovetail.base.config import config
 from dovetail.codegen.lower import KernelInfo, can_lower
 from dovetail.engine.background import Ticket, filled, submit
+from dovetail.engine.generic import signature
 from dovetail.engine.native import (
     Alias,
     Layouts,
@@ -28,7 +29,7 @@ from dovetail.engine.native import (
 )
 from dovetail.engine.order import run_passes
 from dovetail.engine.stages import StagedRun, split
-from dovetail.engine.variants import Families, signature
+from dovetail.engine.variants import Families, outline
 from dovetail.ir.core import Graph, Node
 from dovetail.ir.printing import fingerprint
 from dovetail.runtime import memory
@@ -190,11 +191,26 @@ def find_request(graph: Graph, asked: Request) -> Program | None:
     key = (fingerprint(graph), asked)
     program = _programs.get(key)
     if program is None:
-        given = signature(graph)
-        family = _families.find(given, asked)
-        served = family and family.serve(given)
-        program = served and _programs.put(key, bound(*served))
+        program = find_among_families(graph, asked)
+        if program is not None:
+            _programs.put(key, program)
     return program
+
+
+def find_among_families(graph: Graph, asked: Request) -> Program | None:
+    if outline(graph) not in _families.outlines:
+        return None
+    given = signature(graph)
+    family = _families.find(given, asked)
+    served = family and family.serve(given)
+    return served and bound(*served)
+
+
+def find_generic(graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None) -> Program | None:
+    """A shape-generic program for a graph that is met for the first time; next to nothing where there is none."""
+    if outline(graph) not in _families.outlines:
+        return None
+    return find_among_families(graph, request(layouts, alias, None, None, default_lower, can_lower))
 
 
 def bound(program: Program, run: Run) -> Program:
@@ -220,6 +236,7 @@ def compile_async(
         served = _families.of(given, asked).grow(graph, given, lambda one: make_program(one, asked))
         if served is None:
             return compile_request(graph, asked)
+        _families.outlines.add(outline(graph))
         return _programs.put((fingerprint(graph), asked), bound(*served))
 
     return submit(make)

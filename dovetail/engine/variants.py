@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dovetail.engine.generic import Generic, Match, Signature, generalise, signature
+from dovetail.engine.generic import Generic, Match, Signature, generalise
 from dovetail.engine.native import Run
 from dovetail.ir.core import Graph
 
@@ -57,6 +57,11 @@ class Family:
             return self.serve(given)
 
 
+def outline(graph: Graph) -> int:
+    """Equal for graphs of one family, and quick to tell: a first question before the signature is worked out."""
+    return hash((len(graph.inputs), *[node.prim.name for node in graph.nodes]))
+
+
 def bound_run(run: Run, generic: Generic, match: Match) -> Run:
     """A run of the generic program that needs inputs and outputs only."""
     inputs = generic.graph.inputs[len(generic.graph.inputs) - len(match.fills) :]
@@ -77,6 +82,7 @@ class Families:
     def __init__(self):
         self._known: OrderedDict[tuple, Family] = OrderedDict()
         self._lock = threading.Lock()
+        self.outlines: set[int] = set()  # of the families that have a generic program
 
     def of(self, given: Signature, rest: tuple) -> Family:
         with self._lock:
@@ -93,6 +99,4 @@ class Families:
     def clear(self) -> None:
         with self._lock:
             self._known.clear()
-
-
-__all__ = ["Families", "Family", "signature"]
+            self.outlines.clear()

@@ -8,6 +8,7 @@ NumPy interpreter first and by a compiled program once the same plan has come tw
 from __future__ import annotations
 
 import ctypes
+import sys
 from sys import getrefcount
 from typing import Any
 
@@ -230,7 +231,8 @@ class Plan:
             return None
         if self.ticket is None:
             if self.runs < config.compile_after and config.tier < 2:
-                return None
+                self.program = self.generic_program(slots) if self.runs == 1 else None
+                return self.program
             from dovetail.engine import program as engine  # the code generator is only loaded when a step repeats
 
             layouts = [slots[s]._meta.strides for s in self.in_slots]
@@ -241,6 +243,14 @@ class Plan:
         if self.ticket.program is not None:
             self.program = self.ticket.program
         return self.program
+
+    def generic_program(self, slots: list) -> Any:
+        """A program for all sizes, where earlier steps of other sizes have led to one."""
+        engine = sys.modules.get("dovetail.engine.program")  # not loaded: nothing was compiled yet
+        if engine is None:
+            return None
+        layouts = [slots[s]._meta.strides for s in self.in_slots]
+        return engine.find_generic(self.graph, layouts=layouts, alias=self.alias_map(slots))
 
     def alias_map(self, slots: list) -> dict[int, int]:
         """Outputs that are written over the input they replace."""
