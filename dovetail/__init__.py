@@ -41,7 +41,9 @@ from dovetail.tensor.random import (
 )
 from dovetail.tensor.tensor import Size, Tensor
 from dovetail.ops import activation as activation_ops
+from dovetail.ops import calculus as calculus_ops
 from dovetail.ops import compare as compare_ops
+from dovetail.ops import counting as counting_ops
 from dovetail.ops import elementwise as elementwise_ops
 from dovetail.ops import index as index_ops
 from dovetail.ops import matmul as matmul_ops
@@ -49,6 +51,7 @@ from dovetail.ops import random as random_ops
 from dovetail.ops import shape as shape_ops
 from dovetail.ops import sort as sort_ops
 from dovetail.ops.activation import celu, elu, hardshrink, log_softmax, prelu, relu, selu, softmax, threshold
+from dovetail.ops.calculus import cumulative_trapezoid, gradient, renorm, trapezoid, trapezoid as trapz
 from dovetail.ops.compare import (
     allclose, eq, equal, ge, gt as greater, ge as greater_equal, gt, is_nonzero, is_same_size, isclose, isfinite, isin,
     isinf, isnan, isneginf, isposinf, isreal, le, lt as less, le as less_equal, logical_and, logical_not, logical_or,
@@ -57,6 +60,15 @@ from dovetail.ops.compare import (
 from dovetail.ops.conv import (
     channel_shuffle, conv1d, conv2d, conv3d, conv_tbc, conv_transpose1d, conv_transpose2d, conv_transpose3d,
     convolution, channel_shuffle as native_channel_shuffle, pixel_shuffle, pixel_unshuffle,
+)
+from dovetail.ops.copies import (
+    alias_copy, as_strided, as_strided as as_strided_copy, as_strided_scatter, detach_copy, diagonal_copy, expand_copy,
+    narrow_copy, permute_copy, select_copy, slice_copy, split_copy, split_with_sizes_copy, squeeze_copy, t_copy,
+    transpose_copy, unbind_copy, unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
+)
+from dovetail.ops.counting import (
+    bincount, broadcast_shapes, combinations, gcd, histc, histogram, histogramdd, lcm, nonzero_static, unique,
+    unique_consecutive, unravel_index,
 )
 from dovetail.ops.create import (
     arange, bartlett_window, blackman_window, empty_permuted, eye, full, full_like, hamming_window, hann_window,
@@ -67,19 +79,20 @@ from dovetail.ops.elementwise import (
     abs, abs as absolute, acos, acosh, add, addcdiv, addcmul, angle, acos as arccos, acosh as arccosh, asin as arcsin,
     asinh as arcsinh, atan as arctan, atan2 as arctan2, atanh as arctanh, asin, asinh, atan, atan2, atanh, bitwise_and,
     bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, ceil, clamp, clamp_max, clamp_min,
-    clamp as clip, clone, complex, conj, conj as conj_physical, copy, copysign, cos, cosh, deg2rad, digamma, div,
-    div as divide, erf, erfc, erfinv, exp, exp2, expm1, fill, trunc as fix, float_power, floor, floor_divide, fmax,
-    fmin, fmod, frac, heaviside, hypot, imag, ldexp, lerp, lgamma, log, log10, log1p, log2, logaddexp, logaddexp2,
-    logit, maximum, minimum, mul, mul as multiply, nan_to_num, neg, neg as negative, nextafter, polar, positive, pow,
-    rad2deg, real, reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub, sgn, sigmoid, sign,
-    signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc, type_as, xlogy,
+    clamp as clip, clone, complex, conj, conj_physical, copy, copysign, cos, cosh, deg2rad, digamma, div, div as divide,
+    erf, erfc, erfinv, exp, exp2, expm1, fill, trunc as fix, float_power, floor, floor_divide, fmax, fmin, fmod, frac,
+    frexp, heaviside, hypot, i0, igamma, igammac, imag, ldexp, lerp, lgamma, log, log10, log1p, log2, logaddexp,
+    logaddexp2, logit, maximum, minimum, mul, mul as multiply, mvlgamma, nan_to_num, neg, neg as negative, nextafter,
+    polar, positive, pow, rad2deg, real, reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub,
+    sgn, sigmoid, sign, signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc,
+    type_as, xlogy,
 )
 from dovetail.ops.fourier import istft, stft
 from dovetail.ops.image import constant_pad_nd, grid_sample, grid_sample as grid_sampler
 from dovetail.ops.index import (
     argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill,
-    masked_scatter, masked_select, nonzero, put, repeat_interleave, scatter, scatter_add, scatter_reduce, take,
-    take_along_dim, where,
+    masked_scatter, masked_select, narrow, nonzero, put, repeat_interleave, scatter, scatter_add, scatter_reduce, take,
+    take_along_dim, tensor_split, where,
 )
 from dovetail.ops.inplace import detach_, resize_as_
 from dovetail.ops.linalg import (
@@ -114,20 +127,23 @@ from dovetail.ops.shape import (
     adjoint, atleast_1d, atleast_2d, atleast_3d, block_diag, broadcast_tensors, broadcast_to, cartesian_prod, cat,
     chunk, column_stack, cat as concat, cat as concatenate, detach, diag, diag_embed, diagflat, diagonal,
     diagonal_scatter, dsplit, dstack, expand, expand_as, flatten, flip, fliplr, flipud, hsplit, hstack, meshgrid,
-    movedim as moveaxis, movedim, narrow, permute, ravel, repeat, reshape, reshape_as, roll, rot90, vstack as row_stack,
-    select, select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes,
-    transpose as swapdims, t, tensor_split, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, unsqueeze,
-    view_as, view_as_complex, view_as_real, vsplit, vstack,
+    movedim as moveaxis, movedim, permute, ravel, repeat, reshape, reshape_as, roll, rot90, vstack as row_stack, select,
+    select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes,
+    transpose as swapdims, t, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, chunk as unsafe_chunk,
+    split as unsafe_split, split_with_sizes as unsafe_split_with_sizes, unsqueeze, view_as, view_as_complex,
+    view_as_real, vsplit, vstack,
 )
 from dovetail.ops.sort import (
     argsort, bucketize, cummax, cummin, cumprod, cumsum, diff, kthvalue, logcumsumexp, median, mode, msort, nanmedian,
     nanquantile, quantile, searchsorted, sort, topk,
 )
+from dovetail.ops.special import polygamma
 celu_ = activation_ops.celu.inplace
 elu_ = activation_ops.elu.inplace
 relu_ = activation_ops.relu.inplace
 selu_ = activation_ops.selu.inplace
 threshold_ = activation_ops.threshold.inplace
+renorm_ = calculus_ops.renorm.inplace
 eq_ = compare_ops.eq.inplace
 ge_ = compare_ops.ge.inplace
 greater_ = compare_ops.gt.inplace
@@ -143,6 +159,8 @@ logical_xor_ = compare_ops.logical_xor.inplace
 lt_ = compare_ops.lt.inplace
 ne_ = compare_ops.ne.inplace
 not_equal_ = compare_ops.ne.inplace
+gcd_ = counting_ops.gcd.inplace
+lcm_ = counting_ops.lcm.inplace
 abs_ = elementwise_ops.abs.inplace
 absolute_ = elementwise_ops.abs.inplace
 acos_ = elementwise_ops.acos.inplace
@@ -173,6 +191,7 @@ clamp_ = elementwise_ops.clamp.inplace
 clamp_max_ = elementwise_ops.clamp_max.inplace
 clamp_min_ = elementwise_ops.clamp_min.inplace
 clip_ = elementwise_ops.clamp.inplace
+conj_physical_ = elementwise_ops.conj_physical.inplace
 copy_ = elementwise_ops.copy.inplace
 copysign_ = elementwise_ops.copysign.inplace
 cos_ = elementwise_ops.cos.inplace
@@ -196,6 +215,9 @@ fmod_ = elementwise_ops.fmod.inplace
 frac_ = elementwise_ops.frac.inplace
 heaviside_ = elementwise_ops.heaviside.inplace
 hypot_ = elementwise_ops.hypot.inplace
+i0_ = elementwise_ops.i0.inplace
+igamma_ = elementwise_ops.igamma.inplace
+igammac_ = elementwise_ops.igammac.inplace
 ldexp_ = elementwise_ops.ldexp.inplace
 lerp_ = elementwise_ops.lerp.inplace
 lgamma_ = elementwise_ops.lgamma.inplace
@@ -206,6 +228,7 @@ log_ = elementwise_ops.log.inplace
 logit_ = elementwise_ops.logit.inplace
 mul_ = elementwise_ops.mul.inplace
 multiply_ = elementwise_ops.mul.inplace
+mvlgamma_ = elementwise_ops.mvlgamma.inplace
 nan_to_num_ = elementwise_ops.nan_to_num.inplace
 neg_ = elementwise_ops.neg.inplace
 negative_ = elementwise_ops.neg.inplace
@@ -254,7 +277,8 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "nn", "optim", "special", "utils", "vision",
+    "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "masked", "nn", "optim", "signal", "special",
+    "utils", "vision",
 ]
 LAZY_NAMES = {"load": "dovetail.io", "save": "dovetail.io"}
 __all__ = [
@@ -270,61 +294,69 @@ __all__ = [
     "set_grad_enabled", "Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
     "set_rng_state", "Size", "Tensor", "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_",
     "adaptive_avg_pool1d", "add", "add_", "addbmm", "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm",
-    "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint", "all", "allclose", "alpha_dropout", "amax", "amin",
-    "aminmax", "angle", "any", "arange", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh",
-    "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort",
-    "argwhere", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_", "atanh", "atanh_", "atleast_1d",
-    "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_", "bartlett_window", "batch_norm", "bernoulli",
-    "bernoulli_", "bilinear", "binary_cross_entropy_with_logits", "binomial", "bitwise_and", "bitwise_and_",
-    "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or", "bitwise_or_",
-    "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window", "block_diag",
-    "bmm", "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
+    "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint", "alias_copy", "all", "allclose", "alpha_dropout", "amax",
+    "amin", "aminmax", "angle", "any", "arange", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_",
+    "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin",
+    "argsort", "argwhere", "as_strided", "as_strided_copy", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_",
+    "atan", "atan2", "atan2_", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d",
+    "baddbmm", "baddbmm_", "bartlett_window", "batch_norm", "bernoulli", "bernoulli_", "bilinear",
+    "binary_cross_entropy_with_logits", "bincount", "binomial", "bitwise_and", "bitwise_and_", "bitwise_left_shift",
+    "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or", "bitwise_or_", "bitwise_right_shift",
+    "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window", "block_diag", "bmm", "broadcast_shapes",
+    "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
     "celu_", "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp",
-    "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "complex",
-    "concat", "concatenate", "conj", "conj_physical", "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copy", "copy_", "copysign", "copysign_",
-    "corrcoef", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov",
-    "cross", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "deg2rad", "deg2rad_", "det", "detach",
-    "detach_", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "digamma_", "dist",
+    "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack",
+    "combinations", "complex", "concat", "concatenate", "conj", "conj_physical", "conj_physical_", "constant_pad_nd",
+    "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution",
+    "copy", "copy_", "copysign", "copysign_", "corrcoef", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss",
+    "cosine_similarity", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumprod_", "cumsum",
+    "cumsum_", "cumulative_trapezoid", "deg2rad", "deg2rad_", "det", "detach", "detach_", "detach_copy", "diag",
+    "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "diff", "digamma", "digamma_", "dist",
     "div", "div_", "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "elu_", "empty_permuted",
     "eq", "eq_", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2", "exp2_", "exp_", "expand",
-    "expand_as", "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip",
-    "fliplr", "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide", "floor_divide_", "fmax",
-    "fmin", "fmod", "fmod_", "frac", "frac_", "frobenius_norm", "full", "full_like", "gather", "ge", "ge_", "geqrf",
-    "ger", "greater", "greater_", "greater_equal", "greater_equal_", "grid_sample", "grid_sampler", "group_norm", "gt",
-    "gt_", "hamming_window", "hann_window", "hardshrink", "heaviside", "heaviside_", "hinge_embedding_loss",
-    "householder_product", "hsplit", "hstack", "hypot", "hypot_", "imag", "index_add", "index_add_", "index_copy",
-    "index_copy_", "index_fill", "index_fill_", "index_put", "index_put_", "index_reduce", "index_reduce_",
-    "index_select", "inner", "instance_norm", "inverse", "is_nonzero", "is_same_size", "isclose", "isfinite", "isin",
-    "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kl_div", "kron", "kthvalue",
-    "layer_norm", "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_",
-    "lgamma", "lgamma_", "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_",
-    "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_and_", "logical_not",
-    "logical_not_", "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logit", "logit_", "logspace",
-    "logsumexp", "lt", "lt_", "lu_solve", "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_fill_",
-    "masked_scatter", "masked_scatter_", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d",
-    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum",
-    "mm", "mode", "moveaxis", "movedim", "msort", "mul", "mul_", "multinomial", "multiply", "multiply_", "mv",
-    "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "native_batch_norm",
+    "expand_as", "expand_copy", "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix", "fix_",
+    "flatten", "flip", "fliplr", "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide",
+    "floor_divide_", "fmax", "fmin", "fmod", "fmod_", "frac", "frac_", "frexp", "frobenius_norm", "full", "full_like",
+    "gather", "gcd", "gcd_", "ge", "ge_", "geqrf", "ger", "gradient", "greater", "greater_", "greater_equal",
+    "greater_equal_", "grid_sample", "grid_sampler", "group_norm", "gt", "gt_", "hamming_window", "hann_window",
+    "hardshrink", "heaviside", "heaviside_", "hinge_embedding_loss", "histc", "histogram", "histogramdd",
+    "householder_product", "hsplit", "hstack", "hypot", "hypot_", "i0", "i0_", "igamma", "igamma_", "igammac",
+    "igammac_", "imag", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
+    "index_put", "index_put_", "index_reduce", "index_reduce_", "index_select", "inner", "instance_norm", "inverse",
+    "is_nonzero", "is_same_size", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
+    "istft", "kaiser_window", "kl_div", "kron", "kthvalue", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "le_",
+    "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_", "lgamma", "lgamma_", "linspace", "log", "log10",
+    "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
+    "logdet", "logical_and", "logical_and_", "logical_not", "logical_not_", "logical_or", "logical_or_", "logical_xor",
+    "logical_xor_", "logit", "logit_", "logspace", "logsumexp", "lt", "lt_", "lu_solve", "lu_unpack",
+    "margin_ranking_loss", "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select",
+    "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d",
+    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul",
+    "mul_", "multinomial", "multiply", "multiply_", "mv", "mvlgamma", "mvlgamma_", "nan_to_num", "nan_to_num_",
+    "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "native_batch_norm",
     "native_channel_shuffle", "native_group_norm", "native_layer_norm", "ne", "ne_", "neg", "neg_", "negative",
-    "negative_", "nextafter", "nextafter_", "nonzero", "norm", "normal", "not_equal", "not_equal_", "nuclear_norm",
-    "ones", "ones_like", "orgqr", "ormqr", "outer", "pairwise_distance", "pdist", "permute", "pinverse",
-    "pixel_shuffle", "pixel_unshuffle", "poisson", "poisson_nll_loss", "polar", "positive", "pow", "pow_", "prelu",
-    "prod", "put", "put_", "qr", "quantile", "rad2deg", "rad2deg_", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "randperm", "range", "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu_",
-    "remainder", "remainder_", "repeat", "repeat_interleave", "reshape", "reshape_as", "resize_as_", "resolve_conj",
-    "resolve_neg", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub",
-    "scalar_tensor", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_",
-    "searchsorted", "select", "select_scatter", "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_",
-    "signbit", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "slogdet", "softmax", "sort", "split",
-    "split_with_sizes", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "stft", "sub",
-    "sub_", "subtract", "subtract_", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_",
-    "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace", "transpose",
-    "triangular_solve", "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_", "triu_indices",
-    "true_divide", "true_divide_", "trunc", "trunc_", "type_as", "unbind", "unflatten", "unfold", "unsqueeze", "vander",
-    "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex", "view_as_real", "vsplit", "vstack", "where",
-    "xlogy", "xlogy_", "zeros", "zeros_like", "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "nn",
-    "optim", "special", "utils", "vision", "load", "save",
+    "negative_", "nextafter", "nextafter_", "nonzero", "nonzero_static", "norm", "normal", "not_equal", "not_equal_",
+    "nuclear_norm", "ones", "ones_like", "orgqr", "ormqr", "outer", "pairwise_distance", "pdist", "permute",
+    "permute_copy", "pinverse", "pixel_shuffle", "pixel_unshuffle", "poisson", "poisson_nll_loss", "polar", "polygamma",
+    "positive", "pow", "pow_", "prelu", "prod", "put", "put_", "qr", "quantile", "rad2deg", "rad2deg_", "rand",
+    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "range", "ravel", "real", "reciprocal",
+    "reciprocal_", "relu", "relu_", "remainder", "remainder_", "renorm", "renorm_", "repeat", "repeat_interleave",
+    "reshape", "reshape_as", "resize_as_", "resolve_conj", "resolve_neg", "rms_norm", "roll", "rot90", "round",
+    "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scalar_tensor", "scatter", "scatter_", "scatter_add",
+    "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select", "select_copy", "select_scatter",
+    "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit", "sin", "sin_", "sinc", "sinc_",
+    "sinh", "sinh_", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_copy",
+    "split_with_sizes", "split_with_sizes_copy", "sqrt", "sqrt_", "square", "square_", "squeeze", "squeeze_copy",
+    "stack", "std", "std_mean", "stft", "sub", "sub_", "subtract", "subtract_", "sum", "svd", "swapaxes", "swapdims",
+    "t", "t_copy", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tensor_split", "tensordot", "threshold",
+    "threshold_", "tile", "topk", "trace", "transpose", "transpose_copy", "trapezoid", "trapz", "triangular_solve",
+    "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide",
+    "true_divide_", "trunc", "trunc_", "type_as", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy",
+    "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
+    "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex",
+    "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy",
+    "xlogy_", "zeros", "zeros_like", "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "masked", "nn",
+    "optim", "signal", "special", "utils", "vision", "load", "save",
 ]
 
 

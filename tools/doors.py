@@ -129,6 +129,8 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "fft",
     "keras",
     "linalg",
+    "signal",
+    "masked",
     "nn",
     "optim",
     "random",

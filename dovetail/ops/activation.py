@@ -225,7 +225,8 @@ def softmax_of(x: Value, dim: int) -> Value:
     if not x.shape[dim]:
         return p.identity(x)
     weights = p.exp(shifted(x, dim))
-    return weights / reduce.restored(p.reduce_sum(weights, dims=(dim,)), x.shape, (dim,))
+    # one division a row, as torch has it
+    return weights * reduce.restored(p.reciprocal(p.reduce_sum(weights, dims=(dim,))), x.shape, (dim,))
 
 
 def log_softmax_of(x: Value, dim: int) -> Value:

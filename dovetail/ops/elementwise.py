@@ -12,6 +12,7 @@ import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.ir.core import Value
+from dovetail.ops import return_types
 from dovetail.ops.promote import (
     cast,
     common,
@@ -94,7 +95,14 @@ def square(input):
 @op(method=True, inplace=True)
 def reciprocal(input):
     """One over each element."""
-    return p.reciprocal(floating(input))
+    return smooth(p.reciprocal, input)
+
+
+def smooth(function, x: Value) -> Value:
+    """A floating-point function; of whole numbers, which are exact, it is computed in double and rounded once."""
+    if x.dtype.kind in "biu":
+        return cast(function(cast(x, dtypes.float64)), dtypes.default_dtype())
+    return function(cast(x, x.dtype))
 
 
 # --- one operand, floating point --------------------------------------------------------------------------------------
@@ -103,133 +111,133 @@ def reciprocal(input):
 @op(method=True, inplace=True, also=("special.exp",))
 def exp(input):
     """e to the power of each element."""
-    return p.exp(floating(input))
+    return smooth(p.exp, input)
 
 
 @op(method=True, inplace=True, also=("special.exp2",))
 def exp2(input):
     """2 to the power of each element."""
-    return p.exp2(floating(input))
+    return smooth(p.exp2, input)
 
 
 @op(method=True, inplace=True, also=("special.expm1",))
 def expm1(input):
     """exp(x) - 1, exact for small x."""
-    return p.expm1(floating(input))
+    return smooth(p.expm1, input)
 
 
 @op(method=True, inplace=True)
 def log(input):
     """Natural logarithm."""
-    return p.log(floating(input))
+    return smooth(p.log, input)
 
 
 @op(method=True, inplace=True)
 def log2(input):
     """Logarithm to base 2."""
-    return p.log2(floating(input))
+    return smooth(p.log2, input)
 
 
 @op(method=True, inplace=True)
 def log10(input):
     """Logarithm to base 10."""
-    return p.log10(floating(input))
+    return smooth(p.log10, input)
 
 
 @op(method=True, inplace=True, also=("special.log1p",))
 def log1p(input):
     """log(1 + x), exact for small x."""
-    return p.log1p(floating(input))
+    return smooth(p.log1p, input)
 
 
 @op(method=True, inplace=True)
 def sqrt(input):
     """Square root; NaN for negative numbers."""
-    return p.sqrt(floating(input))
+    return smooth(p.sqrt, input)
 
 
 @op(method=True, inplace=True)
 def rsqrt(input):
     """One over the square root."""
-    return p.rsqrt(floating(input))
+    return smooth(p.rsqrt, input)
 
 
 @op(method=True, inplace=True)
 def sin(input):
     """Sine of an angle in radians."""
-    return p.sin(floating(input))
+    return smooth(p.sin, input)
 
 
 @op(method=True, inplace=True)
 def cos(input):
     """Cosine of an angle in radians."""
-    return p.cos(floating(input))
+    return smooth(p.cos, input)
 
 
 @op(method=True, inplace=True)
 def tan(input):
     """Tangent of an angle in radians."""
-    return p.tan(floating(input))
+    return smooth(p.tan, input)
 
 
 @op(method=True, inplace=True, also=("arcsin",))
 def asin(input):
     """The angle in radians with this sine."""
-    return p.asin(floating(input))
+    return smooth(p.asin, input)
 
 
 @op(method=True, inplace=True, also=("arccos",))
 def acos(input):
     """The angle in radians with this cosine."""
-    return p.acos(floating(input))
+    return smooth(p.acos, input)
 
 
 @op(method=True, inplace=True, also=("arctan",))
 def atan(input):
     """The angle in radians with this tangent."""
-    return p.atan(floating(input))
+    return smooth(p.atan, input)
 
 
 @op(method=True, inplace=True)
 def sinh(input):
     """Hyperbolic sine."""
-    return p.sinh(floating(input))
+    return smooth(p.sinh, input)
 
 
 @op(method=True, inplace=True)
 def cosh(input):
     """Hyperbolic cosine."""
-    return p.cosh(floating(input))
+    return smooth(p.cosh, input)
 
 
 @op(method=True, inplace=True, functional=True)
 def tanh(input):
     """Hyperbolic tangent."""
-    return p.tanh(floating(input))
+    return smooth(p.tanh, input)
 
 
 @op(method=True, inplace=True, also=("arcsinh",))
 def asinh(input):
     """Inverse hyperbolic sine."""
-    return p.asinh(floating(input))
+    return smooth(p.asinh, input)
 
 
 @op(method=True, inplace=True, also=("arccosh",))
 def acosh(input):
     """Inverse hyperbolic cosine."""
-    return p.acosh(floating(input))
+    return smooth(p.acosh, input)
 
 
 @op(method=True, inplace=True, also=("arctanh",))
 def atanh(input):
     """Inverse hyperbolic tangent."""
-    return p.atanh(floating(input))
+    return smooth(p.atanh, input)
 
 
 @op(method=True, inplace=True, functional=True, also=("special.expit",))
 def sigmoid(input):
     """1 / (1 + exp(-x)): a score turned into a share between 0 and 1."""
-    return p.sigmoid(floating(input))
+    return smooth(p.sigmoid, input)
 
 
 @op(method=True, inplace=True, also=("special.logit",))
@@ -244,31 +252,31 @@ def logit(input, eps=None):
 @op(method=True, inplace=True, also=("special.erf",))
 def erf(input):
     """Error function."""
-    return p.erf(floating(input))
+    return smooth(p.erf, input)
 
 
 @op(method=True, inplace=True, also=("special.erfc",))
 def erfc(input):
     """1 - erf(x), exact for large x."""
-    return p.erfc(floating(input))
+    return smooth(p.erfc, input)
 
 
 @op(method=True, inplace=True, also=("special.erfinv",))
 def erfinv(input):
     """Inverse of erf."""
-    return p.erfinv(floating(input))
+    return smooth(p.erfinv, input)
 
 
 @op(method=True, inplace=True, also=("special.gammaln",))
 def lgamma(input):
     """Logarithm of the absolute gamma function."""
-    return p.lgamma(floating(input))
+    return smooth(p.lgamma, input)
 
 
 @op(method=True, inplace=True, also=("special.digamma", "special.psi"))
 def digamma(input):
     """Derivative of lgamma."""
-    return p.digamma(floating(input))
+    return smooth(p.digamma, input)
 
 
 @op(method=True, inplace=True)
@@ -294,6 +302,56 @@ def sinc(input):
     safe = p.where(zero, filled(x, 1), angle)
     near = 1 - angle * angle / 6  # the series at 0, so that the gradient there is 0 and not NaN
     return p.where(zero, near, p.sin(safe) / safe)
+
+
+@op(method=True, inplace=True, also=("special.i0",))
+def i0(input):
+    """Modified Bessel function of the first kind, order 0."""
+    return smooth(p.i0, input)
+
+
+@op(method=True, inplace=True, also=("special.gammainc",))
+def igamma(input, other):
+    """Regularised lower incomplete gamma function P(input, other)."""
+    return in_double(p.igamma, common("igamma", input, other))
+
+
+@op(method=True, inplace=True, also=("special.gammaincc",))
+def igammac(input, other):
+    """Regularised upper incomplete gamma function Q(input, other)."""
+    return in_double(p.igammac, common("igammac", input, other))
+
+
+@op(top=False, name="polygamma", inplace=True, also=("Tensor.polygamma_",))
+def derived_digamma(input, n):
+    """The n-th derivative of digamma."""
+    if n < 0:
+        raise ArgumentError(message("polygamma", f"(n, x) does not support negative n, got {n}"))
+    if n == 0:
+        return smooth(p.digamma, input)
+    return smooth(lambda x: p.polygamma(x, n=n), input)
+
+
+@op(method=True, inplace=True, also=("special.multigammaln",))
+def mvlgamma(input, p):
+    """Logarithm of the multivariate gamma function of dimension p."""
+    if p < 1:
+        raise ArgumentError(message("mvlgamma", f"p has to be greater than or equal to 1, got {p}"))
+    return smooth(lambda x: many_lgamma(x, p), input)
+
+
+def many_lgamma(x: Value, size: int) -> Value:
+    total = filled(x, size * (size - 1) / 4 * math.log(math.pi))
+    for k in range(size):
+        total = total + p.lgamma(x - k / 2)
+    return total
+
+
+@op(method=True)
+def frexp(input):
+    """(fraction in [1/2, 1), exponent of 2) whose product is the input."""
+    need_float("frexp", input)
+    return return_types.frexp(*p.frexp(input))
 
 
 # --- rounding ---------------------------------------------------------------------------------------------------------
@@ -361,10 +419,16 @@ def imag(input):
     return p.imag(input)
 
 
-@op(method=True, also=("conj_physical", "resolve_conj"))
+@op(method=True, also=("resolve_conj",))
 def conj(input):
     """The number mirrored at the real axis."""
     return p.conj(input) if input.dtype.kind == "c" else input
+
+
+@op(method=True, inplace=True)
+def conj_physical(input):
+    """The number mirrored at the real axis."""
+    return p.conj(input) if input.dtype.kind == "c" else p.identity(input)
 
 
 @op(method=True)
@@ -658,8 +722,7 @@ def atan2(input, other):
 @op(method=True, inplace=True)
 def hypot(input, other):
     """sqrt(input² + other²) without overflow on the way."""
-    a, b = common_float("hypot", input, other)
-    return p.hypot(a, b)
+    return in_double(p.hypot, common("hypot", input, other))
 
 
 @op(method=True, inplace=True, scalars=("other",))
@@ -725,21 +788,27 @@ def _log_add(a: Value, b: Value, power, log_one_plus, scale: float) -> Value:
 @op(method=True, inplace=True, scalars=("input", "other"), also=("special.xlogy",))
 def xlogy(input, other):
     """input * log(other), 0 where input is 0 (NaN where other is NaN)."""
-    return _x_log(common_float("xlogy", input, other), p.log, 0.0)
+    return in_double(lambda a, b: _x_log(a, b, p.log), common("xlogy", input, other))
 
 
 @op(top=False, scalars=("input", "other"), also=("special.xlog1py",))
 def xlog1py(input, other):
     """input * log1p(other), 0 where input is 0 (NaN where other is NaN)."""
-    return _x_log(common_float("xlog1py", input, other), p.log1p, 0.0)
+    return in_double(lambda a, b: _x_log(a, b, p.log1p), common("xlog1py", input, other))
 
 
-def _x_log(operands: list[Value], logarithm, zero: float) -> Value:
-    a, b = operands
+def in_double(function, operands: list[Value]) -> Value:
+    """A floating-point function of several operands; of whole numbers computed in double and rounded once."""
+    if operands[0].dtype.kind in "biu":
+        return cast(function(*(cast(x, dtypes.float64) for x in operands)), dtypes.default_dtype())
+    return function(*operands)
+
+
+def _x_log(a: Value, b: Value, logarithm) -> Value:
     nothing = p.bitwise_and(p.eq(a, filled(a, 0)), p.bitwise_not(p.is_nan(b)))
     safe = p.where(nothing, filled(b, 1), b)
     # the product keeps d/da = log(b) there, as torch has it
-    return p.where(nothing, filled(a, zero), a * logarithm(safe))
+    return p.where(nothing, filled(a, 0.0), a * logarithm(safe))
 
 
 @op(method=True, scalars=("weight",), inplace=True)
@@ -883,7 +952,7 @@ def fill(input, value):
     return placed(value, input.dtype, input.shape)
 
 
-@op(top=False, inplace=True, also=("Tensor.zero_",))
+@op(top=False, inplace=True, also=("Tensor.zero_",), name="zero")
 def zero(input):
     """Zeros like `input`."""
     return filled(input, 0)

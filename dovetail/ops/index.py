@@ -20,7 +20,17 @@ from dovetail.ops.create import zeros
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim
 from dovetail.ops.front import front
 from dovetail.ops.promote import cast, constant, expanded, filled, is_number, literal, placed
-from dovetail.ops.shape import at_least, broadcast_to, moved, permuted, repeat_each, reshaped, stack
+from dovetail.ops.shape import (
+    at_least,
+    broadcast_to,
+    moved,
+    narrow_at,
+    permuted,
+    repeat_each,
+    reshaped,
+    stack,
+    tensor_split_at,
+)
 from dovetail.tensor.op import op
 from dovetail.tensor.tensor import Tensor
 
@@ -779,3 +789,25 @@ def repeat_interleave(input: Tensor, repeats=None, dim=None, *, output_size=None
         problem = f"repeats must have the same size as input along dim, got {counts.size} and {x.shape[at]}"
         raise ShapeError(message("repeat_interleave", problem, [("input", input), ("repeats", repeats)]))
     return index_select(x, at, Tensor.from_array(np.repeat(np.arange(counts.size), counts)))
+
+
+@front(method=True)
+def narrow(input: Tensor, dim, start, length) -> Tensor:
+    """`length` elements from `start` on along `dim`; `start` may be a 0-d tensor, which is looked at."""
+    if isinstance(start, Tensor):
+        if start.ndim or start.dtype.kind not in "iu":
+            raise ArgumentError(message("narrow", "start must be a 0-dim integral Tensor", [("start", start)]))
+        start = int(start)
+    return narrow_at(input, dim, start, length)
+
+
+@front(method=True)
+def tensor_split(input: Tensor, indices_or_sections=None, dim=0, *, indices=None, sections=None):
+    """Parts along `dim`: a number of them, nearly equal, or cut at the given indices (numbers or a tensor)."""
+    where = next(v for v in (indices_or_sections, indices, sections) if v is not None)
+    if isinstance(where, Tensor):
+        if where.dtype is not dtypes.int64 or where.ndim > 1:
+            problem = "expected tensor_indices_or_sections to be a zero or one-dimensional int64 tensor"
+            raise ArgumentError(message("tensor_split", problem, [("indices_or_sections", where)]))
+        where = where.tolist()
+    return tensor_split_at(input, where, dim)

@@ -931,7 +931,7 @@ def covariance(input: Value, correction, fweights, aweights) -> Value:
         freedom = p.maximum(freedom, filled(freedom, 0))
         made = product(away * line, adjoint_of(away))
         made = made / expanded(cast(freedom, x.dtype), made.shape)
-    return p.reshape(made, shape=()) if single else made
+    return p.reshape(made, shape=()) if made.shape == (1, 1) else made
 
 
 def filled_square(x: Value, value: float) -> Value:

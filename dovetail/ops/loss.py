@@ -16,7 +16,7 @@ from dovetail.ops import activation, elementwise, reduce
 from dovetail.ops.checks import require_in_range
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim, with_ones, without
 from dovetail.ops.front import front
-from dovetail.ops.promote import cast, common, constant, expanded, filled, need_float
+from dovetail.ops.promote import cast, common, common_float, constant, expanded, filled, need_float
 from dovetail.ops.shape import reshaped, section
 from dovetail.tensor.op import op
 
@@ -154,7 +154,7 @@ def poisson_nll_loss(
 ):
     """Negative log likelihood of counts under a Poisson distribution; `full` adds Stirling's term."""
     how = reduction_named("poisson_nll_loss", reduction, size_average, reduce)
-    a, b = common("poisson_nll_loss", input, target)
+    a, b = common_float("poisson_nll_loss", input, target)
     loss = p.exp(a) - b * a if log_input else a - b * p.log(a + eps)
     if full:
         many = p.gt(b, filled(b, 1))
@@ -471,7 +471,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
         )
     a, b, y = common("margin_ranking_loss", input1, input2, target)
     gap = p.neg(y) * (a - b)
-    return reduced(floor_zero(gap + filled(gap, margin)), how)
+    return reduced(floor_zero(elementwise.add(gap, margin)), how)
 
 
 def floor_zero(x: Value) -> Value:

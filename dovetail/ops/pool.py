@@ -199,10 +199,17 @@ def averaged(call, rank, x, kernel_size, stride, padding, ceil_mode, count_inclu
     if divisor_override is not None:
         if divisor_override == 0:
             raise ArgumentError(message(call, "divisor must be not zero"))
-        return total / filled(total, divisor_override)
+        return shared(total, filled(total, divisor_override))
     if not any(w.pads) and not ceil_mode:
-        return total / filled(total, numel(w.window))
-    return total / expanded(window_sizes(w, count_include_pad, x.dtype), total.shape)
+        return shared(total, filled(total, numel(w.window)))
+    return shared(total, expanded(window_sizes(w, count_include_pad, x.dtype), total.shape))
+
+
+def shared(total: Value, n: Value) -> Value:
+    """total / n in total's dtype; whole numbers lose their fraction."""
+    if total.dtype.kind in "iu":
+        return p.floor_divide(total - p.fmod(total, n), n)
+    return total / n
 
 
 def window_sizes(w: Windows, with_padding: bool, dtype) -> Value:

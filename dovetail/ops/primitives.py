@@ -101,6 +101,30 @@ from dovetail.prims.linalg import (
     triangular_solve,
 )
 from dovetail.prims.make import full, iota, literal, random_bits
+from dovetail.prims.rare import (
+    airy_ai,
+    erfcx,
+    frexp,
+    gcd,
+    i0,
+    i0e,
+    i1,
+    i1e,
+    igamma,
+    igammac,
+    j0,
+    j1,
+    k0,
+    k0e,
+    k1,
+    k1e,
+    log_ndtr,
+    ndtri,
+    polynomial,
+    y0,
+    y1,
+    zeta,
+)
 from dovetail.prims.reduce import (
     argmax,
     argmin,

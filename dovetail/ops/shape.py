@@ -392,8 +392,8 @@ def rolled(x: Value, shift: int, dim: int) -> Value:
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
-@op(method=True, view=True)
-def narrow(input, dim, start, length):
+@op(top=False, view=True, name="narrow")
+def narrow_at(input, dim, start, length):
     """`length` elements from `start` on along `dim`."""
     at = one_dim("narrow", dim, input.ndim, input)
     n = input.shape[at] if input.shape else 0
@@ -431,7 +431,7 @@ def cut(call: str, x: Value, sizes, dim: int) -> tuple[Value, ...]:
     return tuple(parts)
 
 
-@op(method=True, view=True, also=("Tensor.split",))
+@op(method=True, view=True, also=("unsafe_split",))
 def split(input, split_size_or_sections, dim=0):
     """Parts of one size (the last may be smaller), or of the sizes in a list, along `dim`."""
     at = one_dim("split", dim, input.ndim, input)
@@ -455,13 +455,13 @@ def split_sizes(call: str, x: Value, size, dim: int) -> list[int]:
     return sizes
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, also=("unsafe_split_with_sizes",))
 def split_with_sizes(input, split_sizes, dim=0):
     """Parts of the given sizes along `dim`."""
     return split(input, list(split_sizes), dim)
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, also=("unsafe_chunk",))
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of equal size along `dim`; the last may be smaller."""
     at = one_dim("chunk", dim, input.ndim, input)
@@ -474,8 +474,8 @@ def chunk(input, chunks, dim=0):
     return cut("chunk", input, [0] * chunks if n == 0 else split_sizes("chunk", input, size, at), at)
 
 
-@op(method=True, view=True)
-def tensor_split(input, indices_or_sections, dim=0):
+@op(top=False, view=True, name="tensor_split")
+def tensor_split_at(input, indices_or_sections, dim=0):
     """Parts along `dim`: a number of them, nearly equal, or cut at the given indices."""
     at = one_dim("tensor_split", dim, input.ndim, input)
     if not input.shape:

@@ -346,6 +346,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         raise ArgumentError(message("diff", "expects input to be at least one-dimensional", [("input", input)]))
     if n < 0:
         raise ArgumentError(message("diff", f"order must be non-negative but got {n}"))
+    if n == 0:
+        return p.identity(input)
     parts = [x for x in (prepend, input, append) if x is not None]
     dtype = dtypes.result_dtype([(x.dtype, 2) for x in parts])
     parts = [cast(x, dtype) for x in parts]
