@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dovetail.base.config import config
@@ -29,7 +30,7 @@ from dovetail.engine.native import (
 )
 from dovetail.engine.order import run_passes
 from dovetail.engine.stages import StagedRun, split
-from dovetail.engine.variants import Families, outline
+from dovetail.engine.variants import OFTEN, Families, Family, outline
 from dovetail.ir.core import Graph, Node
 from dovetail.ir.printing import fingerprint
 from dovetail.runtime import memory
@@ -203,7 +204,7 @@ def find_among_families(graph: Graph, asked: Request) -> Program | None:
     given = signature(graph)
     family = _families.find(given, asked)
     served = family and family.serve(given)
-    return served and bound(*served)
+    return served and bound(*served, family, lambda: make_program(graph, asked))
 
 
 def find_generic(graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None) -> Program | None:
@@ -213,9 +214,27 @@ def find_generic(graph: Graph, *, layouts: Layouts | None = None, alias: Alias |
     return find_among_families(graph, request(layouts, alias, None, None, default_lower, can_lower))
 
 
-def bound(program: Program, run: Run) -> Program:
-    """A shape-generic program that runs for one set of sizes."""
-    return Program(run, program.kernels, program.nbytes, program.arena_bytes, program.work_ns)
+def bound(program: Program, run: Run, family: Family, make_own: Callable[[], Program]) -> Program:
+    """A shape-generic program that runs for one set of sizes; after many runs one of its own takes its place."""
+    runs = 0
+
+    def counted(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == OFTEN:
+            result.run = run
+            if family.may_have_own():
+                submit(replace)
+        run(in_ptrs, out_ptrs)
+
+    def replace() -> Program:
+        own = make_own()
+        result.run, result.kernels, result.nbytes = own.run, own.kernels, own.nbytes
+        result.arena_bytes, result.work_ns = own.arena_bytes, own.work_ns
+        return result
+
+    result = Program(counted, program.kernels, program.nbytes, program.arena_bytes, program.work_ns)
+    return result
 
 
 def compile_async(
@@ -233,11 +252,13 @@ def compile_async(
 
     def make() -> Program:
         given = signature(graph)
-        served = _families.of(given, asked).grow(graph, given, lambda one: make_program(one, asked))
+        family = _families.of(given, asked)
+        served = family.grow(graph, given, lambda one: make_program(one, asked))
         if served is None:
             return compile_request(graph, asked)
         _families.outlines.add(outline(graph))
-        return _programs.put((fingerprint(graph), asked), bound(*served))
+        own = bound(*served, family, lambda: make_program(graph, asked))
+        return _programs.put((fingerprint(graph), asked), own)
 
     return submit(make)
 

@@ -17,6 +17,8 @@ from dovetail.ir.core import Graph
 OWN_PROGRAMS = 2  # shapes of one family that get programs of their own
 MOST_SAMPLES = 5  # graphs a generic one is tried from before the family gives up
 MOST_FAMILIES = 256
+OFTEN = 1000  # runs of one set of sizes after which it gets a program of its own after all
+OFTEN_SERVED = 4  # sets of sizes of one family that may get one
 
 Bound = tuple[object, Run]  # the generic program, and the function that runs it for one set of numbers
 
@@ -28,6 +30,7 @@ class Family:
         self.samples: list[tuple[Signature, Graph]] = []
         self.generic: Generic | None = None
         self.program = None
+        self.often_left = OFTEN_SERVED
         self.lock = threading.Lock()  # one thread makes the generic program, the others then have it
 
     def serve(self, given: Signature) -> Bound | None:
@@ -35,6 +38,11 @@ class Family:
         generic, program = self.generic, self.program
         match = generic.match(given) if program is not None else None
         return match and (program, bound_run(program.run, generic, match))
+
+    def may_have_own(self) -> bool:
+        """Whether one more set of sizes that is run often gets a program of its own."""
+        self.often_left -= 1
+        return self.often_left >= 0
 
     def grow(self, graph: Graph, given: Signature, compile_graph: Callable[[Graph], object]) -> Bound | None:
         """Take in one more graph; make the generic program when it is time. None: the graph needs its own program."""

@@ -9,6 +9,7 @@ from dovetail.base.dtypes import float32
 from dovetail.engine.generic import fit, generalise, line_through, signature
 from dovetail.engine.interpret import interpret
 from dovetail.engine.program import compile, compile_async, find
+from dovetail.engine.variants import OFTEN
 from dovetail.ir.core import Graph, Value, building
 from dovetail.ir.printing import fingerprint
 from dovetail.ir.sym import Sym, evaluate
@@ -137,6 +138,28 @@ def test_lengths_that_vary_are_compiled_three_times():
             np.testing.assert_allclose(got, want, rtol=1e-6)
         assert find(chain(3, (n, 4)), lower=lower, native=standin.native) is ticket.program
     assert len(compiled) == 3
+
+
+def test_a_size_that_is_run_often_gets_its_own_program():
+    compiled = []
+
+    def lower(graph, **settings):
+        compiled.append(any(type(n) is Sym for v in graph.inputs for n in v.shape))
+        return standin.lower(graph, **settings)
+
+    for n in (5, 8, 13):
+        graph = chain(3, (n, 4))
+        ticket = compile_async(graph, lower=lower, native=standin.native)
+        assert ticket.wait(30)
+    assert compiled == [False, False, True]
+    arrays = numbers(graph)
+    want = run(ticket.program, arrays, graph)
+    for _ in range(OFTEN + 10):
+        run(ticket.program, arrays, graph)
+    compile_async(chain(9)).wait(30)  # the queue has come this far
+    assert compiled == [False, False, True, False]
+    for got, expected in zip(run(ticket.program, arrays, graph), want, strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_a_code_generator_without_run_time_sizes_still_serves():
