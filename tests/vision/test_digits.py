@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dovetail.data.loader import DataLoader
 from dovetail.datasets import Digits
 from dovetail.vision.datasets.digits import enlarge, interpolation, read_digits
 
@@ -54,3 +55,11 @@ def test_enlarging_agrees_with_hand_arithmetic():
     ramp = np.tile(np.arange(8, dtype=np.uint8) * 2, (8, 1))[None]
     centre = np.clip((np.arange(28) + 0.5) * 8 / 28 - 0.5, 0, 7)
     assert (enlarge(ramp)[0, 13] == np.rint(centre * 2 * 255 / 16)).all()
+
+
+def test_the_loader_takes_whole_batches():
+    """The loader asks for batches, not items; with a transform it collates what the transform makes."""
+    for transform, shape in ((None, (32, 1, 28, 28)), (lambda picture: picture.astype(np.float32).ravel(), (32, 784))):
+        images, labels = next(iter(DataLoader(Digits(train=False, transform=transform), batch_size=32)))
+        assert tuple(images.shape) == shape and tuple(labels.shape) == (32,)
+        assert str(images.dtype).endswith("float32") and str(labels.dtype).endswith("int64")
