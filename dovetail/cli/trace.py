@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from types import TracebackType
 
 from dovetail.base.errors import PACKAGE, DovetailError
 
+OUR_CLASS = re.compile(r"^dovetail(?:\.\w+)+\.(\w+)(?=:|$)")  # a reader needs ShapeError, not its module
 HINT = "(frames inside Dovetail are left out; DOVETAIL_FULL_TRACE=1 shows them)"
 
 
@@ -29,7 +31,7 @@ def show(kind: type[BaseException], error: BaseException, place: TracebackType |
     report = traceback.TracebackException(kind, error, outside_launcher(place))
     shorten(report)
     for text in report.format():
-        print(text, file=sys.stderr, end="")
+        print(OUR_CLASS.sub(r"\1", text), file=sys.stderr, end="")
     if not issubclass(kind, (DovetailError, KeyboardInterrupt, SyntaxError)) and ends_inside(place):
         print(HINT, file=sys.stderr)
 

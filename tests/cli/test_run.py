@@ -114,6 +114,7 @@ def test_only_the_users_frames_are_shown(tmp_path):
     assert result.returncode == 1
     frames = [row for row in result.stderr.splitlines() if row.lstrip().startswith("File ")]
     assert [row.split(",")[1].strip() for row in frames] == ["line 13", "line 11"] and "784" in result.stderr
+    assert "\nShapeError: " in result.stderr
     full = run(tmp_path, "main.py", DOVETAIL_FULL_TRACE="1")
     assert full.stderr.count("File ") > len(frames)
 
