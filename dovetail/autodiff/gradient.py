@@ -63,8 +63,9 @@ def inputs_of(maker: Maker) -> tuple[Value, ...]:
     return maker.inputs
 
 
-def makers_between(outputs: Sequence[Value], sources: Sequence[Value]) -> list[Maker]:
-    """What lies on a differentiable way from sources to outputs, each before its users."""
+def makers_between(outputs: Sequence[Value], sources: Sequence[Value], stops: Sequence[Value] = ()) -> list[Maker]:
+    """What lies on a differentiable way from sources to outputs, each before its users; nothing behind `stops`."""
+    ends = {id(x) for x in stops}
     reached = {id(x) for x in sources}  # values that depend on a source
     done: set[int] = set()
     order: list[Maker] = []
@@ -82,7 +83,7 @@ def makers_between(outputs: Sequence[Value], sources: Sequence[Value]) -> list[M
         stack.append((maker, True))
         for x in inputs_of(maker):
             before = maker_of(x)
-            if before is not None and x.dtype.is_differentiable and id(before) not in done:
+            if before is not None and x.dtype.is_differentiable and id(before) not in done and id(x) not in ends:
                 stack.append((before, False))
     return order
 
@@ -142,18 +143,19 @@ def accumulate(maker: Maker, shares: Sequence[Value | None], total: dict[int, Va
 
 
 def gradients(
-    outputs: Sequence[Value], cotangents: Sequence[Value | None], sources: Sequence[Value]
+    outputs: Sequence[Value], cotangents: Sequence[Value | None], sources: Sequence[Value], stops: Sequence[Value] = ()
 ) -> list[Value | None]:
     """The gradients of sum(cotangent * output) with respect to each source; None where no way leads there.
 
     Appends to the graph being built, only what the result needs. A None among the cotangents stands for one, and is
-    allowed for an output with a single element.
+    allowed for an output with a single element. `stops`: sources that pass nothing on to what they were made from.
     Raises: GradientError where an output cannot have a gradient, or a cotangent does not fit.
     Source: reverse accumulation, Linnainmaa 1976; conventions for ties and complex values are PyTorch's.
     """
     start = len(nodes_in_progress())
     before = scope.region, scope.where
-    order = makers_between(outputs, sources)
+    order = makers_between(outputs, sources, stops)
+    ends = {id(x) for x in stops}
     total: dict[int, Value] = {}
     for out, cotangent in zip(outputs, cotangents, strict=True):
         g = first_cotangent(out, cotangent)
@@ -161,7 +163,7 @@ def gradients(
     regions: dict[int, Region] = {}
     try:
         for maker in reversed(order):
-            gs = [total.get(id(x)) for x in maker.outs]
+            gs = [None if id(x) in ends else total.get(id(x)) for x in maker.outs]
             if any(g is not None for g in gs):
                 scope.region, scope.where = gradient_region(maker.region, regions), maker.where
                 accumulate(maker, apply_rule(maker, gs), total)

@@ -22,7 +22,11 @@ from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
 from dovetail.tensor.trace import Event, Wild
 
-BACKWARD, GRAD, UPDATE, RETAIN = "backward", "grad", "update", "retain_grad"
+BACKWARD, GRAD, UPDATE, STAGE = "backward", "grad", "update", "stage"
+
+
+class NeedsStages(Exception):
+    """Python code (a hook, a custom Function) waits on the gradient's way, so it cannot be one event: staged.py."""
 
 
 # -- backward ---------------------------------------------------------------------------------------------------------------
@@ -121,8 +125,8 @@ def replay_backward(rec: Recorder, outputs: list, given: list, key: tuple) -> Ev
     return None
 
 
-def collect(info: GradientInfo, slots: list) -> list | None:
-    """Existing gradients and saved values, in the order they were taken when the event was recorded."""
+def histories(info: GradientInfo, slots: list) -> list | None:
+    """The histories that the gradient leads through now; None where they are others than when it was recorded."""
     instances = []
     for kind, *where, segment in info.instances:
         t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
@@ -135,6 +139,18 @@ def collect(info: GradientInfo, slots: list) -> list | None:
         ):
             return None
         instances.append(t._hist[0])
+    for index, hooked, kind, *where in info.arrivals:
+        t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
+        if t is None or t._hist is None or t._hist[1] != index or tuple(sorted(t._hist[0].hooked)) != hooked:
+            return None
+    return instances
+
+
+def collect(info: GradientInfo, slots: list) -> list | None:
+    """Existing gradients and saved values, in the order they were taken when the event was recorded."""
+    instances = histories(info, slots)
+    if instances is None:
+        return None
     found = []
     for kind, *where in info.collect:
         if kind == "grad":
@@ -208,7 +224,6 @@ def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: l
             if not create_graph:
                 total = detach(total)
             store_gradient(rec, e, info, p, slot, total, how, taken, create_graph)
-        retained(rec, e, info, state, outs, cts, create_graph)
     e.nodes = nodes
     info.slots = tuple(s for s, _ in info.grads)
     info.metas = [m for _, m in info.grads]
@@ -240,16 +255,25 @@ def ones_for(t: Tensor, v: Value) -> Value:
     return full(shape=v.shape, dtype=v.dtype, value=1)
 
 
-def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: list, taken: dict):
-    """Gradients of the outputs at every leaf, {leaf tensor: (its slot, Value, where it was met)}, and the Values passed."""
+def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: list, taken: dict,
+         passing: Sequence[Tensor] | None = None, blocked: Sequence[int] = ()):  # fmt: skip
+    """Gradients of the outputs at every leaf, {leaf tensor: (its slot, Value, where it was met)}, and the Values passed.
+
+    In a stage, gradients also end at tensors that Python code waits at, except those of `passing`; blocked: slots of
+    such tensors that are pending. Raises NeedsStages where such a tensor is met otherwise.
+    """
+    if passing is None and rec.run.hooked:
+        raise NeedsStages
     sources = dict(state.sources)
     sources.update(e.sources)
     barrier = [v for v in state.freed if v not in sources]
     for v in outs:
         if v in state.freed:
             raise freed_error(state.freed[v])
+    stops = {state.values[s]: s for s in blocked}
+    sources.update(stops)
     targets = list(sources)
-    found = gradients(outs, cts, targets + barrier)
+    found = gradients(outs, cts, targets + barrier, list(stops))
     for v, g in zip(barrier, found[len(targets) :], strict=True):
         if g is not None:
             raise freed_error(state.freed[v])
@@ -257,7 +281,7 @@ def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: li
     waiting: dict[int, tuple] = {}
     for v, g in zip(targets, found, strict=False):
         if g is not None:
-            arrive(rec, rec.slots[sources[v]], sources[v], g, by_leaf, waiting, ("slot", sources[v]))
+            arrive(info, rec.slots[sources[v]], sources[v], g, by_leaf, waiting, ("slot", sources[v]), passing)
     done: list = []
     while waiting:
         serial = max(waiting)
@@ -275,23 +299,34 @@ def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: li
             check_version(instance, i, instance.saved[i])
             replace[v] = rec.take(e, instance.saved[i], taken)
             info.collect.append(("saved", k, i))
-        nodes, grads = differentiate(instance.segment, gs, replace)
+        if instance.hooked and passing is None:
+            raise NeedsStages
+        here = {i: t for i, t in instance.hooked.items() if not any(t is p for p in passing or ())}
+        nodes, grads, at_stops = differentiate(instance.segment, gs, replace, [instance.segment.outs[i] for i in here])
         scope.nodes.extend(nodes)
         for i, (t, g) in enumerate(zip(instance.sources, grads, strict=True)):
             if g is not None:
-                arrive(rec, t, rec.slot_in(e, t, taken), g, by_leaf, waiting, ("leaf", k, i))
+                arrive(info, t, rec.slot_in(e, t, taken), g, by_leaf, waiting, ("leaf", k, i), passing)
+        for (i, t), g in zip(here.items(), at_stops, strict=True):
+            if g is not None:
+                arrive(info, t, 0, g, by_leaf, waiting, ("hooked", k, i), passing)
     return by_leaf, ancestors(outs, set(sources))
 
 
-def arrive(rec, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, how: tuple) -> None:
+def arrive(info: GradientInfo, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, how: tuple,
+           passing: Sequence[Tensor] | None) -> None:  # fmt: skip
     """Gradient `g` has reached tensor `t`: a leaf collects it, a tensor with a history passes it on later."""
-    if t._hist is None or t._leaf:
+    if t._joint is not None and passing is None:
+        raise NeedsStages
+    ends_here = t._joint is not None and not any(t is p for p in passing or ())
+    if t._hist is None or t._leaf or ends_here:
         before = by_leaf.get(t)
         by_leaf[t] = (slot, g, how) if before is None else (slot, add(before[1], g), before[2])
         return
     instance, index = t._hist
     if instance is None:
         raise freed_error(FREED.freed_at)
+    info.arrivals.append((index, tuple(sorted(instance.hooked)), *how))
     if instance.serial not in waiting:
         waiting[instance.serial] = (instance, [None] * len(instance.segment.outs), how)
     gs = waiting[instance.serial][1]
@@ -327,22 +362,6 @@ def store_gradient(
     e.repoints.append((rec.slot_in(e, old, taken), s, m if create_graph else old._meta))
 
 
-def retained(rec: Recorder, e: Event, info: GradientInfo, state, outs: list, cts: list, create_graph: bool) -> None:
-    """Gradients of tensors that are no leaves but asked to keep theirs (retain_grad)."""
-    for step in rec.node.path():
-        if step.op != RETAIN:
-            continue
-        slot = step.key[0]
-        g = gradients(outs, cts, [state.values[slot]])[0]
-        if g is None:
-            continue
-        s = e.end
-        e.end += 1
-        e.defs.append((s, g if create_graph else detach(g)))
-        info.leaf_slots.append(slot)
-        info.grads.append((s, meta(g.shape, g.dtype, requires_grad=create_graph)))
-
-
 def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
     seen: set[Value] = set()
     stack = list(outs)
@@ -354,14 +373,6 @@ def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
         if v.dtype.is_differentiable and v.node.prim is not detach:
             stack.extend(v.node.inputs)
     return seen
-
-
-def retain_grad(t: Tensor) -> None:
-    """From here on `t` collects its gradient as a leaf does, and passes it on."""
-    require_differentiable(t, "retain_grad")
-    rec = local.rec
-    if not t._leaf and t._run is rec.run:
-        rec.mark(RETAIN, (rec.slot_of(t),))
 
 
 # -- grad ---------------------------------------------------------------------------------------------------------------------
@@ -443,6 +454,8 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
         present = []
         for t, v in zip(inputs, targets, strict=True):
             g = by_leaf[t][1] if t in by_leaf else None
+            if g is None and t._run is None and not t._leaf:
+                raise NeedsStages  # its place in the graph is inside a history
             if g is None:
                 g = gradients(outs, cts, [v])[0]
             present.append(g is not None)
@@ -462,6 +475,90 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
     rec.add(e)
     rec.advance(e)
     return e
+
+
+def stage(outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], create_graph: bool) -> tuple[list, GradientInfo]:
+    """One piece of a gradient between the places where Python code waits (staged.py).
+
+    Returns [(tensor, gradient)] for every leaf and every waiting tensor that the outputs lead to.
+    """
+    rec = local.rec
+    outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
+    cotangents = [closing.foreign(c) if c is not None and c._run not in (None, rec.run) else c for c in cotangents]
+    given = [c for c in cotangents if c is not None]
+    waiting = [t for t in rec.run.hooked if not any(t is o for o in outputs)]
+    blocked = tuple(sorted({s for t in waiting if (s := rec.slot_of(t))}))
+    key = (create_graph, tuple(c is not None for c in cotangents), blocked)
+    tensors = [*outputs, *given]
+    e = None
+    for child in (rec.expect, *reversed(rec.node.children)):
+        if child.op != STAGE or child.key != key:
+            continue
+        if rec.bind_first(child, tensors):
+            more = collect(child.extra, rec.slots)
+            if more is not None and rec.bind(child, tensors + more):
+                e = child
+                break
+    if e is None:
+        e = record_stage(rec, outputs, cotangents, given, key)
+    info = e.extra
+    instances = histories(info, rec.slots) or []
+    found = [target(how, rec.slots, instances) for how in info.targets]
+    rec.advance(e)
+    pairs = []
+    for t, (slot, m, _) in zip(found, e.outs, strict=True):
+        g = rec.slots[slot] = fresh(m, rec.run, slot)
+        pairs.append((t, g))
+    return pairs, info
+
+
+def target(how: tuple, slots: list, instances: list) -> Tensor:
+    """The tensor that a stage reached."""
+    kind, *where = how
+    if kind == "slot":
+        return slots[where[0]]
+    instance = instances[where[0]]
+    return instance.hooked[where[1]] if kind == "hooked" else instance.sources[where[1]]
+
+
+def record_stage(rec: Recorder, outputs: list, cotangents: Sequence, given: list, key: tuple) -> Event:
+    create_graph, _, blocked = key
+    state = rec.sync()
+    rec.clear_beyond(rec.node.end)
+    scope.where = errors.user_line()
+    e = rec.new_event(STAGE, key)
+    info = e.extra = GradientInfo()
+    taken: dict[int, int] = {}
+    outs = [rec.take(e, t, taken) for t in outputs]
+    gs = iter([rec.take(e, c, taken) for c in given])
+    with building() as nodes, region("backward", tuple(outs), {}):
+        cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
+        by_leaf, info.visited = walk(rec, e, state, info, outs, cts, taken, outputs, blocked)
+        for _, g, how in by_leaf.values():
+            g = g if create_graph else detach(g)
+            slot = e.end
+            e.end += 1
+            e.defs.append((slot, g))
+            e.outs.append((slot, meta(g.shape, g.dtype, requires_grad=create_graph), 0))
+            info.targets.append(how)
+    e.nodes = nodes
+    rec.add(e)
+    return e
+
+
+def free(visited: set[Value]) -> None:
+    """From here on in the trace, going back through these values again is an error."""
+    rec = local.rec
+    if rec.node is rec.root:
+        return
+    for child in rec.node.children:
+        if child.op == "free":
+            break
+    else:
+        child = rec.new_event("free", ())
+        child.frees, child.needs_grad = visited, False
+        rec.add(child)
+    rec.advance(child)
 
 
 # -- optimizer.step() ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ A `Ticket` stands in for gradients that nobody has looked at: one object for all
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
 
@@ -42,14 +43,18 @@ NO_HISTORY = (None, 0)
 
 
 class History:
-    """One run of a Segment: the tensors behind its sources and the values it kept, with their versions."""
+    """One run of a Segment: the tensors behind its sources and the values it kept, with their versions.
 
-    __slots__ = ("segment", "sources", "saved", "versions", "serial", "freed_at")
+    hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
+    """
+
+    __slots__ = ("segment", "sources", "saved", "versions", "serial", "freed_at", "hooked", "order")
 
     count = 0
 
-    def __init__(self, segment: Segment, sources: list, saved: list):
-        self.segment, self.sources, self.saved = segment, sources, saved
+    def __init__(self, segment: Segment, sources: list, saved: list, order: int = 0):
+        self.segment, self.sources, self.saved, self.order = segment, sources, saved, order
+        self.hooked: dict[int, Any] = {}
         self.versions = [t._version for t in saved]
         History.count += 1
         self.serial = History.count
@@ -94,9 +99,15 @@ def grad_slots(e) -> list[tuple[int, Meta]]:
 
 
 class GradientInfo:
-    """What a backward event remembers: the leaves' slots, their gradients' slots, and where saved values come from."""
+    """What a backward event remembers: the leaves' slots, their gradients' slots, and where saved values come from.
 
-    __slots__ = ("leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain")
+    arrivals: (how found, index) of each tensor with a history that the gradient reached; hooked: (how many instance,
+    indices) where it was met by hooks; targets: how to find the tensors that a stage gives gradients for.
+    """
+
+    __slots__ = (
+        "leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain", "arrivals", "targets", "visited",
+    )  # fmt: skip
 
     def __init__(self):
         self.plain = False
@@ -106,6 +117,9 @@ class GradientInfo:
         self.metas: list[Meta] = []
         self.accumulated: list[int] = []
         self.instances: list[tuple] = []
+        self.arrivals: list[tuple] = []
+        self.targets: list[tuple] = []
+        self.visited: set = set()
         self.collect: list[tuple] = []
 
 
@@ -198,14 +212,14 @@ def deliver(plan, made: list, slots: list, run) -> None:
     for now in plan.written:
         slots[now]._run = None
     if plan.hists:
-        attach(plan, made[k:], slots)
+        attach(plan, made[k:], slots, run.serial)
     for ticket in run.tickets:
         ticket.run = None
         if ticket.values is None:
             ticket.values = {}
 
 
-def attach(plan, kept: list, slots: list) -> None:
+def attach(plan, kept: list, slots: list, order: int = 0) -> None:
     """Give the tensors that require grad their History."""
     segment = plan.segment
     instance = None
@@ -215,25 +229,29 @@ def attach(plan, kept: list, slots: list) -> None:
             t = fresh(m, None, 0)
             t._storage, t._ptr = storage, storage.ptr
             saved.append(t)
-        instance = History(segment, [slots[s] for _, s in segment.sources], saved)
+        instance = History(segment, [slots[s] for _, s in segment.sources], saved, order)
     for s, index, name, m in plan.hists:
         t = slots[s]
         t._made_by = name
         t._meta = m
         t._hist = NO_HISTORY if index < 0 else (instance, index)
+        if t._joint is not None and index >= 0:
+            instance.hooked[index] = t
 
 
 def differentiate(
-    segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value]
-) -> tuple[list[Node], list[Value | None]]:
-    """Gradient nodes of a segment with its forward Values replaced; and the gradient for each of its sources."""
+    segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value], stops: Sequence[Value] = ()
+) -> tuple[list[Node], list[Value | None], list[Value | None]]:
+    """Gradient nodes of a segment with its forward Values replaced; the gradient for its sources, and for `stops`."""
     live = [(v, g) for v, g in zip(segment.outs, cotangents, strict=True) if g is not None]
+    targets = [v for v, _ in segment.sources] + segment.barrier + list(stops)
     with building() as nodes:
-        found = gradients([v for v, _ in live], [g for _, g in live], [v for v, _ in segment.sources] + segment.barrier)
+        found = gradients([v for v, _ in live], [g for _, g in live], targets, stops)
     extra: list[Node] = []
     for node in nodes:
         for v in node.inputs:
             if v not in replace and v.node is not None and not v.node.inputs and v.node not in extra:
                 extra.append(v.node)
         node.inputs = tuple(replace.get(v, v) for v in node.inputs)
-    return extra + nodes, [None if g is None else replace.get(g, g) for g in found[: len(segment.sources)]]
+    found = [None if g is None else replace.get(g, g) for g in found]
+    return extra + nodes, found[: len(segment.sources)], found[len(targets) - len(stops) :]

@@ -27,12 +27,20 @@ MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the 
 
 
 class Run:
-    """One pass along a trace: what makes its tensors `pending`. `tickets`: gradients nobody has looked at yet."""
+    """One pass along a trace: what makes its tensors `pending`. `tickets`: gradients nobody has looked at yet.
 
-    __slots__ = ("recorder", "tickets", "numbers")
+    joints: results of Python code in the gradient's way (joint.py), which must live until the run is over;
+    hooked: pending tensors at which Python code waits for the gradient; serial: runs in the order they were begun.
+    """
+
+    __slots__ = ("recorder", "tickets", "numbers", "serial", "joints", "hooked")
+    count = 0
 
     def __init__(self, recorder: Recorder):
-        self.recorder = recorder
+        Run.count += 1
+        self.recorder, self.serial = recorder, Run.count
+        self.joints: list = []
+        self.hooked: list = []
         self.tickets: list = []
         self.numbers: list = []
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
-from dovetail.tensor import autograd
+from dovetail.tensor import autograd, staged
 from dovetail.tensor.history import made_by
+from dovetail.tensor.joint import WATCHED
 from dovetail.tensor.meta import forget_leaves, meta
 from dovetail.tensor.op import op
 from dovetail.tensor.recorder import current
@@ -55,7 +56,7 @@ def backward(
         return
     keep = create_graph if retain_graph is None else retain_graph
     targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    autograd.backward([self], [gradient], keep, create_graph, targets)
+    staged.backward([self], [gradient], keep, create_graph, targets)
 
 
 @op(top=False, view=True, differentiable=False, name="detach")
@@ -75,7 +76,8 @@ def set_data(self: Tensor, value: Tensor) -> None:
     value._settle()
     current().close()
     m = value._meta
-    self._meta = meta(m.shape, m.dtype, m.device, self._meta.requires_grad, m.strides)
+    watched = WATCHED if self._joint is not None else None
+    self._meta = meta(m.shape, m.dtype, m.device, self._meta.requires_grad, m.strides, watched)
     self._storage, self._ptr, self._run = value._storage, value._ptr, None
     self._shared = value._shared = True
     forget_leaves()
@@ -103,23 +105,19 @@ BACKWARD_NAMES = {
 }  # fmt: skip
 
 
-def grad_fn(self: Tensor) -> GradientFunction | None:
+def grad_fn(self: Tensor) -> Any:
     """What made this tensor, if a gradient leads through it; None for leaves."""
     if self._leaf or not self._meta.requires_grad:
         return None
+    if self._joint is not None and self._joint.node is not None:
+        return self._joint.node.grad_fn()
     if self._run is None:
         return GradientFunction(self._made_by)
     return GradientFunction(made_by(self._run.recorder.sync().values.get(self._slot)))
 
 
-def retain_grad(self: Tensor) -> None:
-    """Keep `.grad` of this tensor too, though it is no leaf."""
-    autograd.retain_grad(self)
-
-
 Tensor.requires_grad_ = requires_grad_
 Tensor.backward = backward
 Tensor.detach = detach
-Tensor.retain_grad = retain_grad
 Tensor.grad_fn = property(grad_fn)
 Tensor.data = property(detach, set_data, doc="The same values and memory without gradient.")

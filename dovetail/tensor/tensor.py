@@ -55,6 +55,7 @@ class Tensor(Surface):
     _storage, _ptr  memory and address, when there is a value
     _view     the tensor this one looks into while recording; _shared: its memory may be seen by others
     _hist     how it was made, when its trace has been run but its gradient is still to come
+    _joint    Python code that its gradient meets: hooks, a custom Function (joint.py)
     """
 
     _run: Any = None
@@ -63,6 +64,7 @@ class Tensor(Surface):
     _ptr: int = 0
     _grad: Any = None
     _hist: Any = None
+    _joint: Any = None
     _view: Any = None
     _shared: bool = False
     _leaf: bool = False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dovetail.tensor import autograd
+from dovetail.tensor import staged
+from dovetail.tensor.function import Function
 from dovetail.tensor.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from dovetail.tensor.tensor import Tensor
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
 
 Tensors = Tensor | Sequence[Tensor]
 Cotangents = Tensor | Sequence[Tensor | None] | None
@@ -39,7 +40,7 @@ def grad(
     outputs, inputs = as_list(outputs), as_list(inputs)
     unused = materialize_grads if allow_unused is None else allow_unused
     keep = create_graph if retain_graph is None else retain_graph
-    return autograd.grad(
+    return staged.grad(
         outputs, inputs, cotangents(outputs, grad_outputs), keep, create_graph, unused, materialize_grads
     )
 
@@ -57,7 +58,7 @@ def backward(
     """
     tensors = as_list(tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    autograd.backward(
+    staged.backward(
         tensors, cotangents(tensors, grad_tensors), keep, create_graph, None if inputs is None else as_list(inputs)
     )
 
