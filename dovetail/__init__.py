@@ -85,7 +85,7 @@ from dovetail.ops.elementwise import (
     logaddexp2, logit, maximum, minimum, mul, mul as multiply, mvlgamma, nan_to_num, neg, neg as negative, nextafter,
     polar, positive, pow, rad2deg, real, reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub,
     sgn, sigmoid, sign, signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc,
-    type_as, xlogy,
+    type_as, xlogy, zero_,
 )
 from dovetail.ops.fourier import istft, stft
 from dovetail.ops.image import constant_pad_nd, grid_sample, grid_sample as grid_sampler
@@ -355,8 +355,8 @@ __all__ = [
     "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
     "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex",
     "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy",
-    "xlogy_", "zeros", "zeros_like", "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "masked", "nn",
-    "optim", "signal", "special", "utils", "vision", "load", "save",
+    "xlogy_", "zero_", "zeros", "zeros_like", "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg",
+    "masked", "nn", "optim", "signal", "special", "utils", "vision", "load", "save",
 ]
 
 

@@ -447,9 +447,10 @@ def doors() -> dict[Path, str]:
     return {ROOT / path: text for path, text in made.items()}
 
 
-def stale() -> list[Path]:
-    """Doors whose file is not what this tool would write."""
-    return [path for path, text in doors().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+def stale() -> dict[Path, str]:
+    """Path -> text of the doors whose file is not what this tool would write."""
+    wanted = doors()
+    return {path: wanted[path] for path in wanted if not path.exists() or path.read_text(encoding="utf-8") != wanted[path]}
 
 
 def main(words: list[str]) -> int:
@@ -458,11 +459,20 @@ def main(words: list[str]) -> int:
         for path in (old := stale()):
             print(f"stale: {path.relative_to(ROOT)} (run tools/doors.py)")
         return 1 if old else 0
-    for path, text in doors().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        print(path.relative_to(ROOT))
+    old = stale()
+    for path, text in old.items():
+        put(path, text)
+        print(f"written: {path.relative_to(ROOT)}")
+    print(f"{len(old)} doors were stale")
     return 0
+
+
+def put(path: Path, text: str) -> None:
+    """Replace a file in one move: a program that is just starting sees the old door or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 if __name__ == "__main__":
