@@ -84,6 +84,18 @@ class GlobalHooks:
 GLOBAL = GlobalHooks()
 
 
+def any_hooks(module) -> bool:
+    """Whether calls of `module` must run hooks of its own."""
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    )
+
+
+def any_global_hooks() -> bool:
+    """Whether calls of all modules must run hooks."""
+    return bool(GLOBAL.forward_pre or GLOBAL.forward or GLOBAL.backward_pre or GLOBAL.backward)
+
+
 def hang(hooks: Hooks, hook: Callable, prepend: bool = False, flags: dict[str, tuple[Hooks, bool]] | None = None):
     """Put `hook` into `hooks` and return the handle that takes it away. flags: dictionaries to mark with its id."""
     if not callable(hook):
@@ -245,4 +257,4 @@ def _needs_grad(x) -> bool:
 
 def _alias(x):
     """A new tensor with the value of `x`, one step further in the graph."""
-    return x.view_as(x)
+    return x.clone()

@@ -14,7 +14,16 @@ from dovetail.base.dtypes import DType, as_dtype
 from dovetail.base.errors import DovetailError, DTypeError, message
 from dovetail.nn import state
 from dovetail.nn.explain import built_at, place_error
-from dovetail.nn.hooks import GLOBAL, HOOK_KINDS, Hooks, RemovableHandle, call_with_hooks, hang
+from dovetail.nn.hooks import (
+    GLOBAL,
+    HOOK_KINDS,
+    Hooks,
+    RemovableHandle,
+    any_global_hooks,
+    any_hooks,
+    call_with_hooks,
+    hang,
+)
 from dovetail.nn.registry import Registry
 from dovetail.tensor.tensor import Buffer, Parameter, Tensor
 
@@ -92,7 +101,9 @@ class Module:
     _modules: dict[str, Module | None] = SetByInit()  # type: ignore[assignment]
     _non_persistent_buffers_set: set[str] = SetByInit()  # type: ignore[assignment]
     call_super_init = False
-    _has_hooks = False  # becomes True on the instance (or, for hooks of all modules, here) and then stays so
+    _has_hooks = (
+        False  # True on the instance, or here for hooks of all modules; back to False when the last one is gone
+    )
 
     def __init__(self, *args, **kwargs) -> None:
         if not self.call_super_init and (args or kwargs):
@@ -130,7 +141,14 @@ class Module:
             raise
 
     def _call_any(self, *args, **kwargs):
-        return call_with_hooks(self, args, kwargs) if self._has_hooks else self.forward(*args, **kwargs)
+        if not self._has_hooks:
+            return self.forward(*args, **kwargs)
+        if not any_global_hooks():  # all were taken away again
+            Module._has_hooks = False
+            if not any_hooks(self):
+                self.__dict__.pop("_has_hooks", None)
+                return self.forward(*args, **kwargs)
+        return call_with_hooks(self, args, kwargs)
 
     _call_impl = __call__
 

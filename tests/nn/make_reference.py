@@ -1,6 +1,6 @@
 """Writes reference.npz and reprs.json: what PyTorch's modules give for the cases of nn_cases.py, and how they print.
 
-    python tests/nn/make_reference.py
+python tests/nn/make_reference.py
 """
 
 from __future__ import annotations

@@ -82,9 +82,7 @@ REPRS = [
 def inputs(case: int) -> list[np.ndarray]:
     """Fixed inputs of a case."""
     rng = np.random.RandomState(case)
-    return [
-        np.array(s) if isinstance(s, list) else rng.standard_normal(s).astype(np.float32) for s in CASES[case][2]
-    ]
+    return [np.array(s) if isinstance(s, list) else rng.standard_normal(s).astype(np.float32) for s in CASES[case][2]]
 
 
 def weight(case: int, number: int, shape) -> np.ndarray:

@@ -209,7 +209,11 @@ def test_packed_sequences_stop_at_their_lengths(kind):
 
 def test_padding_and_packing_round_trip():
     parts = [dovetail.arange(float(n)) for n in (3, 1, 2)]
-    assert rnn.pad_sequence(parts, batch_first=True, padding_value=-1.0).tolist() == [[0, 1, 2], [0, -1, -1], [0, 1, -1]]
+    assert rnn.pad_sequence(parts, batch_first=True, padding_value=-1.0).tolist() == [
+        [0, 1, 2],
+        [0, -1, -1],
+        [0, 1, -1],
+    ]
     packed = rnn.pack_sequence(parts, enforce_sorted=False)
     assert packed.data.tolist() == [0, 0, 0, 1, 1, 2] and packed.batch_sizes.tolist() == [3, 2, 1]
     assert [t.tolist() for t in rnn.unpack_sequence(packed)] == [t.tolist() for t in parts]

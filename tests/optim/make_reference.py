@@ -1,6 +1,6 @@
 """Writes reference.json: what PyTorch's optimizers and schedules do on fixed gradients. Run it with torch installed:
 
-    python tests/optim/make_reference.py
+python tests/optim/make_reference.py
 """
 
 from __future__ import annotations

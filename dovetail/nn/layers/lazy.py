@@ -53,7 +53,6 @@ class LazyModuleMixin:
         module._initialize_hook.remove()
         module._load_hook.remove()
         del module._initialize_hook, module._load_hook
-        module._has_hooks = bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
         if module.cls_to_become is not None:
             module.__class__ = module.cls_to_become
 
