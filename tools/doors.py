@@ -449,8 +449,9 @@ def doors() -> dict[Path, str]:
 
 def stale() -> dict[Path, str]:
     """Path -> text of the doors whose file is not what this tool would write."""
-    wanted = doors()
-    return {path: wanted[path] for path in wanted if not path.exists() or path.read_text(encoding="utf-8") != wanted[path]}
+    return {
+        path: text for path, text in doors().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
 
 
 def main(words: list[str]) -> int:
