@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from dovetail.tensor.recorder import local
+from dovetail.tensor.tensor import Tensor
+
+INFERENCE = "inference"  # in a Meta's history: made in inference mode
 
 
 class GradMode:
@@ -16,10 +20,20 @@ class GradMode:
         self.target = (grad, inference)
         self.before: list[tuple[bool, bool]] = []
 
+    def modes(self) -> tuple[bool, bool]:
+        """(gradients are recorded, inference mode) inside the block."""
+        return self.target
+
+    def again(self) -> GradMode:
+        """The same mode for another block: calls of a decorated function may overlap in several threads."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, before=[])
+        return other
+
     def __enter__(self):
         rec = local.rec
         self.before.append((rec.grad, rec.inference))
-        rec.set_modes(*self.target)
+        rec.set_modes(*self.modes())
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -29,34 +43,78 @@ class GradMode:
         if isinstance(function, type):
             function.__init__ = self(function.__init__)  # type: ignore[misc]
             return function
+        if inspect.isgeneratorfunction(function):
+            return self.around_generator(function)
 
         @functools.wraps(function)
         def inside(*args, **kwargs):
-            with type(self)._like(self):
+            with self.again():
                 return function(*args, **kwargs)
 
         return inside
 
-    @staticmethod
-    def _like(other: GradMode) -> GradMode:
-        return GradMode(*other.target)
+    def around_generator(self, function: Callable) -> Callable:
+        """A generator runs in the mode, its caller between two items does not."""
+
+        @functools.wraps(function)
+        def inside(*args, **kwargs):
+            generator = function(*args, **kwargs)
+            answer, failure = None, None
+            try:
+                while True:
+                    with self.again():
+                        item = generator.send(answer) if failure is None else generator.throw(failure)
+                    answer, failure = None, None
+                    try:
+                        answer = yield item
+                    except GeneratorExit:
+                        with self.again():
+                            generator.close()
+                        raise
+                    except BaseException as e:
+                        failure = e
+            except StopIteration as end:
+                return end.value
+
+        return inside
 
 
-def no_grad(function: Callable | None = None):
+class no_grad(GradMode):
     """Operations inside do not record gradients. `with no_grad():`, `@no_grad()` or `@no_grad`."""
-    return GradMode(False) if function is None else GradMode(False)(function)
+
+    def __new__(cls, function: Callable | None = None):
+        mode = super().__new__(cls)
+        if function is None:
+            return mode
+        mode.__init__()
+        return mode(function)
+
+    def __init__(self, function: Callable | None = None):
+        super().__init__(False)
+
+    def modes(self) -> tuple[bool, bool]:
+        return False, local.rec.inference
 
 
-def enable_grad(function: Callable | None = None):
-    """Operations inside record gradients, also within no_grad."""
-    return GradMode(True) if function is None else GradMode(True)(function)
+class enable_grad(no_grad):
+    """Operations inside record gradients, also within no_grad (but not within inference_mode)."""
+
+    def modes(self) -> tuple[bool, bool]:
+        return not local.rec.inference, local.rec.inference
 
 
-def inference_mode(mode: Any = True):
-    """As no_grad (results may not enter gradients later)."""
-    if callable(mode):
-        return GradMode(False)(mode)
-    return GradMode(not mode, False) if mode else GradMode(local.rec.grad)
+class inference_mode(GradMode):
+    """As no_grad, and results may not enter gradients later. mode=False: an ordinary block that records."""
+
+    def __new__(cls, mode: Any = True):
+        made = super().__new__(cls)
+        if isinstance(mode, bool) or not callable(mode):
+            return made
+        made.__init__(True)
+        return made(mode)
+
+    def __init__(self, mode: Any = True):
+        super().__init__(not mode, bool(mode))
 
 
 class set_grad_enabled(GradMode):
@@ -65,17 +123,39 @@ class set_grad_enabled(GradMode):
     def __init__(self, mode: bool):
         super().__init__(bool(mode))
         rec = local.rec
-        self.was = (rec.grad, rec.inference)
+        self.was: tuple[bool, bool] | None = (rec.grad, rec.inference)
         rec.set_modes(bool(mode), rec.inference)
 
+    def modes(self) -> tuple[bool, bool]:
+        return self.target[0], local.rec.inference
+
     def __enter__(self):
+        if self.was is None:
+            return super().__enter__()
         self.before.append(self.was)
+        self.was = None
         return self
+
+    def __call__(self, function: Callable) -> Callable:
+        if self.was is not None:  # a decorator: nothing is switched until the function is called
+            local.rec.set_modes(*self.was)
+            self.was = None
+        return super().__call__(function)
 
 
 def is_grad_enabled() -> bool:
+    """Whether operations record gradients now."""
     return local.rec.grad
 
 
 def is_inference_mode_enabled() -> bool:
+    """Whether this is inside inference_mode."""
     return local.rec.inference
+
+
+def is_inference(self: Tensor) -> bool:
+    """Whether this tensor was made in inference mode."""
+    return self._meta.history == INFERENCE
+
+
+Tensor.is_inference = is_inference

@@ -23,6 +23,7 @@ from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.tensor import checks, closing, views
 from dovetail.tensor.meta import meta
+from dovetail.tensor.modes import INFERENCE
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
@@ -251,6 +252,7 @@ class Op:
     ) -> None:
         """Slots and metas for what the body returned. A Value that is an input gives the same Tensor back."""
         plan: list[tuple[str, int]] = []
+        made_in = INFERENCE if local.rec.inference else None
         for value in leaves:
             if value in values and not blocked:
                 plan.append(("in", values.index(value)))
@@ -261,7 +263,7 @@ class Op:
                 value = detach(value)
             slot = e.end
             e.end += 1
-            m = meta(value.shape, value.dtype, requires_grad=gives_grad and value.dtype.is_differentiable)
+            m = meta(value.shape, value.dtype, requires_grad=gives_grad and value.dtype.is_differentiable, history=made_in)
             e.defs.append((slot, value))
             base = 0
             if self.view and values and views.derives(value, values[0]):

@@ -23,6 +23,9 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     if requires_grad and not self._meta.dtype.is_differentiable:
         problem = "only Tensors of floating point and complex dtype can require gradients"
         raise GradientError(message("requires_grad_", problem, [("tensor", self)], "x = x.float() first"))
+    if requires_grad and self.is_inference() and not current().inference:
+        problem = "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+        raise GradientError(message("requires_grad_", problem, [("tensor", self)], "x.clone() gives an ordinary tensor"))
     if requires_grad == self._meta.requires_grad:
         self._leaf = self._leaf or (requires_grad and self._hist is None and self._run is None)
         return self
