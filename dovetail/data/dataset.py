@@ -80,8 +80,16 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
 
 def take_rows(tensor: Tensor, indices) -> Tensor:
-    """Rows of a tensor as a new tensor, copied by NumPy at once: a batch is a leaf of the step it feeds."""
-    return Tensor.from_array(tensor.numpy().take(indices, axis=0))
+    """Rows of a tensor as a new tensor, copied by NumPy at once: a batch is a leaf of the step it feeds.
+
+    indices: an array that the loader's own samplers made, which is in range, or anything NumPy takes.
+    """
+    source = tensor._array()
+    if not isinstance(indices, np.ndarray):
+        return Tensor.from_array(source.take(indices, axis=0))
+    batch = Tensor.empty((len(indices), *source.shape[1:]), tensor.dtype)
+    source.take(indices, 0, batch._memory(), "clip")  # "raise" would copy everything once more
+    return batch
 
 
 class StackDataset(Dataset):
