@@ -295,6 +295,8 @@ def regroup(inner: tuple, outer: tuple, index: tuple, extents) -> tuple | None:
             result[ins[0]] = index[outs[0]]
             continue
         linear = dot(tuple(index[d] for d in outs), contiguous(tuple(outer[d] for d in outs)))
+        if isinstance(linear, tuple):  # a position divided by a step does not split
+            return None
         split = unravel(linear, tuple(inner[d] for d in ins), extents)
         if split is None:
             return None

@@ -75,7 +75,16 @@ def batches(steps: int):
         yield X[at : at + 4], Y[at : at + 4]
 
 
-LOOKS = ["nothing", "item before backward", "item after backward", "item after step", "grad", "prediction", "weights", "print"]
+LOOKS = [
+    "nothing",
+    "item before backward",
+    "item after backward",
+    "item after step",
+    "grad",
+    "prediction",
+    "weights",
+    "print",
+]
 
 
 @pytest.mark.parametrize("look", LOOKS)
