@@ -23,6 +23,9 @@ class Context(threading.local):
     symbolic: bool = False
     output_layer: str = ""  # name of the layer whose output a loss is being computed from, where fit knows it
 
+    losses_added: bool = False  # whether add_loss was called since the last step began
+    clock: int = 0  # counts calls of compile
+
     def __init__(self):
         self.scopes: list[str] = []
         self.tapes: list[Any] = []

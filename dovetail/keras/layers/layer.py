@@ -402,6 +402,7 @@ class Layer(Module):
             if not isinstance(x, Tensor):
                 raise ArgumentError(message("add_loss", "takes a scalar tensor computed inside call()", [("loss", x)]))
             self._losses.append(x)
+        context.losses_added = True
 
     def _clear_losses(self) -> None:
         self._losses.clear()
@@ -591,7 +592,7 @@ class Layer(Module):
             and not getattr(self, "makes_mask", False) and facts.training is not True
         )  # fmt: skip
         if plain and not context.symbolic:
-            if len(self._seen) > 100 or self._seen is NOTHING:
+            if not isinstance(self._seen, set) or len(self._seen) > 100:
                 self.__dict__["_seen"] = set()
             self._seen.add(first._meta)
             self.__dict__["_quick_training"] = facts.takes_training
