@@ -56,6 +56,8 @@ class Outside(ModuleType):
         names, inner = TABLE[self.__name__], f"{self.__name__}.{name}"
         if name in names.extra:
             value = names.extra[name]
+        elif name == "__version__" and names.door is not None:
+            value = importlib.import_module(names.door).__version__
         elif name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         elif covered(inner):

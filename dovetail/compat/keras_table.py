@@ -11,9 +11,8 @@ from dovetail.base import dtypes
 from dovetail.compat.names import Names
 from dovetail.tensor.random import manual_seed
 
-KERAS_VERSION = "3.15.1+dovetail"  # the releases whose behaviour is followed; scripts that compare versions see these
-TENSORFLOW_VERSION = "2.21.0+dovetail"
-KERAS = Names("dovetail.keras", {"__version__": KERAS_VERSION})
+TENSORFLOW_VERSION = "2.21.0+dovetail"  # the release whose behaviour is followed; scripts that compare versions see this
+KERAS = Names("dovetail.keras")
 
 
 class PhysicalDevice(NamedTuple):
