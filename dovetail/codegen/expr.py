@@ -31,6 +31,13 @@ class Storage:
         return f"Storage({self.kind} {self.index} {self.shape})"
 
     @property
+    def key(self) -> tuple:
+        """Storages with one key are one piece of memory."""
+        if self.kind in ("input", "output") or self.index is not None:
+            return (self.kind, self.index)
+        return (self.kind, self.value)
+
+    @property
     def nbytes(self):
         """Bytes from the first element to the last."""
         if any(isinstance(n, int) and n == 0 for n in self.shape):
@@ -171,6 +178,32 @@ class Scribe:
     def convert(self, x: Expr, dtype: DType) -> Expr:
         return x if x.dtype is dtype else self.apply("convert", dtype, x, params=(("dtype", dtype),))
 
+    def open_guards(self, guards: tuple[Guard, ...]) -> tuple[Guard, ...] | None:
+        """The guards that may hold or not; None if one of them never holds."""
+        left = []
+        for g in guards:
+            reach = self.reach(g.index) if isinstance(g.low, int) and isinstance(g.high, int) else None
+            if reach is not None and (reach[1] < g.low or reach[0] >= g.high):
+                return None
+            if reach is not None and reach[0] == reach[1] and (reach[0] - g.low) % g.step:
+                return None
+            sure = reach is not None and g.low <= reach[0] and reach[1] < g.high
+            if not sure or (g.step != 1 and reach[0] != reach[1]):
+                left.append(g)
+        return tuple(left)
+
+    def reach(self, a: Affine) -> tuple[int, int] | None:
+        """The smallest and the largest value an index takes; None where that is not known now."""
+        if not isinstance(a.const, int):
+            return None
+        low = high = a.const
+        for symbol, c in a.terms.items():
+            n = self.extent(symbol)
+            if not isinstance(n, int) or not isinstance(c, int):
+                return None
+            low, high = low + min(0, c * (n - 1)), high + max(0, c * (n - 1))
+        return low, high
+
     def condition(self, guards: tuple[Guard, ...]) -> Expr | None:
         """All guards hold."""
         parts = []
@@ -270,7 +303,10 @@ class Scribe:
             if s.value is None:
                 total = self.const(s.fill, node.out.dtype)
                 continue
-            mine = self.condition(s.guards)
+            guards = self.open_guards(s.guards)
+            if guards is None:
+                continue
+            mine = self.condition(guards)
             inner = guard if mine is None else mine if guard is None else self.apply("bitwise_and", bool_, guard, mine)
             part = self.value(s.value, s.index, inner)
             total = part if mine is None or total is None else self.apply("where", node.out.dtype, mine, part, total)
@@ -367,6 +403,11 @@ class Scribe:
         args = symbols(at) + ((guard,) if guard is not None else ())
         data = LoadAt(storage, at, guard)
         return self.make("load", storage.dtype, args, data, variables_of(at) | self.guard_vars(guard))
+
+    def roots(self) -> list[Expr]:
+        """Everything that the kernel needs computed."""
+        found = [s.expr for s in self.stores] + [f.arg for f in self.folds]
+        return found + [f.index for f in self.folds if f.index is not None]
 
     def reads_only_inputs(self) -> bool:
         return all(e.data.storage.kind == "input" for e in self.made.values() if e.kind == "load")

@@ -46,6 +46,7 @@ class Evaluator:
 
     def __init__(self, k: Emitter, pointer: Callable[[Storage], Op]):
         self.k, self.pointer = k, pointer
+        self.offsets: dict[tuple, object] = {}  # by storage: what the pointer already contains
         self.at: dict[int, Op] = {}
         self.dropped: set[int] = set()
         self.vector: int | None = None
@@ -137,7 +138,7 @@ class Evaluator:
                 lanes = part if lanes is None else k.add(lanes, part)
             else:
                 pointer = k.offset(pointer, part, storage.dtype)
-        pointer = k.offset(pointer, k.size(a.const), storage.dtype)
+        pointer = k.offset(pointer, k.size(a.const - self.offsets.get(storage.key, 0)), storage.dtype)
         if self.chunk.lanes > 1 and (lanes is not None or not isinstance(step, int) or step not in (0, 1, -1)):
             own = k.mul(k.lane_numbers(self.chunk.lanes), k.size(step))
             lanes = own if lanes is None else k.add(lanes, own)
@@ -244,8 +245,7 @@ class Loops:
         self.extents = dict(scribe.extents)
         self.reduced = reduced
         self.eval = Evaluator(k, pointer)
-        self.roots = [s.expr for s in self.stores] + [f.arg for f in self.folds]
-        self.roots += [f.index for f in self.folds if f.index is not None]
+        self.roots = scribe.roots()
         self.collapse()
         self.order = [p for p in sorted(self.extents) if p not in self.eval.dropped]
         self.kept = [p for p in self.order if p not in reduced]

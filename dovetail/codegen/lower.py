@@ -19,6 +19,7 @@ from dovetail.codegen import alone, elements, product
 from dovetail.codegen.emit import MEMORY, Emitter, Op
 from dovetail.codegen.expr import Memory, Scribe, Storage
 from dovetail.codegen.loops import Loops, leaf_loads
+from dovetail.codegen.signature import Signature, common_offsets
 from dovetail.codegen.target import Target
 from dovetail.ir.core import Graph, Value
 from dovetail.passes.affine import Affine, dot, identity
@@ -57,7 +58,7 @@ class Kernel:
     def __init__(self, group: Group | None, words: str):
         self.group, self.words = group, words
         self.function = ""
-        self.arguments: list[Storage] = []
+        self.arguments: list[tuple[Storage, object]] = []  # with the offset, in elements, of the pointer to pass
         self.reads: list[Storage] = []
         self.writes: list[Storage] = []
         self.flops = self.nbytes = 0.0
@@ -96,6 +97,7 @@ class Lowering:
     def __init__(self, graph: Graph, layouts: list, alias: dict[int, int], target: Target):
         self.graph, self.layouts, self.alias, self.target = split_long_folds(graph), layouts, alias, target
         self.functions: dict[str, str] = {}  # body text -> name
+        self.signatures: dict[tuple, tuple[str, tuple[int, ...]]] = {}  # -> name, which slot each parameter is
         self.declares: set[str] = set()
         self.globals: dict[str, str] = {}
         self.kernels: list[Kernel] = []
@@ -251,10 +253,15 @@ class Lowering:
         if any(isinstance(n, int) and n == 0 for s in scribe.stores for n in s.storage.shape):
             kernel.function = ""
             return
-        k = Emitter(self.target)
-        loops = Loops(k, scribe, reduced, chunk, self.pointers(kernel))
-        loops.write()
-        loads = [e.data for e in leaf_loads(loops.roots)]
+        loads = [e.data for e in leaf_loads(scribe.roots())]
+        offsets = common_offsets([(d.storage, d.at) for d in loads] + [(s.storage, s.address) for s in scribe.stores])
+        signature = Signature(scribe, offsets, (reduced, chunk))
+        if not self.known(kernel, signature):
+            k = Emitter(self.target)
+            loops = Loops(k, scribe, reduced, chunk, self.pointers(kernel, offsets))
+            loops.eval.offsets = offsets
+            loops.write()
+            self.finish(kernel, k, signature)
         kernel.loads = [(d.storage, d.at) for d in loads]
         kernel.stores = [(s.storage, s.address if s.level == "row" or not scribe.folds else None) for s in scribe.stores]
         kernel.reads = [d.storage for d in loads]
@@ -262,22 +269,31 @@ class Lowering:
         work = sample(product_of(scribe.full)) if scribe.full else 1
         kernel.flops = float(work) * sum(1 for e in scribe.made.values() if e.kind == "apply")
         kernel.nbytes = float(sum(sample(s.nbytes) for s in (*kernel.reads, *kernel.writes)))
-        self.finish(kernel, k)
 
-    def pointers(self, kernel: Kernel):
+    def known(self, kernel: Kernel, signature: Signature) -> bool:
+        """Whether an equal kernel has been written; if so this one calls the same function."""
+        found = self.signatures.get(signature.key)
+        if found is None:
+            return False
+        kernel.function, order = found
+        given = [signature.storages[n] for n in order]
+        kernel.arguments = [(s, signature.offsets.get(s.key, 0)) for s in given]
+        return True
+
+    def pointers(self, kernel: Kernel, offsets: dict | None = None):
         """A function from storages to the kernel's parameters, which it numbers in order of use."""
         numbers: dict[tuple, Op] = {}
 
         def pointer(storage: Storage) -> Op:
-            key = key_of(storage)
+            key = storage.key
             if key not in numbers:
                 numbers[key] = Op(f"%p{len(numbers)}", int64)
-                kernel.arguments.append(storage)
+                kernel.arguments.append((storage, (offsets or {}).get(key, 0)))
             return numbers[key]
 
         return pointer
 
-    def finish(self, kernel: Kernel, k: Emitter) -> None:
+    def finish(self, kernel: Kernel, k: Emitter, signature: Signature | None = None) -> None:
         """Make a function of what was written, or find the one that is the same."""
         parameters = [f"ptr %p{i}" for i in range(len(kernel.arguments))]
         head = f"({', '.join([*parameters, 'ptr %sizes', 'i64 %tid', 'i64 %nt', 'ptr %bar'])})"
@@ -286,6 +302,9 @@ class Lowering:
         if name is None:
             name = self.functions[body] = f"dv_k{len(self.functions)}"
         kernel.function = name
+        if signature is not None:
+            order = tuple(signature.slots[s.key] for s, _ in kernel.arguments)
+            self.signatures[signature.key] = (name, order)
         self.declares |= k.declares
         self.globals |= k.globals
 
@@ -335,10 +354,10 @@ class Lowering:
 
     def conflict(self, a: Kernel, b: Kernel) -> bool:
         """Whether b must stay behind a: it reads what a writes, or overwrites what a reads or writes."""
-        wrote = {key_of(s) for s in a.writes}
-        touched = {self.caller_memory(s) or key_of(s) for s in (*a.reads, *a.writes)}
-        return any(key_of(s) in wrote for s in b.reads) or any(
-            (self.caller_memory(s) or key_of(s)) in touched for s in b.writes)
+        wrote = {s.key for s in a.writes}
+        touched = {self.caller_memory(s) or s.key for s in (*a.reads, *a.writes)}
+        return any(s.key in wrote for s in b.reads) or any(
+            (self.caller_memory(s) or s.key) in touched for s in b.writes)
 
     def write_late(self, o: int) -> None:
         """Send an output to the arena, and copy it over its input when everything else is done."""
@@ -346,7 +365,8 @@ class Lowering:
         value = output.value
         arena = Storage("arena", ("late", o), output.shape, output.strides, output.dtype, value)
         for kernel in self.kernels:
-            for group in (kernel.arguments, kernel.reads, kernel.writes):
+            kernel.arguments = [(arena if is_output(s, o) else s, n) for s, n in kernel.arguments]
+            for group in (kernel.reads, kernel.writes):
                 group[:] = [arena if is_output(s, o) else s for s in group]
         full = squeeze(output.shape)
         scribe = Scribe(None, self.memory, full)
@@ -377,7 +397,7 @@ class Lowering:
         for at, kernel in enumerate(kernels):
             for s in (*kernel.reads, *kernel.writes):
                 if s.kind == "arena":
-                    key = key_of(s)
+                    key = s.key
                     found.setdefault(key, s)
                     first.setdefault(key, at)
                     last[key] = at
@@ -398,7 +418,7 @@ class Lowering:
 
     def overlap(self, a: Storage, b: Storage, offsets: dict) -> bool:
         if a.kind == "arena" and b.kind == "arena":
-            p, q = offsets[key_of(a)], offsets[key_of(b)]
+            p, q = offsets[a.key], offsets[b.key]
             if isinstance(p, Poly) or isinstance(q, Poly) or isinstance(a.nbytes, Poly) or isinstance(b.nbytes, Poly):
                 return p == q
             return p < q + b.nbytes and q < p + a.nbytes
@@ -426,7 +446,7 @@ class Lowering:
         argument(sum(count) + 1, "%sizes")
 
         def pointer(s: Storage) -> str:
-            key = key_of(s)
+            key = s.key
             if key not in known:
                 if s.kind == "input":
                     known[key] = argument(s.index, f"%in{s.index}")
@@ -439,11 +459,19 @@ class Lowering:
                     known[key] = k.write(f"getelementptr i8, ptr %arena, i64 {offset.text}", int64, 1, 0).text
             return known[key]
 
-        calls = []
+        def moved(text: str, s: Storage, n) -> str:
+            """The pointer, n elements on."""
+            if isinstance(n, int) and n == 0:
+                return text
+            nbytes = k.size(n * s.dtype.itemsize)
+            calls.append(f"  %at{len(calls)} = getelementptr i8, ptr {text}, i64 {nbytes.text}")
+            return f"%at{len(calls) - 1}"
+
+        calls: list[str] = []
         for kernel in kernels:
             if kernel.barrier:
                 calls.append("  call void @dv_barrier(ptr %bar, i64 %nt)")
-            given = [f"ptr {pointer(s)}" for s in kernel.arguments]
+            given = [f"ptr {moved(pointer(s), s, n)}" for s, n in kernel.arguments]
             rest = ["ptr %sizes", "i64 %tid", "i64 %nt", "ptr %bar"]
             calls.append(f"  call void @{kernel.function}({', '.join([*given, *rest])})")
         self.declares |= k.declares
@@ -461,11 +489,6 @@ class Lowering:
         text = "".join(f"\\{b:02X}" for b in raw)
         self.globals[name] = f'{name} = private constant [{len(raw)} x i8] c"{text}", align 64'
         return name
-
-
-def key_of(s: Storage) -> tuple:
-    """Storages with one key are one piece of memory."""
-    return (s.kind, s.index) if s.kind in ("input", "output") or s.index is not None else (s.kind, s.value)
 
 
 def is_input(s: Storage, i: int) -> bool:

@@ -12,6 +12,7 @@ from dovetail.codegen.contract import Operand, gemm_kernel, scratch_bytes
 from dovetail.codegen.emit import Emitter, Op
 from dovetail.codegen.expr import Scribe, Storage
 from dovetail.codegen.loops import Chunk, Evaluator, affines, leaf_loads
+from dovetail.codegen.signature import Signature, common_offsets
 from dovetail.codegen.vectors import WORD
 from dovetail.ir.core import Value
 from dovetail.passes.affine import Affine, source
@@ -101,29 +102,51 @@ class Product:
     def write(self) -> None:
         stores = self.scribe.stores
         roots = [s.expr for s in stores]
+        self.loads = [e.data for e in leaf_loads(roots)]
         walks = affines(roots) + [s.address for s in stores]
         batch, rows, columns = self.sides()
         run = self.joined(columns, walks)
         batch = batch + [p for p in columns if p not in run]
-        row_run = self.joined(rows, walks)
-        self.vector = run[-1] if run else None
-        self.eval.vector = self.vector
-        self.loads = [e.data for e in leaf_loads(roots)]
-        long = sum(1 for e in self.scribe.made.values() if e.kind == "apply") + len(self.loads) >= LONG
-        self.emit(batch, rows, run, row_run, compact=long and len(self.loads) > 0)
+        self.joined(rows, walks)
+        self.eval.vector = run[-1] if run else None
+        self.place(batch, rows, run)
+        if not self.lowering.known(self.kernel, self.signature):
+            self.emit(batch, rows, run)
+        self.account()
 
-    def emit(self, batch: list[int], rows: list[int], columns: list[int], row_run: list[int], compact: bool) -> None:
-        k, b = self.k, Builder("g")
-        target, dtype = self.lowering.target, self.node.out.dtype
-        left, right = (self.operand(at, rows if i == 0 else columns, batch, i) for i, at in enumerate(self.views))
-        shape = {
+    def place(self, batch: list[int], rows: list[int], columns: list[int]) -> None:
+        """Decide on the operands' strides, the form of the epilogue and the scratch; sign what comes out."""
+        accesses = [*self.views, *((d.storage, d.at) for d in self.loads)]
+        accesses += [(s.storage, s.address) for s in self.scribe.stores]
+        self.eval.offsets = common_offsets(accesses)
+        self.pointer = self.lowering.pointers(self.kernel, self.eval.offsets)
+        self.eval.pointer = self.pointer
+        long = sum(1 for e in self.scribe.made.values() if e.kind == "apply") + len(self.loads) >= LONG
+        self.compact = long and len(self.loads) > 0
+        self.shape = {
             "m": tuple(self.extents[p] for p in rows), "n": tuple(self.extents[p] for p in columns),
             "k": tuple(self.extents[p] for p in self.sums),
         }
-        room = scratch_bytes(target, dtype, a=left, b=right, compact=compact, **shape)
-        scratch, threads = None, "%nt"
+        left, right = (self.operand("", at, columns if i else rows, batch, i) for i, at in enumerate(self.views))
+        dtype = self.node.out.dtype
+        room = scratch_bytes(self.lowering.target, dtype, a=left, b=right, compact=self.compact, **self.shape)
+        extra = ("contract", tuple(batch), tuple(rows), tuple(columns), tuple(self.sums), dtype.name)
+        self.signature = Signature(self.scribe, self.eval.offsets, extra, tuple(self.views))
+        self.scratch: Storage | None = None
         if not (isinstance(room, int) and room == 0):
-            scratch, threads = self.scratch(room), "%few"
+            key = ("scratch", self.node)
+            self.scratch = Storage("arena", key, (room * THREADS,), (1,), uint8, self.node.out)
+            self.signature.slot(self.scratch)
+
+    def emit(self, batch: list[int], rows: list[int], columns: list[int]) -> None:
+        k, b = self.k, Builder("g")
+        target, dtype = self.lowering.target, self.node.out.dtype
+        left, right = (self.operand(self.start(at), at, columns if i else rows, batch, i)
+                       for i, at in enumerate(self.views))
+        scratch, threads = None, "%nt"
+        if self.scratch is not None:
+            scratch, threads = self.pointer(self.scratch).text, "%few"
+            k.declares.add("declare i64 @llvm.smin.i64(i64, i64)")
             b.block = "go"
         k.sections.append(b.lines)  # depth 1: wherever the builder is
         k.known.append({})
@@ -131,28 +154,26 @@ class Product:
         k.labels.append("")
         needs = gemm_kernel(
             b, target=target, dtype=dtype, a=left, b_=right, tid="%tid", nt=threads, scratch=scratch,
-            batch=tuple(self.extents[p] for p in batch), extent=lambda n: k.size(n).text, compact=compact,
-            epilogue=self.epilogue(batch, rows, row_run), **shape,
+            batch=tuple(self.extents[p] for p in batch), extent=lambda n: k.size(n).text, compact=self.compact,
+            epilogue=self.epilogue(batch, rows), **self.shape,
         )
         k.declares |= needs
-        self.close(b, scratch is not None)
+        self.close(b)
 
-    def scratch(self, room) -> str:
-        """Memory for panels and waiting sums of every thread."""
-        storage = Storage("arena", ("scratch", self.node), (room * THREADS,), (1,), uint8, self.node.out)
-        self.kernel.writes.append(storage)
-        self.k.declares.add("declare i64 @llvm.smin.i64(i64, i64)")
-        return self.pointer(storage).text
-
-    def operand(self, view: tuple[Storage, Affine], side: list[int], batch: list[int], number: int) -> Operand:
+    def start(self, view: tuple[Storage, Affine]) -> str:
+        """Pointer to an operand's first element."""
         storage, at = view
-        pointer = self.k.offset(self.pointer(storage), self.k.size(at.const), storage.dtype)
+        ahead = self.k.size(at.const - self.eval.offsets.get(storage.key, 0))
+        return self.k.offset(self.pointer(storage), ahead, storage.dtype).text
+
+    def operand(self, pointer: str, view: tuple[Storage, Affine], side: list[int], batch: list[int], number: int) -> Operand:
+        _, at = view
         along = tuple(at.terms.get(p, 0) for p in side)
         summed = tuple(at.terms.get(p, 0) for p in self.sums)
         row, col = (along, summed) if number == 0 else (summed, along)
-        return Operand(pointer.text, row, col, tuple(at.terms.get(p, 0) for p in batch))
+        return Operand(pointer, row, col, tuple(at.terms.get(p, 0) for p in batch))
 
-    def epilogue(self, batch: list[int], rows: list[int], row_run: list[int]):
+    def epilogue(self, batch: list[int], rows: list[int]):
         k, ev = self.k, self.eval
 
         def finish(b: Builder, total: str, row: str, col: str, lanes: int, mask: str | None, entry: str) -> None:
@@ -190,24 +211,28 @@ class Product:
             at -= 1
         return n
 
-    def close(self, b: Builder, limited: bool) -> None:
+    def close(self, b: Builder) -> None:
         """Put the parts together: what was moved to the top, the guard against too large teams, the tiles."""
-        k, kernel = self.k, self.kernel
-        body = list(b.lines)
-        if limited:
+        k, body = self.k, list(b.lines)
+        if self.scratch is not None:
             k.top += [f"  %few = call i64 @llvm.smin.i64(i64 %nt, i64 {THREADS})",
                       f"  %mine = icmp slt i64 %tid, {THREADS}", "  br i1 %mine, label %go, label %out", "go:"]
             body += ["  br label %out", "out:"]
         k.top.append(body)
-        operands = [s for s, _ in self.views]
+        self.lowering.finish(self.kernel, k, self.signature)
+
+    def account(self) -> None:
+        """Note what the kernel reads and writes, and how much it works."""
+        kernel, operands = self.kernel, [s for s, _ in self.views]
         kernel.loads = [(s, None) for s in operands] + [(d.storage, d.at) for d in self.loads]
         kernel.stores = [(s.storage, s.address) for s in self.scribe.stores]
-        kernel.reads += operands + [d.storage for d in self.loads]
-        kernel.writes += [s.storage for s in self.scribe.stores]
+        kernel.reads = operands + [d.storage for d in self.loads]
+        kernel.writes = [s.storage for s in self.scribe.stores]
         depth = sample(product([self.extents[p] for p in self.sums]))
         kernel.flops = 2.0 * sample(product(self.group.full)) * depth
         kernel.nbytes = float(sum(sample(s.nbytes) for s in (*kernel.reads, *kernel.writes)))
-        self.lowering.finish(kernel, k)
+        if self.scratch is not None:
+            kernel.writes.append(self.scratch)
 
 
 def number(text: str) -> Op:
