@@ -100,6 +100,7 @@ TOP = {  # file -> public names at dovetail.*
         "from_numpy",
         "is_tensor",
     ],
+    "dovetail.tensor.explain": ["explain", "last_graph"],
     "dovetail.tensor.printing": ["set_printoptions"],
     "dovetail.tensor.modes": [
         "enable_grad",

@@ -780,4 +780,4 @@ def after_zero_grad() -> None:
     """Gradients were dropped: the step before, if there was one, can run without keeping them."""
     rec = local.rec
     if rec.node.stepped:
-        rec.close()
+        rec.close("the gradients were dropped after a step")

@@ -107,7 +107,7 @@ class Closing:
         self.plans: dict[tuple, Plan] = {}
 
 
-def close(rec: Any) -> None:
+def close(rec: Any, reason: str) -> None:
     """Run the trace the recorder stands at and go back to the root."""
     event, run = rec.node, rec.run
     slots = rec.slots
@@ -125,6 +125,8 @@ def close(rec: Any) -> None:
     plan = c.plans.get(key)
     if plan is None:
         plan = c.plans[key] = Plan(c, live, live_grads, slots)
+        plan.reason = reason
+    rec.last = plan
     try:
         plan.execute(slots, run)
     finally:
@@ -162,10 +164,11 @@ class Plan:
     """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot."""
 
     __slots__ = ("graph", "in_slots", "outs", "grads", "mutated", "aliases", "kept", "segment", "hists", "interpret", "program",
-                 "ticket", "runs", "empty", "checks", "source", "written", "dense")  # fmt: skip
+                 "ticket", "runs", "empty", "checks", "source", "written", "dense", "reason")  # fmt: skip
 
     def __init__(self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False):
         self.runs = 0
+        self.reason = ""
         self.program: Any = None
         self.ticket: Any = None
         self.interpret: Any = None

@@ -155,21 +155,21 @@ class Op:
                 tensors[i] = closing.foreign(t)
         shared = self.writes and closing.shares_memory(tensors[0])
         if shared:
-            rec.close()
+            rec.close("memory that others see was written")
         for _ in range(2):
             e = rec.find(self, tensors, key, types)
             if e is not None:
                 result = self.commit(rec, e, tensors, args)
                 break
             if rec.must_close(self, tensors):
-                rec.close()
+                rec.close("the next step or the next turn of a loop began")
                 continue
             result = self.record(rec, tensors, key, types, args)
             break
         else:
             result = self.record(rec, tensors, key, types, args)
         if shared:
-            rec.close()
+            rec.close("memory that others see was written")
         return result
 
     def commit(self, rec, e: Event, tensors: list, args: tuple) -> Any:

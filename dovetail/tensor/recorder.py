@@ -95,6 +95,7 @@ class Recorder:
         self.state = PathState()
         self.root = self.node = self.expect = NOTHING
         self.busy = False
+        self.last: Any = None  # the plan that ran last
         self.enter_root()
 
     # -- position --------------------------------------------------------------------------------------------------
@@ -309,13 +310,13 @@ class Recorder:
                 return False
         return False
 
-    def close(self) -> None:
-        """Run the pending trace; every tensor that Python still holds gets its value."""
+    def close(self, reason: str = "a value was looked at") -> None:
+        """Run the pending trace; every tensor that Python still holds gets its value. The reason is for `explain`."""
         if self.node is self.root or self.busy:
             return
         self.busy = True
         try:
-            closing.close(self)
+            closing.close(self, reason)
         finally:
             self.busy = False
 
