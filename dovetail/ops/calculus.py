@@ -75,6 +75,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
             raise ArgumentError(message("gradient", problem, [("input", input)]))
     else:
         dims = [one_dim("gradient", d, input.ndim, input) for d in ((dim,) if isinstance(dim, int) else dim)]
+    spacing = 1 if spacing is None else spacing
     spaces = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(set(dims)) != len(dims):
         raise ArgumentError(message("gradient", f"dim {tuple(dims)} appears multiple times in the list of dims"))

@@ -13,6 +13,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import return_types
+from dovetail.ops.front import front
 from dovetail.ops.promote import (
     cast,
     common,
@@ -31,6 +32,7 @@ from dovetail.ops.promote import (
     together,
 )
 from dovetail.tensor.op import op
+from dovetail.tensor.tensor import Tensor
 
 # --- one operand, any dtype -------------------------------------------------------------------------------------------
 
@@ -731,7 +733,7 @@ def copysign(input, other):
     return p.copysign(*common_float("copysign", input, other))
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True)
 def nextafter(input, other):
     """The next number that the dtype can hold, towards `other`."""
     return p.nextafter(*common("nextafter", input, other))
@@ -952,7 +954,7 @@ def fill(input, value):
     return placed(value, input.dtype, input.shape)
 
 
-@op(top=False, inplace=True, also=("Tensor.zero_",), name="zero")
+@op(top=False, inplace=True, also=("Tensor.zero_",))
 def zero(input):
     """Zeros like `input`."""
     return filled(input, 0)
@@ -962,3 +964,9 @@ def zero(input):
 def copy(input, src, non_blocking=False):
     """`src` broadcast to the shape and cast to the dtype of `input`."""
     return expanded(cast(src, input.dtype), input.shape)
+
+
+@front()
+def zero_(input: Tensor) -> Tensor:
+    """Zeros written into `input`."""
+    return zero.inplace(input)

@@ -349,12 +349,10 @@ def istft(
         raise ShapeError(message("istft", f"expected the frequency dimension to match n_fft {n_fft}, got {x.shape[1]}", [("input", input)]))
     norm = "ortho" if normalized else "backward"
     cuts = p.transpose(x, perm=(0, 2, 1))
-    if return_complex:
+    if return_complex and not onesided:
         cuts = p.fft(cuts, dims=(2,), inverse=True, norm=norm)
-    elif onesided:
-        cuts = p.irfft(cuts, dims=(2,), size=n_fft, norm=norm)
     else:
-        cuts = p.real(p.fft(cuts, dims=(2,), inverse=True, norm=norm))
+        cuts = p.irfft(section(cuts, 2, 0, n_fft // 2 + 1), dims=(2,), size=n_fft, norm=norm)
     real = cuts.dtype.to_real() if cuts.dtype.kind == "c" else cuts.dtype
     one = p.full(shape=(width,), dtype=real, value=1.0)
     shape = centred_window("istft", one if window is None else window, width, n_fft)

@@ -457,6 +457,23 @@ def soft_cross_entropy(input: Value, target: Value, weight, how: str, smoothing:
     return reduced(loss, how)
 
 
+@op(functional=True, top=False)
+def linear_cross_entropy(
+    input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None, label_smoothing=0.0,
+    options=None,
+):  # fmt: skip
+    """cross_entropy of linear(input, linear_weight): the scores need not be kept.
+
+    Shape: input (N, k), linear_weight (C, *, k), target (N, *) or (N, C, *) -> ()
+    """
+    rank = linear_weight.ndim
+    scores = p.contract(input, linear_weight, batch=((), ()), sum=((input.ndim - 1,), (rank - 1,)))
+    if linear_bias is not None:
+        scores = scores + expanded(linear_bias, scores.shape)
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, None, ignored, None, reduction, label_smoothing)
+
+
 # --- margins --------------------------------------------------------------------------------------------------------------
 
 

@@ -84,7 +84,7 @@ def masked_mean(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     return total / cast(m.count(keepdim), total.dtype)
 
 
-def spread_of(call: str, input, dim, unbiased, keepdim, dtype, mask) -> Value:
+def spread_of(call: str, input, dim, correction, keepdim, dtype, mask) -> Value:
     m = Masked(call, input, mask, dtype, dim)
     if m.x.dtype.kind in "biu":
         m.x = cast(m.x, dtypes.default_dtype())
@@ -96,21 +96,21 @@ def spread_of(call: str, input, dim, unbiased, keepdim, dtype, mask) -> Value:
     away = p.abs(away) if away.dtype.kind == "c" else away
     squares = reduce.fold(p.reduce_sum, away * away, m.dims, keepdim)
     freedom = m.count(keepdim)
-    if unbiased is None or unbiased:
-        freedom = p.maximum(freedom - 1, filled(freedom, 0))
+    if correction:
+        freedom = p.maximum(freedom - correction, filled(freedom, 0))
     return squares / cast(freedom, squares.dtype)
 
 
 @op(top=False, also=("masked.var",), name="masked.var")
-def masked_var(input, dim=None, unbiased=None, *, keepdim=False, dtype=None, mask=None):
+def masked_var(input, dim=None, unbiased=None, *, correction=None, keepdim=False, dtype=None, mask=None):
     """Variance of the elements that count."""
-    return spread_of("masked.var", input, dim, unbiased, keepdim, dtype, mask)
+    return spread_of("masked.var", input, dim, reduce.correction_of(unbiased, correction), keepdim, dtype, mask)
 
 
 @op(top=False, also=("masked.std",), name="masked.std")
-def masked_std(input, dim=None, unbiased=None, *, keepdim=False, dtype=None, mask=None):
+def masked_std(input, dim=None, unbiased=None, *, correction=None, keepdim=False, dtype=None, mask=None):
     """Standard deviation of the elements that count."""
-    return p.sqrt(spread_of("masked.std", input, dim, unbiased, keepdim, dtype, mask))
+    return p.sqrt(spread_of("masked.std", input, dim, reduce.correction_of(unbiased, correction), keepdim, dtype, mask))
 
 
 @op(top=False, also=("masked.norm",), name="masked.norm")

@@ -6,8 +6,8 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 # ruff: noqa: I001
 # mypy: ignore-errors
 from dovetail.ops import (
-    activation, calculus, compare, convert, copies, counting, create, elementwise, fourier, index, inplace, linalg,
-    matmul, random, reduce, shape, sort, special,
+    activation, calculus, compare, convert, copies, counting, create, elementwise, facts, fourier, index, inplace,
+    linalg, matmul, random, reduce, shape, sort, special,
 )
 from dovetail.tensor.tensor import Tensor
 
@@ -350,6 +350,12 @@ Tensor.type_as = elementwise.type_as
 Tensor.xlogy = elementwise.xlogy
 Tensor.xlogy_ = elementwise.xlogy.inplace
 Tensor.zero_ = elementwise.zero.inplace
+Tensor.__contains__ = facts.contains
+Tensor.fill_diagonal_ = facts.fill_diagonal_
+Tensor.is_conj = facts.is_conj
+Tensor.is_inference = facts.is_inference
+Tensor.is_neg = facts.is_neg
+Tensor.sum_to_size = facts.sum_to_size
 Tensor.istft = fourier.istft
 Tensor.stft = fourier.stft
 Tensor.argwhere = index.argwhere

@@ -182,15 +182,18 @@ def batch_norm_training(input, weight, bias, eps):
 
 def check_batch(call: str, x: Value, weight, bias) -> None:
     need_float(call, x)
-    if x.ndim < 2:
+    if x.ndim < 2 and numel(x.shape):
         raise ShapeError(message(call, "expects an input (N, C, *)", [("input", x)]))
-    check_channel_weights(call, x, weight=weight, bias=bias)
+    if x.ndim > 1:
+        check_channel_weights(call, x, weight=weight, bias=bias)
 
 
 @op(top=False, name="batch_norm_by")
 def batch_norm_by(input, mean, var, weight, bias, eps):
     """The input normalised by a given mean and variance for each channel."""
     check_batch("batch_norm", input, weight, bias)
+    if input.ndim < 2:
+        return p.identity(input)
     check_channel_weights("batch_norm", input, running_mean=mean, running_var=var)
     x = in_float(input)
     scale = p.rsqrt(cast(var, x.dtype) + filled(cast(var, x.dtype), eps))
