@@ -11,7 +11,7 @@ from dovetail.base import dtypes
 from dovetail.compat.names import Names
 from dovetail.tensor.random import manual_seed
 
-TENSORFLOW_VERSION = "2.21.0+dovetail"  # the release whose behaviour is followed; scripts that compare versions see this
+TENSORFLOW_VERSION = "2.21.0+dovetail"  # the release that is followed; scripts that compare versions see this
 KERAS = Names("dovetail.keras")
 
 
