@@ -17,12 +17,11 @@ from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import building, region, scope
 from dovetail.prims.elementwise import detach
 from dovetail.tensor import closing
-from dovetail.tensor.meta import forget_leaves, meta
+from dovetail.tensor.meta import WATCHED, forget_leaves, meta
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor, fresh
 
 JOIN = "join"
-WATCHED = "watched"  # in a Meta's history: a leaf or result with a joint is never mistaken for one without
 
 
 class Joint:

@@ -43,6 +43,22 @@ class Meta:
         return f"Meta({self.dtype.name}{list(self.shape)}{' grad' if self.requires_grad else ''})"
 
 
+class Mark:
+    """A fact about how a tensor came to be that guards must see, in the place of a Meta's history."""
+
+    __slots__ = ("name",)
+    broken = False
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+WATCHED = Mark("watched")  # Python code waits at the tensor (joint.py)
+INFERENCE = Mark("inference")  # made in inference mode
+
 _metas: dict[tuple, Meta] = {}
 
 

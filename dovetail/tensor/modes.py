@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from dovetail.tensor.meta import INFERENCE
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
 
-INFERENCE = "inference"  # in a Meta's history: made in inference mode
 
 
 class GradMode:
@@ -155,7 +155,7 @@ def is_inference_mode_enabled() -> bool:
 
 def is_inference(self: Tensor) -> bool:
     """Whether this tensor was made in inference mode."""
-    return self._meta.history == INFERENCE
+    return self._meta.history is INFERENCE
 
 
 Tensor.is_inference = is_inference

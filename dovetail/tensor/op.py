@@ -22,8 +22,7 @@ from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.tensor import checks, closing, views
-from dovetail.tensor.meta import meta
-from dovetail.tensor.modes import INFERENCE
+from dovetail.tensor.meta import INFERENCE, meta
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor

@@ -11,8 +11,7 @@ from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
 from dovetail.tensor import autograd, staged
 from dovetail.tensor.history import made_by
-from dovetail.tensor.joint import WATCHED
-from dovetail.tensor.meta import forget_leaves, meta
+from dovetail.tensor.meta import WATCHED, forget_leaves, meta
 from dovetail.tensor.op import op
 from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
