@@ -16,7 +16,7 @@ from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.tensor import closing
-from dovetail.tensor.history import FREED, GradientInfo, Ticket, differentiate
+from dovetail.tensor.history import GradientInfo, Ticket, differentiate
 from dovetail.tensor.meta import meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
@@ -325,7 +325,7 @@ def arrive(info: GradientInfo, t: Tensor, slot: int, g: Value, by_leaf: dict, wa
         return
     instance, index = t._hist
     if instance is None:
-        raise freed_error(FREED.freed_at)
+        raise freed_error(index)
     info.arrivals.append((index, tuple(sorted(instance.hooked)), *how))
     if instance.serial not in waiting:
         waiting[instance.serial] = (instance, [None] * len(instance.segment.outs), how)

@@ -186,7 +186,7 @@ class Plan:
             self.segment, hists = history.plan(c, live + live_grads + [now for _, now in mutated])
             segment = self.segment
             self.hists = tuple(
-                (s, i, name, c.metas[s].with_grad(True, history.FREED if i < 0 else segment)) for s, i, name in hists
+                (s, i, name, c.metas[s].with_grad(True, segment if type(i) is int else history.FREED)) for s, i, name in hists
             )
             if self.segment is not None:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]

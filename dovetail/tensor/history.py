@@ -15,6 +15,7 @@ from typing import Any
 
 from dovetail.autodiff.gradient import gradients
 from dovetail.ir.core import Node, Value, building
+from dovetail.prims.elementwise import detach
 from dovetail.tensor.meta import Meta
 from dovetail.tensor.tensor import fresh
 
@@ -39,7 +40,6 @@ class Segment:
 
 FREED = Segment([], [])  # of tensors whose whole graph has been freed by backward()
 FREED.broken = True
-NO_HISTORY = (None, 0)
 
 
 class History:
@@ -141,35 +141,28 @@ def wanted_grads(c, run, slots: list) -> list[int]:
 
 def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
     """The Segment for the wanted slots that require grad, and (slot, index in it or -1 when freed) for each."""
-    hists: list[tuple[int, int, str]] = []
+    hists: list[tuple[int, Any, str]] = []
     outs: list[Value] = []
-    broken = False
+    dead = {v: FREED.freed_at for v, s in c.sources.items() if c.metas[s].history and c.metas[s].history.broken}
+    dead.update(c.freed)
     for s in slots:
         v = c.values[s]
-        if not c.metas[s].requires_grad or v in c.sources:
+        if not c.metas[s].requires_grad or (v in c.sources and v not in dead):
             continue
-        if v in c.freed:
-            hists.append((s, -1, made_by(v)))
-            continue
-        hists.append((s, len(outs), made_by(v)))
-        outs.append(v)
+        where = leads_to(v, dead, c.sources)
+        if where is not None:
+            hists.append((s, (None, where), made_by(v)))
+        else:
+            hists.append((s, len(outs), made_by(v)))
+            outs.append(v)
     if not outs:
         return None, tuple(hists)
-    barrier = list(c.freed)
-    sources = list(c.sources.items())
+    barrier = list(dead)
+    sources = [(v, s) for v, s in c.sources.items() if v not in dead]
     segment = Segment(outs, sources)
     with building() as nodes:
         cotangents = [Value(v.shape, v.dtype) for v in outs]
         found = gradients(outs, cotangents, [v for v, _ in sources] + barrier)
-        broken = any(g is not None for g in found[len(sources) :])
-    if broken:
-        segment.broken = True
-        segment.freed_at = next(
-            c.freed[v] for v, g in zip(barrier, found[len(sources) :], strict=True) if g is not None
-        )
-        if all(g is None for g in found[: len(sources)]):
-            return None, tuple((s, -1, name) for s, _, name in hists)
-    segment.barrier = barrier
     reached = [(v, s) for (v, s), g in zip(sources, found, strict=False) if g is not None]
     segment.sources = reached
     made = {v for n in nodes for v in n.outs} | set(cotangents)
@@ -185,6 +178,21 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
             elif v.node is not None and v.node.inputs:
                 segment.computed.append(v)
     return segment, tuple(hists)
+
+
+def leads_to(value: Value, dead: dict[Value, tuple], sources: dict[Value, int]) -> tuple | None:
+    """Where the graph behind `value` was freed, if any of it was: gradients cannot lead through it any more."""
+    seen: set[Value] = set()
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        if v in dead:
+            return dead[v]
+        if v in seen or v in sources or v.node is None or not v.dtype.is_differentiable or v.node.prim is detach:
+            continue
+        seen.add(v)
+        stack.extend(v.node.inputs)
+    return None
 
 
 def deliver(plan, made: list, slots: list, run) -> None:
@@ -234,8 +242,8 @@ def attach(plan, kept: list, slots: list, order: int = 0) -> None:
         t = slots[s]
         t._made_by = name
         t._meta = m
-        t._hist = NO_HISTORY if index < 0 else (instance, index)
-        if t._joint is not None and index >= 0:
+        t._hist = (instance, index) if type(index) is int else index
+        if t._joint is not None and type(index) is int:
             instance.hooked[index] = t
 
 

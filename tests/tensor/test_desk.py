@@ -399,3 +399,19 @@ def test_labels_out_of_range_are_named_at_once_and_in_replays():
             np.testing.assert_allclose(loss.item(), np.log(3), rtol=1e-5)
     with pytest.raises(IndexError, match="value 7 at"):
         loss.item()
+
+
+def test_a_total_that_keeps_its_graph_does_not_grow():
+    net, total, rec = Net(), 0, current()
+    for i, (x, y) in enumerate(batches(60)):
+        net.zero_grad()
+        loss = loss_of(net, dv.from_numpy(x), dv.from_numpy(y))
+        loss.backward()
+        net.step()
+        total = total + loss
+        if i == 10:
+            known = rec.events
+    assert rec.events <= known + 2
+    with pytest.raises(GradientError, match="second time"):
+        total.backward()
+    assert total.item() > 0

@@ -98,7 +98,7 @@ def restore():
 
 @pytest.mark.filterwarnings("error::dovetail.base.errors.DovetailWarning")  # a program that falls back to NumPy fails
 @settings(
-    max_examples=40,
+    max_examples=15,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
