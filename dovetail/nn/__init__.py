@@ -4,7 +4,7 @@ from dovetail import nn
 model = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 """
 
-from dovetail.nn import functional, init, layers, parameter, utils
+from dovetail.nn import attention, functional, init, layers, parallel, parameter, utils
 from dovetail.nn.layers.activation import (
     CELU,
     ELU,
@@ -35,6 +35,7 @@ from dovetail.nn.layers.activation import (
     Tanhshrink,
     Threshold,
 )
+from dovetail.nn.layers.adaptive import AdaptiveLogSoftmaxWithLoss
 from dovetail.nn.layers.attention import (
     MultiheadAttention,
     Transformer,
@@ -162,12 +163,15 @@ from dovetail.nn.losses import (
     TripletMarginWithDistanceLoss,
 )
 from dovetail.nn.module import Module
+from dovetail.nn.parallel import DataParallel
 from dovetail.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = [name for name, thing in list(globals().items()) if isinstance(thing, type) and not name.startswith("_")] + [
+    "attention",
     "functional",
     "init",
     "layers",
+    "parallel",
     "parameter",
     "utils",
 ]

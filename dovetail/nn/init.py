@@ -9,12 +9,11 @@ import functools
 import math
 import warnings
 
-import numpy as np
-
 from dovetail.base.errors import ArgumentError, message, warn
 from dovetail.ops.create import empty
 from dovetail.ops.create import eye as identity_matrix
 from dovetail.ops.index import where
+from dovetail.ops.linalg import qr
 from dovetail.ops.random import normal_like, randperm, uniform_like
 from dovetail.tensor.modes import no_grad
 from dovetail.tensor.tensor import Tensor
@@ -209,10 +208,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator=None) -> Tensor:
     cols = tensor.numel() // rows
     with no_grad():
         flat = normal_like.inplace(empty(rows, cols, dtype=tensor.dtype), generator=generator)
-        drawn = flat.numpy()
-        q, r = np.linalg.qr(drawn.T if rows < cols else drawn)
-        q = q * (np.sign(np.diagonal(r)) * gain).astype(q.dtype)
-        return tensor.copy_(Tensor.from_array((q.T if rows < cols else q).reshape(tensor.shape)))
+        q, r = qr(flat.t() if rows < cols else flat)
+        q = q * r.diagonal().sign()
+        return tensor.copy_(((q.t() if rows < cols else q) * gain).reshape(tensor.shape))
 
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator=None) -> Tensor:
