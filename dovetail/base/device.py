@@ -1,4 +1,4 @@
-"""Devices, by torch's names. This machine room runs on the CPU; other kinds are parsed so that probes answer truthfully."""
+"""Devices, by torch's names. Programs run on the CPU; other kinds are parsed so that probes answer truthfully."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ class device:
             type, index = "cuda", type
         kind, colon, number = str(type).partition(":")
         if kind not in KINDS or (colon and not number.isdigit()):
-            raise DeviceError(message("device", f"unknown device {str(type)!r}", cure='The CPU is device("cpu"); known kinds: ' + ", ".join(KINDS)))
+            raise DeviceError(
+                message(
+                    "device",
+                    f"unknown device {str(type)!r}",
+                    cure='The CPU is device("cpu"); known kinds: ' + ", ".join(KINDS),
+                )
+            )
         self.type, self.index = kind, int(number) if colon else index
 
     def __eq__(self, other) -> bool:
@@ -34,7 +40,9 @@ class device:
         return hash((self.type, self.index))
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        return (
+            f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -58,7 +66,10 @@ def require_cpu(where, call: str) -> device:
     d = where if isinstance(where, device) else device(where)
     if d.type != "cpu":
         raise DeviceError(
-            message(call, f"no {d.type} device is available here (asked for {str(d)!r}; available: cpu)",
-                    cure="device = dovetail.device('cuda' if dovetail.cuda.is_available() else 'cpu') picks one that exists; on this machine: device='cpu'")
+            message(
+                call,
+                f"no {d.type} device is available here (asked for {str(d)!r}; available: cpu)",
+                cure="device = dovetail.device('cuda' if dovetail.cuda.is_available() else 'cpu') picks one that exists; on this machine: device='cpu'",
+            )
         )
     return CPU

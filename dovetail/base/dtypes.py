@@ -89,8 +89,14 @@ complex128 = DType("complex128", "c", 16, 11)
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
 BY_NAME = {d.name: d for d in ALL} | {
-    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
-    "cfloat": complex64, "cdouble": complex128,
+    "half": float16,
+    "float": float32,
+    "double": float64,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+    "cfloat": complex64,
+    "cdouble": complex128,
 }
 _FROM_NUMPY = {d._np: d for d in ALL if d._np is not None}
 CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}

@@ -121,8 +121,12 @@ def warn(text: str, category: type[Warning] = DovetailWarning) -> None:
         warnings.warn(text, category, stacklevel=2)
         return
     warnings.warn_explicit(
-        text, category, frame.f_code.co_filename, frame.f_lineno,
-        module=frame.f_globals.get("__name__", "__main__"), registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        text,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=frame.f_globals.get("__name__", "__main__"),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
 
 

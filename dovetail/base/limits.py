@@ -11,7 +11,12 @@ __all__ = ["e", "finfo", "iinfo", "inf", "nan", "newaxis", "pi"]
 newaxis = None
 
 # name -> (bits of the fraction, least exponent, largest exponent)
-FORMATS = {"float16": (10, -14, 15), "bfloat16": (7, -126, 127), "float32": (23, -126, 127), "float64": (52, -1022, 1023)}
+FORMATS = {
+    "float16": (10, -14, 15),
+    "bfloat16": (7, -126, 127),
+    "float32": (23, -126, 127),
+    "float64": (52, -1022, 1023),
+}
 DIGITS = {"float16": 3, "bfloat16": 2, "float32": 6, "float64": 15}
 
 
@@ -36,7 +41,9 @@ class finfo:
         self.resolution = 10.0 ** -DIGITS[real.name]
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{k}={getattr(self, k):g}" for k in ("resolution", "min", "max", "eps", "smallest_normal", "tiny"))
+        parts = ", ".join(
+            f"{k}={getattr(self, k):g}" for k in ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        )
         return f"finfo({parts}, dtype={self.dtype})"
 
 

@@ -85,11 +85,17 @@ def pack(tree: Any, flat: list[Any]) -> Any:
 def same_structure(a: Any, b: Any) -> bool:
     """Whether two trees differ in their leaves only (lists and tuples count as alike)."""
     if isinstance(a, dict) or isinstance(b, dict):
-        return isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys() and all(
-            same_structure(a[k], b[k]) for k in a
+        return (
+            isinstance(a, dict)
+            and isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(same_structure(a[k], b[k]) for k in a)
         )
     if is_nested(a) or is_nested(b):
-        return is_nested(a) and is_nested(b) and len(a) == len(b) and all(
-            same_structure(x, y) for x, y in zip(a, b, strict=True)
+        return (
+            is_nested(a)
+            and is_nested(b)
+            and len(a) == len(b)
+            and all(same_structure(x, y) for x, y in zip(a, b, strict=True))
         )
     return True

@@ -29,11 +29,16 @@ class NeedsStages(Exception):
     """Python code (a hook, a custom Function) waits on the gradient's way, so it cannot be one event: staged.py."""
 
 
-# -- backward ---------------------------------------------------------------------------------------------------------------
+# -- backward -------------------------------------------------------------------------------------------
 
 
-def backward(outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], retain_graph: bool = False,
-             create_graph: bool = False, inputs: Sequence[Tensor] | None = None) -> None:  # fmt: skip
+def backward(
+    outputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor | None],
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | None = None,
+) -> None:
     """Add d(sum of outputs * cotangents)/d(leaf) to `.grad` of every leaf (or of `inputs`) the outputs depend on."""
     rec = local.rec
     for t in outputs:
@@ -186,7 +191,7 @@ def check_version(instance, i: int, t) -> None:
 
 def require_differentiable(t: Tensor, call: str) -> None:
     if not t._meta.requires_grad:
-        cure = "No parameter or input that requires grad led to it, or it was computed under no_grad() or from detached values"
+        cure = "No parameter or input that requires grad led to it, or it was computed under no_grad() or detached"
         if t._meta.dtype.kind not in "fc":
             cure = f"Integer results carry no gradient; this one is {t._meta.dtype.name}"
         raise GradientError(
@@ -255,8 +260,17 @@ def ones_for(t: Tensor, v: Value) -> Value:
     return full(shape=v.shape, dtype=v.dtype, value=1)
 
 
-def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: list, taken: dict,
-         passing: Sequence[Tensor] | None = None, blocked: Sequence[int] = ()):  # fmt: skip
+def walk(
+    rec: Recorder,
+    e: Event,
+    state,
+    info: GradientInfo,
+    outs: list,
+    cts: list,
+    taken: dict,
+    passing: Sequence[Tensor] | None = None,
+    blocked: Sequence[int] = (),
+):
     """Gradients of the outputs at every leaf, {leaf tensor: (its slot, Value, where it was met)}, and the Values passed.
 
     In a stage, gradients also end at tensors that Python code waits at, except those of `passing`; blocked: slots of
@@ -313,8 +327,16 @@ def walk(rec: Recorder, e: Event, state, info: GradientInfo, outs: list, cts: li
     return by_leaf, ancestors(outs, set(sources))
 
 
-def arrive(info: GradientInfo, t: Tensor, slot: int, g: Value, by_leaf: dict, waiting: dict, how: tuple,
-           passing: Sequence[Tensor] | None) -> None:  # fmt: skip
+def arrive(
+    info: GradientInfo,
+    t: Tensor,
+    slot: int,
+    g: Value,
+    by_leaf: dict,
+    waiting: dict,
+    how: tuple,
+    passing: Sequence[Tensor] | None,
+) -> None:
     """Gradient `g` has reached tensor `t`: a leaf collects it, a tensor with a history passes it on later."""
     if t._joint is not None and passing is None:
         raise NeedsStages
@@ -375,11 +397,18 @@ def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
     return seen
 
 
-# -- grad ---------------------------------------------------------------------------------------------------------------------
+# -- grad -------------------------------------------------------------------------------------------------
 
 
-def grad(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], retain_graph: bool = False,
-         create_graph: bool = False, allow_unused: bool = False, materialize: bool = False) -> tuple:  # fmt: skip
+def grad(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor | None],
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+    materialize: bool = False,
+) -> tuple:
     """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed."""
     rec = local.rec
     for t in outputs:
@@ -477,7 +506,9 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
     return e
 
 
-def stage(outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], create_graph: bool) -> tuple[list, GradientInfo]:
+def stage(
+    outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], create_graph: bool
+) -> tuple[list, GradientInfo]:
     """One piece of a gradient between the places where Python code waits (staged.py).
 
     Returns [(tensor, gradient)] for every leaf and every waiting tensor that the outputs lead to.
@@ -561,7 +592,7 @@ def free(visited: set[Value]) -> None:
     rec.advance(child)
 
 
-# -- optimizer.step() ----------------------------------------------------------------------------------------------------------
+# -- optimizer.step() --------------------------------------------------------------------------------------
 
 
 class UpdateInfo:
@@ -628,7 +659,7 @@ def settings(rule: Callable, entries: list) -> tuple[tuple, dict]:
     key: list = [rule]
     numbers = {}
     for _, state, scalars, flags in entries:
-        for name, x in scalars.items():
+        for x in scalars.values():
             if type(x) in (int, float):
                 numbers[len(key)] = x
             key.append(x)

@@ -163,8 +163,27 @@ def foreign(t) -> Any:
 class Plan:
     """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot."""
 
-    __slots__ = ("graph", "in_slots", "outs", "grads", "mutated", "aliases", "kept", "segment", "hists", "interpret", "program",
-                 "ticket", "runs", "empty", "checks", "source", "written", "dense", "reason")  # fmt: skip
+    __slots__ = (
+        "graph",
+        "in_slots",
+        "outs",
+        "grads",
+        "mutated",
+        "aliases",
+        "kept",
+        "segment",
+        "hists",
+        "interpret",
+        "program",
+        "ticket",
+        "runs",
+        "empty",
+        "checks",
+        "source",
+        "written",
+        "dense",
+        "reason",
+    )
 
     def __init__(self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False):
         self.runs = 0
@@ -186,7 +205,8 @@ class Plan:
             self.segment, hists = history.plan(c, live + live_grads + [now for _, now in mutated])
             segment = self.segment
             self.hists = tuple(
-                (s, i, name, c.metas[s].with_grad(True, segment if type(i) is int else history.FREED)) for s, i, name in hists
+                (s, i, name, c.metas[s].with_grad(True, segment if type(i) is int else history.FREED))
+                for s, i, name in hists
             )
             if self.segment is not None:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]

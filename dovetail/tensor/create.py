@@ -83,8 +83,16 @@ def sizes_of(size: Sequence) -> tuple[int, ...]:
     return tuple(s.__index__() for s in size)
 
 
-def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Tensor | None = None,
-          layout: Any = None, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+def empty(
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Tensor | None = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """A tensor of this shape; what is in it is whatever was in the memory."""
     if device is not None:
         require_cpu(device, "empty")
@@ -95,8 +103,15 @@ def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_g
     return t.requires_grad_() if requires_grad else t
 
 
-def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False,
-               layout: Any = None, memory_format: Any = None) -> Tensor:  # fmt: skip
+def empty_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    memory_format: Any = None,
+) -> Tensor:
     """An empty tensor with the shape and dtype of `input`."""
     return empty(tuple(input._meta.shape), dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 

@@ -1,7 +1,7 @@
 """What became of a program: which traces there are, why each ended where it did, and what runs for it.
 
-    print(dovetail.explain())        # every trace of this thread with its programs and their kernels
-    print(dovetail.last_graph())     # the graph of the latest step, a line for each primitive, grouped by op
+print(dovetail.explain())        # every trace of this thread with its programs and their kernels
+print(dovetail.last_graph())     # the graph of the latest step, a line for each primitive, grouped by op
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ def describe(p: Plan) -> str:
     if p.program is not None:
         tier = "compiled"
     elif p.ticket is not None:
-        tier = "being compiled" if p.ticket.error is None else f"NumPy interpreter, since compiling failed: {p.ticket.error}"
+        tier = (
+            "being compiled"
+            if p.ticket.error is None
+            else f"NumPy interpreter, since compiling failed: {p.ticket.error}"
+        )
     rows = [
         f"{p.runs} runs, {tier}: {calls} calls, {len(p.graph.nodes)} primitives; {names}",
         f"  from {place(first)} to {place(last)}; ended because {p.reason}",

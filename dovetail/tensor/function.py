@@ -41,7 +41,9 @@ class Context:
         """Keep tensors (inputs, outputs or others) for backward; None is kept as None."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                )
         self._saved = list(tensors)
         self._versions = [0 if t is None else t._version for t in tensors]
 
@@ -54,7 +56,9 @@ class Context:
             raise freed_error(())
         for t, version in zip(self._saved, self._versions, strict=True):
             if t is not None and t._version != version:
-                problem = "one of the variables needed for gradient computation has been modified by an inplace operation"
+                problem = (
+                    "one of the variables needed for gradient computation has been modified by an inplace operation"
+                )
                 raise GradientError(message(self.name(), problem, [("saved", t)], "clone() it before changing it"))
         return tuple(self._saved)
 

@@ -12,7 +12,6 @@ from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
 
 
-
 class GradMode:
     """Switches recording of gradients; a context manager and a decorator."""
 

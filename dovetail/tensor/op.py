@@ -50,7 +50,10 @@ class Op:
         self.keyword_only = list(code.co_varnames[count : count + code.co_kwonlyargcount])
         self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
         given = body.__defaults__ or ()
-        self.defaults = {**dict(zip(self.names[len(self.names) - len(given) :], given, strict=True)), **(body.__kwdefaults__ or {})}
+        self.defaults = {
+            **dict(zip(self.names[len(self.names) - len(given) :], given, strict=True)),
+            **(body.__kwdefaults__ or {}),
+        }
         self.scalars = frozenset(i for i, n in enumerate(self.names + self.keyword_only) if n in flags["scalars"])
         self.creates = not any(n in ("input", "self", "tensors", "x") for n in self.names[:1])
         self.takes = frozenset(self.names) | frozenset(self.keyword_only)
@@ -58,7 +61,7 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
-    # -- a call that the quick wrapper did not recognise ----------------------------------------------------------
+    # -- a call that the quick wrapper did not recognise --------------------------------------
 
     def slow(self, args: tuple, kwargs: dict) -> Any:
         if scope.nodes is not None:
@@ -138,7 +141,7 @@ class Op:
             result.requires_grad_(True)
         return result
 
-    # -- one event --------------------------------------------------------------------------------------------------
+    # -- one event ------------------------------------------------------------------------------
 
     def call(self, args: tuple, generator: Any = None) -> Any:
         if args and type(args[-1]) is Keywords and not args[-1].values:
@@ -262,7 +265,9 @@ class Op:
                 value = detach(value)
             slot = e.end
             e.end += 1
-            m = meta(value.shape, value.dtype, requires_grad=gives_grad and value.dtype.is_differentiable, history=made_in)
+            m = meta(
+                value.shape, value.dtype, requires_grad=gives_grad and value.dtype.is_differentiable, history=made_in
+            )
             e.defs.append((slot, value))
             base = 0
             if self.view and values and views.derives(value, values[0]):
@@ -274,7 +279,7 @@ class Op:
             e.result = lambda made, given: rebuild(tree, [made[i] if kind == "out" else given[i] for kind, i in plan])
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
-        """Fill the quick form where the call is one to three leading tensors with plain settings and one fresh result."""
+        """Fill the quick form: one to three leading tensors, plain settings, one fresh result."""
         count = len(tensors)
         if e.result is not None or e.numbers or e.repoints or self.random or len(e.outs) != 1 or e.outs[0][2]:
             return
@@ -287,7 +292,7 @@ class Op:
         e.a0, e.a1, e.a2 = (*e.ins, 0, 0)[:3]
         e.o0, e.m0, _ = e.outs[0]
 
-    # -- Python numbers that change ---------------------------------------------------------------------------------
+    # -- Python numbers that change -------------------------------------------------------------
 
     def changed_numbers(self, rec, e: Event, key: tuple, types: tuple) -> list[int]:
         """Positions of numeric arguments in which this call differs from an earlier one at the same point."""
@@ -329,7 +334,7 @@ class Op:
         e.key = replace_numbers(e.key, {p: Wild(type(flat[p])) for p in changed})
         return replace_numbers(args, replaced)
 
-    # -- in-place ---------------------------------------------------------------------------------------------------
+    # -- in-place -------------------------------------------------------------------------------
 
     def check_write(self, rec, target: Tensor, tensors: list) -> None:
         if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
@@ -488,13 +493,24 @@ def write_out(op: Op, out: Any, result: Any) -> Any:
     return out.copy_(result)
 
 
-# -- the decorator ------------------------------------------------------------------------------------------------------
+# -- the decorator ----------------------------------------------------------------------------------
 
 
 def op(
-    body: Callable | None = None, *, method=False, functional=False, inplace=False, top=True, view=False, random=False,
-    also: tuple[str, ...] = (), scalars: tuple[str, ...] = (), differentiable: bool = True, name: str | None = None, draws=None,
-):  # fmt: skip
+    body: Callable | None = None,
+    *,
+    method=False,
+    functional=False,
+    inplace=False,
+    top=True,
+    view=False,
+    random=False,
+    also: tuple[str, ...] = (),
+    scalars: tuple[str, ...] = (),
+    differentiable: bool = True,
+    name: str | None = None,
+    draws=None,
+):
     """Make a function of Values an op that users call with Tensors.
 
     method, functional, top  where the name shows: Tensor.name, nn.functional.name, dovetail.name (tools/doors.py)
@@ -507,8 +523,18 @@ def op(
     """
 
     def decorate(body: Callable) -> Callable:
-        flags = dict(method=method, functional=functional, inplace=inplace, top=top, view=view, random=random, also=also,
-                     scalars=scalars, differentiable=differentiable, name=name)  # fmt: skip
+        flags = dict(
+            method=method,
+            functional=functional,
+            inplace=inplace,
+            top=top,
+            view=view,
+            random=random,
+            also=also,
+            scalars=scalars,
+            differentiable=differentiable,
+            name=name,
+        )
         made = Op(body, **flags)
         OPS[made.name] = made
         call = wrapper(made)

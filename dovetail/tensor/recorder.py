@@ -98,7 +98,7 @@ class Recorder:
         self.last: Any = None  # the plan that ran last
         self.enter_root()
 
-    # -- position --------------------------------------------------------------------------------------------------
+    # -- position ------------------------------------------------------------------------------
 
     def enter_root(self) -> None:
         """Stand at the root for the modes in force, with the leaves of the last run as a guess."""
@@ -173,7 +173,7 @@ class Recorder:
         for i in range(end, len(slots)):
             slots[i] = None
 
-    # -- replay ----------------------------------------------------------------------------------------------------
+    # -- replay --------------------------------------------------------------------------------
 
     def find(self, op, tensors: list, key: tuple, types: tuple) -> Event | None:
         """The successor of `node` that this call is, with its leaves bound; None where there is none."""
@@ -250,7 +250,7 @@ class Recorder:
                 return i
         return 0
 
-    # -- recording -------------------------------------------------------------------------------------------------
+    # -- recording -----------------------------------------------------------------------------
 
     def take(self, e: Event, t, taken: dict[int, int]) -> Value:
         """The Value of tensor `t` as an input of the new event `e`; binds it as a leaf where it is new.
@@ -334,7 +334,7 @@ def current() -> Recorder:
     return local.rec
 
 
-# -- taking arguments apart ------------------------------------------------------------------------------------------
+# -- taking arguments apart ----------------------------------------------------------------------
 
 
 def flatten(args: tuple, tensor_type: type, out: list) -> tuple[tuple, tuple]:

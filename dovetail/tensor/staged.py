@@ -91,7 +91,9 @@ def grad(
     return tuple(made)
 
 
-def captured(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Given, retain: bool, create: bool) -> list:
+def captured(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Given, retain: bool, create: bool
+) -> list:
     """The gradients at `inputs`, which may lie anywhere in the graph, or None."""
     new = [t for t in inputs if t._joint is None and not t._leaf]
     cells: dict[int, list] = {}
@@ -231,4 +233,6 @@ def check_cotangents(call: str, outputs: Sequence[Tensor], cotangents: Given) ->
     for t, c in zip(outputs, cotangents, strict=True):
         if c is not None and c._meta.shape != t._meta.shape:
             facts = [("output", t), ("gradient", c)]
-            raise GradientError(message(call, "mismatch in shape: the gradient's sizes differ from the output's", facts))
+            raise GradientError(
+                message(call, "mismatch in shape: the gradient's sizes differ from the output's", facts)
+            )

@@ -24,7 +24,9 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
         raise GradientError(message("requires_grad_", problem, [("tensor", self)], "x = x.float() first"))
     if requires_grad and self.is_inference() and not current().inference:
         problem = "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
-        raise GradientError(message("requires_grad_", problem, [("tensor", self)], "x.clone() gives an ordinary tensor"))
+        raise GradientError(
+            message("requires_grad_", problem, [("tensor", self)], "x.clone() gives an ordinary tensor")
+        )
     if requires_grad == self._meta.requires_grad:
         self._leaf = self._leaf or (requires_grad and self._hist is None and self._run is None)
         return self
@@ -101,10 +103,17 @@ class GradientFunction:
 
 
 BACKWARD_NAMES = {
-    "linear": "AddmmBackward0", "cross_entropy": "NllLossBackward0", "nll_loss": "NllLossBackward0", "matmul": "MmBackward0",
-    "log_softmax": "LogSoftmaxBackward0", "getitem": "SelectBackward0", "permute": "PermuteBackward0", "reshape": "ViewBackward0",
-    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0", "flatten": "ViewBackward0",
-}  # fmt: skip
+    "linear": "AddmmBackward0",
+    "cross_entropy": "NllLossBackward0",
+    "nll_loss": "NllLossBackward0",
+    "matmul": "MmBackward0",
+    "log_softmax": "LogSoftmaxBackward0",
+    "getitem": "SelectBackward0",
+    "permute": "PermuteBackward0",
+    "reshape": "ViewBackward0",
+    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0",
+    "flatten": "ViewBackward0",
+}
 
 
 def grad_fn(self: Tensor) -> Any:

@@ -79,7 +79,7 @@ class Tensor(Surface):
         made = Tensor.from_data(data, dtype)
         self._meta, self._storage, self._ptr, self._shared = made._meta, made._storage, made._ptr, made._shared
 
-    # -- making -----------------------------------------------------------------------------------------------------
+    # -- making ---------------------------------------------------------------------------------
 
     @staticmethod
     def from_array(array: np.ndarray) -> Tensor:
@@ -119,7 +119,7 @@ class Tensor(Surface):
         ctypes.memset(t._ptr, 0, t._meta.nbytes)
         return t
 
-    # -- facts ------------------------------------------------------------------------------------------------------
+    # -- facts ----------------------------------------------------------------------------------
 
     @property
     def shape(self) -> Size:
@@ -215,7 +215,7 @@ class Tensor(Surface):
     def get_device(self) -> int:
         return -1
 
-    # -- the value --------------------------------------------------------------------------------------------------
+    # -- the value ------------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """Make sure the value is there: run the trace it is pending in."""
@@ -295,11 +295,11 @@ class Tensor(Surface):
 
     def __bool__(self) -> bool:
         if self._meta.numel != 1:
-            kind = "no values" if self._meta.numel == 0 else f"{self._meta.numel} values"
+            kind = "no values" if self._meta.numel == 0 else "more than one value"
             raise ArgumentError(
                 message(
                     "bool",
-                    f"the truth value of a tensor with {kind} is ambiguous: Boolean value of Tensor with {kind.replace(str(self._meta.numel), 'more than one').replace('values', 'value') if self._meta.numel else 'no values'} is ambiguous",
+                    f"Boolean value of Tensor with {kind} is ambiguous (it has {self._meta.numel})",
                     [("tensor", self)],
                     "Say which: x.any(), x.all(), or compare a single element",
                 )
@@ -338,7 +338,7 @@ class Tensor(Surface):
             return format(self.item(), spec)
         return object.__format__(self, spec) if spec else repr(self)
 
-    # -- gradients ----------------------------------------------------------------------------------------------------
+    # -- gradients --------------------------------------------------------------------------------
 
     @property
     def grad(self) -> Tensor | None:
@@ -384,7 +384,7 @@ class Tensor(Surface):
         t._shared = True
         return t
 
-    # -- copies and pickles -------------------------------------------------------------------------------------------
+    # -- copies and pickles -----------------------------------------------------------------------
 
     def _copy_concrete(self) -> Tensor:
         t = Tensor.empty(self._meta.shape, self._meta.dtype)

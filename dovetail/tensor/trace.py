@@ -55,10 +55,44 @@ class Event:
     """
 
     __slots__ = (
-        "op", "key", "ins", "new", "outs", "repoints", "defs", "nodes", "parent", "children", "next", "end", "depth",
-        "count", "given", "form", "a0", "a1", "a2", "rest", "rest_types", "m0", "o0", "result", "numbers", "where", "stepped", "needs_grad", "extra",
-        "frees", "sources", "site", "start", "metas", "closings", "views", "checks",
-    )  # fmt: skip
+        "op",
+        "key",
+        "ins",
+        "new",
+        "outs",
+        "repoints",
+        "defs",
+        "nodes",
+        "parent",
+        "children",
+        "next",
+        "end",
+        "depth",
+        "count",
+        "given",
+        "form",
+        "a0",
+        "a1",
+        "a2",
+        "rest",
+        "rest_types",
+        "m0",
+        "o0",
+        "result",
+        "numbers",
+        "where",
+        "stepped",
+        "needs_grad",
+        "extra",
+        "frees",
+        "sources",
+        "site",
+        "start",
+        "metas",
+        "closings",
+        "views",
+        "checks",
+    )
 
     def __init__(self, op, parent: Event | None, key: tuple = ()):
         self.op, self.parent, self.key = op, parent, key

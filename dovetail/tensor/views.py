@@ -43,7 +43,7 @@ def derives(value: Value, base: Value) -> bool:
 
 
 def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, requires_grad: bool) -> None:
-    """Note in `e` that `target` (in `slot`, holding `old`) now holds `new`, and what follows for its root and siblings."""
+    """Note in `e` that `target` (in `slot`, holding `old`) now holds `new`, and what follows for other views."""
     base = root(target)
     repointed = {}
     if base is not target:
@@ -105,7 +105,7 @@ def siblings(rec, e: Event, state, base, base_old: Value, base_new: Value, repoi
         repointed[s] = (derive(links, base_new), t)
 
 
-# -- when a trace is run ---------------------------------------------------------------------------------------------------
+# -- when a trace is run -------------------------------------------------------------------------------
 
 
 def wanted(c, slots: list) -> list[int]:

@@ -1,0 +1,139 @@
+"""detect_anomaly: which line made the first NaN. Programs run node by node in the interpreter while it is on."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from dovetail.base.config import config
+from dovetail.base.errors import GradientError, message
+from dovetail.ir.core import Graph, Node, Value
+
+
+class AnomalyError(GradientError):
+    """A NaN among the results of a program, while detect_anomaly is on."""
+
+
+def search(graph: Graph, arrays: list[np.ndarray], results: int) -> None:
+    """Raise AnomalyError where one of the first `results` outputs holds a NaN that a node of the graph has made."""
+    values: dict[Value, np.ndarray] = dict(zip(graph.inputs, arrays, strict=True))
+    first_nan: Node | None = None
+    first_inf: Node | None = None
+    with np.errstate(all="ignore"):
+        for node in graph.nodes:
+            given = [values[v] for v in node.inputs]
+            made = node.prim.meaning(*given, **node.params)
+            for v, a in zip(node.outs, made if len(node.outs) > 1 else (made,), strict=True):
+                values[v] = np.asarray(a, v.dtype.np)
+            if not node.inputs:
+                continue
+            if first_nan is None and has(np.isnan, values, node.outs) and not has(np.isnan, values, node.inputs):
+                first_nan = node
+            if first_inf is None and has(np.isinf, values, node.outs) and not has(np.isinf, values, node.inputs):
+                first_inf = node
+    if first_nan is not None and has(np.isnan, values, graph.outputs[:results]):
+        raise AnomalyError(explanation(first_nan, first_inf))
+
+
+def has(test: Any, values: dict[Value, np.ndarray], of: Any) -> bool:
+    return any(v.dtype.is_differentiable and test(values[v]).any() for v in of)
+
+
+def explanation(nan: Node, inf: Node | None) -> str:
+    op, backward = op_of(nan)
+    title = f"Function '{step_name(op)}' returned nan values in its 0th output." if backward else f"{op} made a NaN"
+    facts = [f"first NaN: {nan.prim.name} in {'the gradient of ' * backward}{op}{place(nan)}"]
+    if inf is not None and inf is not nan:
+        name, gradient = op_of(inf)
+        facts.append(f"first infinity: {inf.prim.name} in {'the gradient of ' * gradient}{name}{place(inf)}")
+    return message("detect_anomaly", title, facts)
+
+
+def op_of(node: Node) -> tuple[str, bool]:
+    """(the user's op that a node belongs to, whether the node is part of its gradient)"""
+    region = node.region
+    while region is not None and region.parent is not None:
+        region = region.parent
+    name = region.name if region is not None else node.prim.name
+    backward = name.endswith(".grad") or name in ("backward", "grad")
+    return name.removesuffix(".grad"), backward
+
+
+def place(node: Node) -> str:
+    file, line, function = node.where
+    return f", asked for at {file}:{line} in {function}" if file else ""
+
+
+def step_name(op_name: str) -> str:
+    """torch's name for the gradient step of an op."""
+    return STEP_NAMES.get(op_name) or "".join(w.capitalize() for w in op_name.strip("_").split("_")) + "Backward0"
+
+
+STEP_NAMES = {
+    "linear": "AddmmBackward0", "cross_entropy": "NllLossBackward0", "nll_loss": "NllLossBackward0",
+    "matmul": "MmBackward0", "log_softmax": "LogSoftmaxBackward0", "getitem": "SelectBackward0",
+    "permute": "PermuteBackward0", "reshape": "ViewBackward0", "flatten": "ViewBackward0",
+    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0",
+}  # fmt: skip
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether programs are searched for NaN."""
+    return config.anomaly
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether programs are searched for NaN: the search has no other kind."""
+    return config.anomaly
+
+
+class set_detect_anomaly:
+    """Search programs for NaN from now on, or no more; as a context manager, as before at the end.
+
+    Raises AnomalyError (a RuntimeError) at the line that runs the program, naming the op and line that made the NaN.
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True):
+        self.before = config.anomaly
+        self.switch(bool(mode) and check_nan)
+
+    def switch(self, mode: bool) -> None:
+        """What is pending still runs under the setting it was recorded in."""
+        from dovetail.tensor.recorder import local
+
+        local.rec.close()
+        config.anomaly = mode
+
+    def __enter__(self) -> set_detect_anomaly:
+        return self
+
+    def __exit__(self, kind: Any, *exc: Any) -> None:
+        try:
+            self.switch(self.before)
+        finally:
+            config.anomaly = self.before
+
+
+class detect_anomaly(set_detect_anomaly):
+    """Inside the block, a NaN in results or gradients is an error that names the op and line which made it.
+
+    >>> import dovetail
+    >>> x = dovetail.tensor(0.0, requires_grad=True)
+    >>> with detect_anomaly():
+    ...     (x.sqrt() * 0).backward()
+    Traceback (most recent call last):
+    dovetail.tensor.anomaly.AnomalyError: detect_anomaly: Function 'SqrtBackward0' returned nan values ...
+    """
+
+    def __init__(self, check_nan: bool = True):
+        self.before = config.anomaly
+        self.wanted = check_nan
+        text = "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
+        warnings.warn(text, stacklevel=2)
+
+    def __enter__(self) -> detect_anomaly:
+        self.before = config.anomaly
+        self.switch(self.wanted)
+        return self
