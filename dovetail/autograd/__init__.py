@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dovetail.autograd import anomaly_mode, function, functional, graph
+from dovetail.base.errors import ArgumentError, message
+from dovetail.nn.transform.gradcheck import gradcheck, gradgradcheck
+from dovetail.ops.shape import stack
 from dovetail.tensor import staged
+from dovetail.tensor.detect import detect_anomaly, set_detect_anomaly
 from dovetail.tensor.function import Function
 from dovetail.tensor.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from dovetail.tensor.tensor import Tensor
 
-__all__ = ["Function", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled"]
+__all__ = [
+    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad",
+    "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+]  # fmt: skip
 
 Tensors = Tensor | Sequence[Tensor]
 Cotangents = Tensor | Sequence[Tensor | None] | None
@@ -21,13 +29,16 @@ def grad(
     grad_outputs: Cotangents = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of sum(outputs * grad_outputs) with respect to each of the inputs; `.grad` is left alone.
 
     create_graph: the result can be differentiated again. allow_unused: an input that no output depends on gives None,
-    or zeros with materialize_grads, instead of an error.
+    or zeros with materialize_grads, instead of an error. is_grads_batched: grad_outputs have a further first dim, and
+    so have the results, one gradient for each.
     Raises: GradientError if an output needs no gradient, or an input is not used.
     Source: agrees with torch.autograd.grad.
 
@@ -38,11 +49,19 @@ def grad(
     (12.0, 12.0)
     """
     outputs, inputs = as_list(outputs), as_list(inputs)
+    if allow_unused is False and materialize_grads:
+        raise ArgumentError(message("autograd.grad", "Expected allow_unused to be True or not passed when materialize_grads=True"))
     unused = materialize_grads if allow_unused is None else allow_unused
     keep = create_graph if retain_graph is None else retain_graph
-    return staged.grad(
-        outputs, inputs, cotangents(outputs, grad_outputs), keep, create_graph, unused, materialize_grads
-    )
+    given = cotangents(outputs, grad_outputs)
+    if not is_grads_batched:
+        return staged.grad(outputs, inputs, given, keep, create_graph, unused, materialize_grads)
+    count = next(c.shape[0] for c in given if c is not None)
+    rows = []
+    for i in range(count):
+        row = [None if c is None else c[i] for c in given]
+        rows.append(staged.grad(outputs, inputs, row, keep or i + 1 < count, create_graph, unused, materialize_grads))
+    return tuple(None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True))
 
 
 def backward(
@@ -61,6 +80,12 @@ def backward(
     staged.backward(
         tensors, cotangents(tensors, grad_tensors), keep, create_graph, None if inputs is None else as_list(inputs)
     )
+
+
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:  # noqa: N802
+    """torch's older word for a tensor with a gradient."""
+    made = data.detach()
+    return made.requires_grad_() if requires_grad else made
 
 
 def as_list(given: Tensors) -> list[Tensor]:

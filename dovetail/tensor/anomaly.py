@@ -1,13 +1,11 @@
-"""detect_anomaly: which line made the first NaN. Programs run node by node in the interpreter while it is on."""
+"""Which line made the first NaN: a program is run node by node and looked at (detect.py switches it on)."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Graph, Node, Value
 
@@ -16,8 +14,8 @@ class AnomalyError(GradientError):
     """A NaN among the results of a program, while detect_anomaly is on."""
 
 
-def search(graph: Graph, arrays: list[np.ndarray], results: int) -> None:
-    """Raise AnomalyError where one of the first `results` outputs holds a NaN that a node of the graph has made."""
+def search(graph: Graph, arrays: list[np.ndarray], results: int) -> AnomalyError | None:
+    """The error to raise where one of the first `results` outputs holds a NaN that a node of the graph has made."""
     values: dict[Value, np.ndarray] = dict(zip(graph.inputs, arrays, strict=True))
     first_nan: Node | None = None
     first_inf: Node | None = None
@@ -34,7 +32,8 @@ def search(graph: Graph, arrays: list[np.ndarray], results: int) -> None:
             if first_inf is None and has(np.isinf, values, node.outs) and not has(np.isinf, values, node.inputs):
                 first_inf = node
     if first_nan is not None and has(np.isnan, values, graph.outputs[:results]):
-        raise AnomalyError(explanation(first_nan, first_inf))
+        return AnomalyError(explanation(first_nan, first_inf))
+    return None
 
 
 def has(test: Any, values: dict[Value, np.ndarray], of: Any) -> bool:
@@ -77,63 +76,3 @@ STEP_NAMES = {
     "permute": "PermuteBackward0", "reshape": "ViewBackward0", "flatten": "ViewBackward0",
     "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0",
 }  # fmt: skip
-
-
-def is_anomaly_enabled() -> bool:
-    """Whether programs are searched for NaN."""
-    return config.anomaly
-
-
-def is_anomaly_check_nan_enabled() -> bool:
-    """Whether programs are searched for NaN: the search has no other kind."""
-    return config.anomaly
-
-
-class set_detect_anomaly:
-    """Search programs for NaN from now on, or no more; as a context manager, as before at the end.
-
-    Raises AnomalyError (a RuntimeError) at the line that runs the program, naming the op and line that made the NaN.
-    """
-
-    def __init__(self, mode: bool, check_nan: bool = True):
-        self.before = config.anomaly
-        self.switch(bool(mode) and check_nan)
-
-    def switch(self, mode: bool) -> None:
-        """What is pending still runs under the setting it was recorded in."""
-        from dovetail.tensor.recorder import local
-
-        local.rec.close()
-        config.anomaly = mode
-
-    def __enter__(self) -> set_detect_anomaly:
-        return self
-
-    def __exit__(self, kind: Any, *exc: Any) -> None:
-        try:
-            self.switch(self.before)
-        finally:
-            config.anomaly = self.before
-
-
-class detect_anomaly(set_detect_anomaly):
-    """Inside the block, a NaN in results or gradients is an error that names the op and line which made it.
-
-    >>> import dovetail
-    >>> x = dovetail.tensor(0.0, requires_grad=True)
-    >>> with detect_anomaly():
-    ...     (x.sqrt() * 0).backward()
-    Traceback (most recent call last):
-    dovetail.tensor.anomaly.AnomalyError: detect_anomaly: Function 'SqrtBackward0' returned nan values ...
-    """
-
-    def __init__(self, check_nan: bool = True):
-        self.before = config.anomaly
-        self.wanted = check_nan
-        text = "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
-        warnings.warn(text, stacklevel=2)
-
-    def __enter__(self) -> detect_anomaly:
-        self.before = config.anomaly
-        self.switch(self.wanted)
-        return self

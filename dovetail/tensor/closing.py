@@ -19,7 +19,7 @@ from dovetail.base.errors import GradientError, message
 from dovetail.engine.interpret import prepare
 from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
-from dovetail.tensor import checks, history, views
+from dovetail.tensor import anomaly, checks, history, views
 from dovetail.tensor.meta import Meta, meta
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.trace import Event
@@ -225,6 +225,7 @@ class Plan:
     def execute(self, slots: list, run) -> None:
         """Compute the wanted values and put them into their tensors."""
         self.runs += 1
+        found = self.look_for_nan(slots) if config.anomaly else None
         if not self.empty:
             program = self.program or self.advance_tier(slots)
             made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
@@ -235,6 +236,13 @@ class Plan:
         history.deliver(self, made, slots, run)
         if self.aliases:
             views.deliver(self.aliases, slots)
+        if found is not None:
+            raise found
+
+    def look_for_nan(self, slots: list) -> Exception | None:
+        """What detect_anomaly will raise, once the results are delivered."""
+        arrays = [slots[s]._memory() for s in self.in_slots]
+        return anomaly.search(self.graph, arrays, len(self.outs) + len(self.grads) + len(self.mutated))
 
     def explain(self, slots: list, made: list, run) -> None:
         """A flag is up: say which fact does not hold. The results are delivered first, so that nothing is lost."""

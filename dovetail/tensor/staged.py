@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.tensor import autograd
 from dovetail.tensor.autograd import NeedsStages, free, ones_for, require_differentiable, stage
@@ -42,7 +43,8 @@ def backward(
         return
     if not in_stages():
         try:
-            return autograd.backward(outputs, cotangents, retain_graph, create_graph)
+            autograd.backward(outputs, cotangents, retain_graph, create_graph)
+            return look_for_anomaly()
         except NeedsStages:
             local.rec.clear_beyond(local.rec.node.end)
     with GradMode(create_graph):
@@ -51,6 +53,13 @@ def backward(
         way.store()
         if not (retain_graph or create_graph):
             way.free()
+    look_for_anomaly()
+
+
+def look_for_anomaly() -> None:
+    """While detect_anomaly is on, gradients are computed at once, so that an error is raised by backward itself."""
+    if config.anomaly:
+        local.rec.close()
 
 
 def grad(

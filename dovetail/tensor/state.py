@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
 from dovetail.tensor import autograd, staged
+from dovetail.tensor.anomaly import step_name
 from dovetail.tensor.history import made_by
 from dovetail.tensor.meta import WATCHED, forget_leaves, meta
 from dovetail.tensor.op import op
@@ -56,7 +58,8 @@ def backward(
     gradient: d(objective)/d(self), needed unless self has one element. retain_graph: allow a second backward.
     Raises GradientError where nothing requires grad, or where the graph has been freed already.
     """
-    if gradient is None and not retain_graph and not create_graph and inputs is None and autograd.quick_backward(self):
+    plain = gradient is None and not retain_graph and not create_graph and inputs is None and not config.anomaly
+    if plain and autograd.quick_backward(self):
         return
     keep = create_graph if retain_graph is None else retain_graph
     targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -95,25 +98,10 @@ class GradientFunction:
         self.op_name = op_name
 
     def name(self) -> str:
-        known = BACKWARD_NAMES.get(self.op_name)
-        return known or "".join(w.capitalize() for w in self.op_name.strip("_").split("_")) + "Backward0"
+        return step_name(self.op_name)
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
-
-
-BACKWARD_NAMES = {
-    "linear": "AddmmBackward0",
-    "cross_entropy": "NllLossBackward0",
-    "nll_loss": "NllLossBackward0",
-    "matmul": "MmBackward0",
-    "log_softmax": "LogSoftmaxBackward0",
-    "getitem": "SelectBackward0",
-    "permute": "PermuteBackward0",
-    "reshape": "ViewBackward0",
-    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0",
-    "flatten": "ViewBackward0",
-}
 
 
 def grad_fn(self: Tensor) -> Any:
