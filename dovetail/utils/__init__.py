@@ -1,4 +1,4 @@
-"""A door sign: torch's spelling for the data room (`dovetail.utils.data`)."""
+"""torch's spelling for the data room: `dovetail.utils.data`. This file is a door."""
 
 from dovetail.utils import data
 
