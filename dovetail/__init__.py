@@ -32,6 +32,7 @@ from dovetail.base.version import __version__
 from dovetail.tensor.create import (
     tensor, as_tensor, asarray, empty, empty_like, empty_strided, frombuffer, from_dlpack, from_numpy, is_tensor,
 )
+from dovetail.tensor.detect import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from dovetail.tensor.explain import explain, last_graph
 from dovetail.tensor.printing import set_printoptions
 from dovetail.tensor.modes import (
@@ -63,9 +64,10 @@ from dovetail.ops.conv import (
     convolution, channel_shuffle as native_channel_shuffle, pixel_shuffle, pixel_unshuffle,
 )
 from dovetail.ops.copies import (
-    alias_copy, as_strided, as_strided as as_strided_copy, as_strided_scatter, detach_copy, diagonal_copy, expand_copy,
-    narrow_copy, permute_copy, select_copy, slice_copy, split_copy, split_with_sizes_copy, squeeze_copy, t_copy,
-    transpose_copy, unbind_copy, unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
+    alias_copy, as_strided, as_strided_, as_strided as as_strided_copy, as_strided_scatter, detach_copy, diagonal_copy,
+    expand_copy, narrow_copy, permute_copy, select_copy, slice_copy, split_copy, split_with_sizes_copy, squeeze_copy,
+    t_copy, transpose_copy, unbind_copy, unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy,
+    view_copy,
 )
 from dovetail.ops.counting import (
     bincount, broadcast_shapes, combinations, gcd, histc, histogram, histogramdd, lcm, nonzero_static, unique,
@@ -93,17 +95,20 @@ from dovetail.ops.facts import (
     result_type, typename,
 )
 from dovetail.ops.fourier import istft, stft
-from dovetail.ops.image import constant_pad_nd, grid_sample, grid_sample as grid_sampler
+from dovetail.ops.image import (
+    constant_pad_nd, grid_sample, grid_sample as grid_sampler, grid_sample as grid_sampler_2d,
+    grid_sample as grid_sampler_3d,
+)
 from dovetail.ops.index import (
-    argwhere, gather, index_add, index_copy, index_fill, index_put, index_reduce, index_select, masked_fill,
+    argwhere, gather, index_add, index_copy, index_fill, index_put, index_put_, index_reduce, index_select, masked_fill,
     masked_scatter, masked_select, narrow, nonzero, put, repeat_interleave, scatter, scatter_add, scatter_reduce, take,
     take_along_dim, tensor_split, where,
 )
 from dovetail.ops.inplace import detach_, resize_as_
 from dovetail.ops.linalg import (
     cholesky, cholesky_inverse, cholesky_solve, corrcoef, cov, cross, det, frobenius_norm, geqrf, householder_product,
-    inverse, logdet, lu_solve, lu_unpack, matrix_exp, matrix_power, norm, nuclear_norm, householder_product as orgqr,
-    ormqr, pinverse, qr, slogdet, svd, triangular_solve,
+    inverse, logdet, lu, lu_solve, lu_unpack, matrix_exp, matrix_power, norm, nuclear_norm,
+    householder_product as orgqr, ormqr, pinverse, qr, slogdet, svd, triangular_solve,
 )
 from dovetail.ops.loss import (
     binary_cross_entropy_with_logits, cdist, cosine_embedding_loss, cosine_similarity, hinge_embedding_loss, kl_div,
@@ -264,7 +269,6 @@ xlogy_ = elementwise_ops.xlogy.inplace
 index_add_ = index_ops.index_add.inplace
 index_copy_ = index_ops.index_copy.inplace
 index_fill_ = index_ops.index_fill.inplace
-index_put_ = index_ops.index_put.inplace
 index_reduce_ = index_ops.index_reduce.inplace
 masked_fill_ = index_ops.masked_fill.inplace
 masked_scatter_ = index_ops.masked_scatter.inplace
@@ -284,10 +288,10 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg", "masked", "nn", "optim", "signal", "special",
-    "utils", "vision",
+    "autograd", "compiler", "cuda", "data", "datasets", "fft", "func", "keras", "linalg", "masked", "nn", "optim",
+    "signal", "special", "utils", "vision",
 ]
-LAZY_NAMES = {"load": "dovetail.io", "save": "dovetail.io"}
+LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
     "config", "get_num_threads", "set_flush_denormal", "set_num_threads", "device", "dtype", "float16", "half",
     "bfloat16", "float32", "float", "float64", "double", "uint8", "int8", "int16", "short", "int32", "int", "int64",
@@ -297,75 +301,76 @@ __all__ = [
     "channels_last_3d", "contiguous_format", "jagged", "layout", "memory_format", "preserve_format", "sparse_coo",
     "sparse_csr", "strided", "e", "finfo", "iinfo", "inf", "nan", "newaxis", "pi", "__version__", "tensor", "as_tensor",
     "asarray", "empty", "empty_like", "empty_strided", "frombuffer", "from_dlpack", "from_numpy", "is_tensor",
-    "explain", "last_graph", "set_printoptions", "enable_grad", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "no_grad", "set_grad_enabled", "Generator", "default_generator", "get_rng_state",
-    "initial_seed", "manual_seed", "seed", "set_rng_state", "Size", "Tensor", "abs", "abs_", "absolute", "absolute_",
-    "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "add", "add_", "addbmm", "addbmm_", "addcdiv",
-    "addcdiv_", "addcmul", "addcmul_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_", "adjoint", "alias_copy",
-    "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos", "arccos_",
-    "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan2_", "arctan_",
-    "arctanh", "arctanh_", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_copy",
-    "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_", "atanh", "atanh_",
-    "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_", "bartlett_window", "batch_norm",
-    "bernoulli", "bernoulli_", "bilinear", "binary_cross_entropy_with_logits", "bincount", "binomial", "bitwise_and",
-    "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or",
-    "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window",
-    "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast",
-    "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu", "celu_", "chain_matmul", "channel_shuffle", "cholesky",
-    "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min",
-    "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations", "complex", "concat", "concatenate", "conj",
-    "conj_physical", "conj_physical_", "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "convolution", "copy", "copy_", "copysign", "copysign_", "corrcoef", "cos",
-    "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "ctc_loss",
-    "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "cumulative_trapezoid", "deg2rad", "deg2rad_",
-    "det", "detach", "detach_", "detach_copy", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_copy",
-    "diagonal_scatter", "diff", "digamma", "digamma_", "dist", "div", "div_", "divide", "divide_", "dot", "dropout",
-    "dsplit", "dstack", "einsum", "elu", "elu_", "empty_permuted", "eq", "eq_", "equal", "erf", "erf_", "erfc", "erfc_",
-    "erfinv", "erfinv_", "exp", "exp2", "exp2_", "exp_", "expand", "expand_as", "expand_copy", "expm1", "expm1_", "eye",
-    "feature_alpha_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "float_power",
-    "float_power_", "floor", "floor_", "floor_divide", "floor_divide_", "fmax", "fmin", "fmod", "fmod_", "frac",
-    "frac_", "frexp", "frobenius_norm", "full", "full_like", "gather", "gcd", "gcd_", "ge", "ge_", "geqrf", "ger",
-    "get_device", "gradient", "greater", "greater_", "greater_equal", "greater_equal_", "grid_sample", "grid_sampler",
-    "group_norm", "gt", "gt_", "hamming_window", "hann_window", "hardshrink", "heaviside", "heaviside_",
-    "hinge_embedding_loss", "histc", "histogram", "histogramdd", "householder_product", "hsplit", "hstack", "hypot",
-    "hypot_", "i0", "i0_", "igamma", "igamma_", "igammac", "igammac_", "imag", "index_add", "index_add_", "index_copy",
-    "index_copy_", "index_fill", "index_fill_", "index_put", "index_put_", "index_reduce", "index_reduce_",
-    "index_select", "inner", "instance_norm", "inverse", "is_complex", "is_conj", "is_floating_point", "is_inference",
-    "is_neg", "is_nonzero", "is_same_size", "is_signed", "is_storage", "isclose", "isfinite", "isin", "isinf", "isnan",
-    "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kl_div", "kron", "kthvalue", "layer_norm", "lcm",
-    "lcm_", "ldexp", "ldexp_", "le", "le_", "lerp", "lerp_", "less", "less_", "less_equal", "less_equal_", "lgamma",
-    "lgamma_", "linspace", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax",
-    "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_and_", "logical_not", "logical_not_",
-    "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logit", "logit_", "logspace", "logsumexp", "lt", "lt_",
-    "lu_solve", "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_",
-    "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d", "max_pool1d_with_indices",
-    "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis",
-    "movedim", "msort", "mul", "mul_", "multinomial", "multiply", "multiply_", "mv", "mvlgamma", "mvlgamma_",
-    "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy",
-    "native_batch_norm", "native_channel_shuffle", "native_group_norm", "native_layer_norm", "ne", "ne_", "neg", "neg_",
-    "negative", "negative_", "nextafter", "nextafter_", "nonzero", "nonzero_static", "norm", "normal", "not_equal",
-    "not_equal_", "nuclear_norm", "numel", "ones", "ones_like", "orgqr", "ormqr", "outer", "pairwise_distance",
-    "pca_lowrank", "pdist", "permute", "permute_copy", "pinverse", "pixel_shuffle", "pixel_unshuffle", "poisson",
-    "poisson_nll_loss", "polar", "polygamma", "positive", "pow", "pow_", "prelu", "prod", "put", "put_", "qr",
-    "quantile", "rad2deg", "rad2deg_", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "range", "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu_", "remainder", "remainder_",
-    "renorm", "renorm_", "repeat", "repeat_interleave", "reshape", "reshape_as", "resize_as_", "resolve_conj",
-    "resolve_neg", "result_type", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt",
-    "rsqrt_", "rsub", "scalar_tensor", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce",
-    "scatter_reduce_", "searchsorted", "select", "select_copy", "select_scatter", "selu", "selu_", "sgn", "sgn_",
-    "sigmoid", "sigmoid_", "sign", "sign_", "signbit", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_copy",
-    "slice_scatter", "slogdet", "softmax", "sort", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy",
-    "sqrt", "sqrt_", "square", "square_", "squeeze", "squeeze_copy", "stack", "std", "std_mean", "stft", "sub", "sub_",
-    "subtract", "subtract_", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t", "t_copy", "take",
-    "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile",
-    "topk", "trace", "transpose", "transpose_copy", "trapezoid", "trapz", "triangular_solve", "tril", "tril_",
-    "tril_indices", "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc",
-    "trunc_", "type_as", "typename", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy", "unique",
-    "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze",
-    "unsqueeze_copy", "vander", "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex",
-    "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy",
-    "xlogy_", "zero_", "zeros", "zeros_like", "autograd", "cuda", "data", "datasets", "fft", "keras", "linalg",
-    "masked", "nn", "optim", "signal", "special", "utils", "vision", "load", "save",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "explain", "last_graph", "set_printoptions", "enable_grad",
+    "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled", "Generator",
+    "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state", "Size", "Tensor",
+    "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "add", "add_",
+    "addbmm", "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm", "addmm_", "addmv", "addmv_", "addr",
+    "addr_", "adjoint", "alias_copy", "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any",
+    "arange", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan",
+    "arctan2", "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort", "argwhere", "as_strided",
+    "as_strided_", "as_strided_copy", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan", "atan2",
+    "atan2_", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_",
+    "bartlett_window", "batch_norm", "bernoulli", "bernoulli_", "bilinear", "binary_cross_entropy_with_logits",
+    "bincount", "binomial", "bitwise_and", "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not",
+    "bitwise_not_", "bitwise_or", "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor",
+    "bitwise_xor_", "blackman_window", "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to",
+    "bucketize", "can_cast", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu", "celu_", "chain_matmul",
+    "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_", "clamp_max",
+    "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations", "complex",
+    "concat", "concatenate", "conj", "conj_physical", "conj_physical_", "constant_pad_nd", "conv1d", "conv2d", "conv3d",
+    "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copy", "copy_", "copysign",
+    "copysign_", "corrcoef", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity",
+    "count_nonzero", "cov", "cross", "ctc_loss", "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_",
+    "cumulative_trapezoid", "deg2rad", "deg2rad_", "det", "detach", "detach_", "detach_copy", "diag", "diag_embed",
+    "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "diff", "digamma", "digamma_", "dist", "div", "div_",
+    "divide", "divide_", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "elu_", "empty_permuted", "eq", "eq_",
+    "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_", "exp", "exp2", "exp2_", "exp_", "expand", "expand_as",
+    "expand_copy", "expm1", "expm1_", "eye", "feature_alpha_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip",
+    "fliplr", "flipud", "float_power", "float_power_", "floor", "floor_", "floor_divide", "floor_divide_", "fmax",
+    "fmin", "fmod", "fmod_", "frac", "frac_", "frexp", "frobenius_norm", "full", "full_like", "gather", "gcd", "gcd_",
+    "ge", "ge_", "geqrf", "ger", "get_device", "gradient", "greater", "greater_", "greater_equal", "greater_equal_",
+    "grid_sample", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gt", "gt_", "hamming_window",
+    "hann_window", "hardshrink", "heaviside", "heaviside_", "hinge_embedding_loss", "histc", "histogram", "histogramdd",
+    "householder_product", "hsplit", "hstack", "hypot", "hypot_", "i0", "i0_", "igamma", "igamma_", "igammac",
+    "igammac_", "imag", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
+    "index_put", "index_put_", "index_reduce", "index_reduce_", "index_select", "inner", "instance_norm", "inverse",
+    "is_complex", "is_conj", "is_floating_point", "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed",
+    "is_storage", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft",
+    "kaiser_window", "kl_div", "kron", "kthvalue", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "le_", "lerp",
+    "lerp_", "less", "less_", "less_equal", "less_equal_", "lgamma", "lgamma_", "linspace", "log", "log10", "log10_",
+    "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet",
+    "logical_and", "logical_and_", "logical_not", "logical_not_", "logical_or", "logical_or_", "logical_xor",
+    "logical_xor_", "logit", "logit_", "logspace", "logsumexp", "lt", "lt_", "lu", "lu_solve", "lu_unpack",
+    "margin_ranking_loss", "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "masked_select",
+    "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d",
+    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul",
+    "mul_", "multinomial", "multiply", "multiply_", "mv", "mvlgamma", "mvlgamma_", "nan_to_num", "nan_to_num_",
+    "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "native_batch_norm",
+    "native_channel_shuffle", "native_group_norm", "native_layer_norm", "ne", "ne_", "neg", "neg_", "negative",
+    "negative_", "nextafter", "nextafter_", "nonzero", "nonzero_static", "norm", "normal", "not_equal", "not_equal_",
+    "nuclear_norm", "numel", "ones", "ones_like", "orgqr", "ormqr", "outer", "pairwise_distance", "pca_lowrank",
+    "pdist", "permute", "permute_copy", "pinverse", "pixel_shuffle", "pixel_unshuffle", "poisson", "poisson_nll_loss",
+    "polar", "polygamma", "positive", "pow", "pow_", "prelu", "prod", "put", "put_", "qr", "quantile", "rad2deg",
+    "rad2deg_", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "range", "ravel",
+    "real", "reciprocal", "reciprocal_", "relu", "relu_", "remainder", "remainder_", "renorm", "renorm_", "repeat",
+    "repeat_interleave", "reshape", "reshape_as", "resize_as_", "resolve_conj", "resolve_neg", "result_type",
+    "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scalar_tensor",
+    "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select",
+    "select_copy", "select_scatter", "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit",
+    "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort",
+    "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "sqrt_", "square", "square_", "squeeze",
+    "squeeze_copy", "stack", "std", "std_mean", "stft", "sub", "sub_", "subtract", "subtract_", "sum", "svd",
+    "svd_lowrank", "swapaxes", "swapdims", "t", "t_copy", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_",
+    "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace", "transpose", "transpose_copy",
+    "trapezoid", "trapz", "triangular_solve", "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_",
+    "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as", "typename", "unbind", "unbind_copy",
+    "unflatten", "unfold", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk",
+    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot",
+    "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
+    "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like", "autograd", "compiler", "cuda",
+    "data", "datasets", "fft", "func", "keras", "linalg", "masked", "nn", "optim", "signal", "special", "utils",
+    "vision", "compile", "load", "save", "vmap",
 ]
 
 

@@ -221,7 +221,7 @@ def shifted(x: Value, dim: int) -> Value:
 
 def softmax_of(x: Value, dim: int) -> Value:
     if not x.shape:
-        return p.exp(x - p.detach(x))
+        return p.exp(x - x)  # 1, with a gradient of 0
     if not x.shape[dim]:
         return p.identity(x)
     weights = p.exp(shifted(x, dim))

@@ -9,9 +9,12 @@ from dovetail.base.errors import ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import index, shape
 from dovetail.ops.dims import numel, sizes_of
+from dovetail.ops.front import front
 from dovetail.ops.promote import cast, literal
 from dovetail.ops.shape import need_shape, reshaped
 from dovetail.tensor.op import op
+from dovetail.tensor.takeover import take_over
+from dovetail.tensor.tensor import Tensor
 
 
 def copied(x):
@@ -98,7 +101,7 @@ def slice_copy(input, dim=0, start=None, end=None, step=1):
     return copied(index.get_part(input, (slice(None),) * at + (slice(start, end, step),)))
 
 
-@op()
+@op(method=True)
 def narrow_copy(input, dim, start, length):
     """narrow, copied."""
     return copied(shape.narrow_at(input, dim, start, length))
@@ -174,3 +177,9 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
     return reshaped(out, input.shape)
 
 
+
+
+@front(method=True)
+def as_strided_(input: Tensor, size, stride, storage_offset=None) -> Tensor:
+    """as_strided, in place."""
+    return take_over(input, lambda x: as_strided(x, size, stride, storage_offset), "as_strided_")

@@ -718,7 +718,7 @@ def clamp_max(input, max):
 @op(method=True, inplace=True, scalars=("other",), also=("arctan2",))
 def atan2(input, other):
     """The angle in radians of the point (x=other, y=input)."""
-    return p.atan2(*common_float("atan2", input, other))
+    return in_double(p.atan2, common("atan2", input, other))
 
 
 @op(method=True, inplace=True)

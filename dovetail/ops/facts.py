@@ -103,7 +103,9 @@ def sum_to_size(input: Tensor, *size) -> Tensor:
         problem = f"size {list(want)} is not expandable to size {list(input.shape)}"
         raise RuntimeError(message("sum_to_size", problem, [("input", input)]))
     dims = [*range(lead), *(lead + d for d, w in enumerate(want) if w == 1 and input.shape[lead + d] != 1)]
-    return input.sum(dims, keepdim=True).reshape(want) if dims else input
+    if not dims:
+        return input.long() if input.dtype is dtypes.bool_ else input
+    return input.sum(dims, keepdim=True).reshape(want)
 
 
 @front(top=False, also=("Tensor.__contains__",))

@@ -362,7 +362,7 @@ def grid_line(n: int, align_corners: bool) -> np.ndarray:
     return np.linspace(-1, 1, n) if align_corners else np.linspace(-1, 1, n) * (n - 1) / n
 
 
-@op(functional=True, also=("grid_sampler",))
+@op(functional=True, also=("grid_sampler", "grid_sampler_2d", "grid_sampler_3d"))
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
     """The input looked up at places between -1 and 1 (x first). Shape: (N, C, H, W), (N, H', W', 2) -> (N, C, H', W')
 

@@ -288,8 +288,8 @@ def put_elements(x: Value, places: list[tuple[int, Value]], value, mode: str) ->
     return permuted(out, back)
 
 
-@op(method=True, inplace=True)
-def index_put(input, indices, values, accumulate=False):
+@op(top=False, inplace=True, name="index_put")
+def index_put_at(input, indices, values, accumulate=False):
     """`input` with `values` written (or added) at the tuple of index tensors."""
     plan = parsed(input, tuple(indices))
     part = reshaped(sliced(input, plan), plan.kept)
@@ -302,8 +302,9 @@ def index_put(input, indices, values, accumulate=False):
 def index_along(call: str, x: Value, dim: int, index: Value) -> tuple[int, Value]:
     """(dim, index) of gather, scatter and take_along_dim, checked."""
     at = one_dim(call, dim, x.ndim, x)
-    if index.dtype not in (dtypes.int64, dtypes.int32):
+    if index.dtype.kind not in "iu":
         raise DTypeError(message(call, f"expected dtype int64 for index, got {index.dtype.name}", [("index", index)]))
+    index = index if index.dtype in (dtypes.int64, dtypes.int32) else cast(index, dtypes.int64)
     if max(x.ndim, 1) != max(index.ndim, 1) and numel(index.shape):
         problem = "index must have as many dims as the input (same number of dimensions)"
         raise ShapeError(message(call, problem, [("input", x), ("index", index)]))
@@ -571,9 +572,10 @@ def index_fill(input, dim, index, value):
     at, x, index = _vector_index("index_fill", input, dim, index)
     if isinstance(value, Value) and value.shape:
         raise ArgumentError(message("index_fill", "only supports a 0-dimensional value tensor", [("value", value)]))
-    return reshaped(
-        put_elements(x, [(at, index)], value if is_number(value) else cast(value, x.dtype), "set"), input.shape
-    )
+    n = x.shape[at]
+    hits = p.index_add(constant(0, (n,), dtypes.int64), index, constant(1, index.shape, dtypes.int64), dim=0)
+    chosen = p.broadcast(p.gt(hits, filled(hits, 0)), shape=x.shape, dims=(at,))
+    return reshaped(p.where(chosen, placed(value, x.dtype, x.shape), x), input.shape)
 
 
 @op(method=True, inplace=True)
@@ -811,3 +813,23 @@ def tensor_split(input: Tensor, indices_or_sections=None, dim=0, *, indices=None
             raise ArgumentError(message("tensor_split", problem, [("indices_or_sections", where)]))
         where = where.tolist()
     return tensor_split_at(input, where, dim)
+
+
+def with_positions(indices) -> tuple:
+    """Masks among the index tensors as positions."""
+    made = []
+    for index in indices:
+        made += positions(index) if isinstance(index, Tensor) and index.dtype is dtypes.bool_ else [index]
+    return tuple(made)
+
+
+@front(method=True)
+def index_put(input: Tensor, indices, values: Tensor, accumulate: bool = False) -> Tensor:
+    """`input` with `values` written (or added) at a tuple of index tensors or masks."""
+    return index_put_at(input, with_positions(indices), values, accumulate)
+
+
+@front(method=True)
+def index_put_(input: Tensor, indices, values: Tensor, accumulate: bool = False) -> Tensor:
+    """`values` written (or added) into `input` at a tuple of index tensors or masks."""
+    return index_put_at.inplace(input, with_positions(indices), values, accumulate)

@@ -441,7 +441,7 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
     return return_types.linalg_lu_factor_ex(packed, pivots, no_info(A))
 
 
-@op(method=True, top=False)
+@op(method=True)
 def lu(input, pivot=True, get_infos=False):
     """(LU, pivots), and info on wish."""
     packed, pivots, _ = lu_parts("lu", input, pivot)
@@ -591,6 +591,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     )
     largest = p.reduce_max(sizes, dims=(sizes.ndim - 1,)) if min(m, n) else constant(0, sizes.shape[:-1], sizes.dtype)
     rank = p.reduce_sum(cast(above_tolerance(a, sizes, largest, None, rtol), dtypes.int64), dims=(sizes.ndim - 1,))
+    rank = constant(0, (0,), dtypes.int64) if driver == "gels" else rank
     values = sizes if driver in ("gelsd", "gelss") else constant(0, (0,), sizes.dtype)
     solution = p.reshape(x, shape=x.shape[:-1]) if vector else x
     return return_types.linalg_lstsq(solution, reshaped(residuals, residuals.shape), rank, values)
@@ -883,8 +884,7 @@ def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 @op(top=False, also=("linalg.vander",))
 def linalg_vander(x, N=None):
     """Rising powers of each element as a new last dim. Shape: (*, n) -> (*, n, N)"""
-    if not x.shape:
-        raise ShapeError(message("linalg.vander", "expected x to be at least 1D", [("x", x)]))
+    x = reshaped(x, (1,)) if not x.shape else x
     n = x.shape[-1] if N is None else N
     if n < 0:
         raise ArgumentError(message("linalg.vander", f"N must be greater than 1, got {n}"))

@@ -517,7 +517,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
         raise ShapeError(
             message("cosine_embedding_loss", "expects (N, D), (N, D) and (N,), or (D,), (D,) and ()", facts)
         )
-    a, b = common("cosine_embedding_loss", input1, input2)
+    a, b = (cast(v, dtypes.int64) if v.dtype.kind == "b" else v for v in common("cosine_embedding_loss", input1, input2))
     last = (a.ndim - 1,)
     both = p.reduce_sum(a * b, dims=last)
     lengths = (p.reduce_sum(a * a, dims=last) + 1e-12) * (p.reduce_sum(b * b, dims=last) + 1e-12)

@@ -98,7 +98,8 @@ def spread_of(call: str, input, dim, correction, keepdim, dtype, mask) -> Value:
     freedom = m.count(keepdim)
     if correction:
         freedom = p.maximum(freedom - correction, filled(freedom, 0))
-    return squares / cast(freedom, squares.dtype)
+    out = squares / cast(freedom, squares.dtype)
+    return cast(out, m.x.dtype) if m.x.dtype.kind == "c" else out
 
 
 @op(top=False, also=("masked.var",), name="masked.var")
@@ -126,8 +127,9 @@ def masked_norm(input, ord=2.0, dim=None, *, keepdim=False, dtype=None, mask=Non
 def masked_logsumexp(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     """Logarithm of the sum of exponentials of the elements that count."""
     m = Masked("masked.logsumexp", input, mask, dtype, dim)
+    wanted = m.x.dtype
     m.x = cast(m.x, dtypes.default_dtype()) if m.x.dtype.kind in "biu" else m.x
-    return reduce.logsumexp(m.with_fill(-math.inf), m.dims, keepdim)
+    return cast(reduce.logsumexp(m.with_fill(-math.inf), m.dims, keepdim), wanted)
 
 
 @op(top=False, also=("masked.median",), name="masked.median")
@@ -146,7 +148,7 @@ def index_of(call: str, finder, fill, input, dim, keepdim, dtype, mask) -> Value
     m = Masked(call, input, mask, dtype)
     x = m.with_fill(fill(m.x.dtype))
     x = cast(x, dtypes.uint8) if x.dtype.kind == "b" else x
-    return reduce._extreme_index(call, finder, x, dim, keepdim)
+    return cast(reduce.extreme_index(call, finder, x, dim, keepdim), m.x.dtype)
 
 
 @op(top=False, also=("masked.argmax",), name="masked.argmax", differentiable=False)

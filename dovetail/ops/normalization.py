@@ -235,6 +235,8 @@ def batch_norm(
             )
         return batch_norm_by(input, running_mean, running_var, weight, bias, eps)
     out, mean, var = batch_norm_training(input, weight, bias, eps)
+    if not input.numel():
+        return out
     if running_mean is not None:
         running_average.inplace(running_mean, mean, momentum)
     if running_var is not None:

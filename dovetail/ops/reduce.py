@@ -187,16 +187,16 @@ def min(input, dim=None, keepdim=False, *, other=None):
 @op(method=True, differentiable=False)
 def argmax(input, dim=None, keepdim=False):
     """Index of the largest element along `dim`, or in the flattened input. Shape: int64, `dim` removed."""
-    return _extreme_index("argmax", p.argmax, input, dim, keepdim)
+    return extreme_index("argmax", p.argmax, input, dim, keepdim)
 
 
 @op(method=True, differentiable=False)
 def argmin(input, dim=None, keepdim=False):
     """Index of the smallest element along `dim`, or in the flattened input. Shape: int64, `dim` removed."""
-    return _extreme_index("argmin", p.argmin, input, dim, keepdim)
+    return extreme_index("argmin", p.argmin, input, dim, keepdim)
 
 
-def _extreme_index(call: str, finder, x: Value, dim, keepdim: bool) -> Value:
+def extreme_index(call: str, finder, x: Value, dim, keepdim: bool) -> Value:
     refuse_complex(call, x)
     if x.dtype.kind == "b":
         raise DTypeError(message(call, "is not defined for bool tensors", [("input", x)], "count with .int() first"))

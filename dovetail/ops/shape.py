@@ -82,12 +82,12 @@ def padded(x: Value, low, high, value=0) -> Value:
 
 
 @op(method=True, view=True)
-def reshape(input, *shape):
+def reshape(input, *given, shape=None):
     """The same elements in the same order under another shape; one size may be -1.
 
     Raises: ShapeError if the number of elements would change.
     """
-    return reshaped(input, fitted_shape("reshape", input, sizes_of("reshape", shape)))
+    return reshaped(input, fitted_shape("reshape", input, sizes_of("reshape", given if shape is None else (shape,))))
 
 
 @op(top=False, view=True, also=("Tensor.view",))
@@ -178,9 +178,9 @@ def unsqueeze(input, dim):
 
 
 @op(method=True, view=True)
-def expand(input, *size):
+def expand(input, *given, size=None):
     """Dims of size 1 repeated to `size`, without copying; -1 keeps a size."""
-    sizes = sizes_of("expand", size)
+    sizes = sizes_of("expand", given if size is None else (size,))
     return expanded(input, expand_shape("expand", input, sizes))
 
 
@@ -236,9 +236,9 @@ def listed(tensors) -> list[Value]:
 
 
 @op(method=True, view=True)
-def permute(input, *dims):
+def permute(input, *given, dims=None):
     """Dims in another order. Shape: (a, b, c) with dims (2, 0, 1) -> (c, a, b)."""
-    order = sizes_of("permute", dims)
+    order = sizes_of("permute", given if dims is None else (dims,))
     if len(order) != input.ndim:
         problem = f"the input has {input.ndim} dims, {len(order)} were named: {order}"
         raise ShapeError(message("permute", problem, [("input", input)], "name every dim once"))
@@ -315,9 +315,9 @@ def adjoint(input):
 
 
 @op(method=True)
-def flip(input, *dims):
+def flip(input, *given, dims=None):
     """The order of elements reversed along each of `dims`."""
-    return flipped(input, listed_dims("flip", sizes_of("flip", dims), input.ndim, input))
+    return flipped(input, listed_dims("flip", sizes_of("flip", given if dims is None else (dims,)), input.ndim, input))
 
 
 def flipped(x: Value, dims) -> Value:
@@ -718,9 +718,9 @@ def block_diag(*tensors):
 
 
 @op(method=True)
-def repeat(input, *repeats):
+def repeat(input, *given, repeats=None):
     """The tensor laid side by side `repeats` times along each dim; new dims come in front."""
-    times = sizes_of("repeat", repeats)
+    times = sizes_of("repeat", given if repeats is None else (repeats,))
     if len(times) < input.ndim:
         problem = f"{len(times)} repeats {times} for {input.ndim} dims (Number of dimensions of repeat dims can not be smaller)"
         raise ShapeError(message("repeat", problem, [("input", input)]))
@@ -740,9 +740,9 @@ def tiled(x: Value, times: Shape) -> Value:
 
 
 @op(method=True)
-def tile(input, *dims):
+def tile(input, *given, dims=None):
     """Like repeat; missing leading numbers count as 1."""
-    times = sizes_of("tile", dims)
+    times = sizes_of("tile", given if dims is None else (dims,))
     return tiled(input, (1,) * (input.ndim - len(times)) + times)
 
 

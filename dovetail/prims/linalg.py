@@ -512,7 +512,8 @@ def eigh_gradient(gs, outs, x, *, upper):
     values, vectors = outs
     inside = zeros_like(vectors)
     if g_vectors is not None:
-        turned = matmul(adjoint(vectors), g_vectors) / cast(differences(values), x.dtype)
+        # only the skew part turns the vectors; without it the gradient of a hermitian matrix would not be hermitian
+        turned = skew(matmul(adjoint(vectors), g_vectors)) * 0.5 / cast(differences(values), x.dtype)
         inside = where(on_diagonal(turned), zeros_like(turned), turned)
     if g_values is not None:
         inside = inside + diagonal_matrix(cast(g_values, x.dtype))
