@@ -10,50 +10,52 @@ from dovetail.codegen.vectors import Extent, is_, known
 def pack(w, base: str, col: Extent, panel: str, n: list, k: list, phase, masks: list, target) -> str:
     """Copy the columns from `col` on, as wide as the phase, to `panel`; returns it.
 
-    w: the product being written. n, k: (size, stride) for each dim of the matrix's columns and rows. Columns past the
-    last hold anything; the panel has room for `lanes` more rows.
+    w: the product being written. n: (size, stride) for each dim of the matrix's columns; k: (size, stride, rows of the
+    panel that one step takes) for each dim of its rows. Columns past the last hold anything; the panel has room for
+    `lanes` more rows.
     """
     if len(n) == 1 and is_(n[0][1], 1):
         pack_rows(w, w.at(base, col), panel, k, phase, masks)
-    elif is_(k[-1][1], 1):
+        return panel
+    k = sorted(k, key=lambda dim: is_(dim[1], 1))  # a dim of neighbours goes last
+    if is_(k[-1][1], 1):
         pack_turned(w, base, col, panel, k, phase, masks, target)
     else:
         pack_numbers(w, base, col, panel, k, phase)
     return panel
 
 
-def along(w, dims: list, source: str, target: str, body: Callable[[str, str, Extent], str], last: int = 1) -> str:
-    """Loops over all but the `last` of dims; body(source, target, k) writes and returns the next target."""
-    if len(dims) == last:
-        return body(source, target)
-    (count, step), *inner = dims
+def along(w, dims: list, width: int, source: str, target: str, body: Callable[[str, str], None]) -> None:
+    """Loops over dims; body(source, target) is written inside all of them."""
+    if not dims:
+        body(source, target)
+        return
+    (count, step, rows), *inner = dims
     with w.b.loop("0", w.text(count), carry=[("ptr", source), ("ptr", target)]) as turn:
-        following = along(w, inner, *turn.carried, body, last)
-        turn.next(w.at(turn.carried[0], step), following)
-    return turn.results[1]
+        along(w, inner, width, *turn.carried, body)
+        turn.next(w.at(turn.carried[0], step), w.at(turn.carried[1], w.mul(rows, width)))
 
 
 def pack_rows(w, source: str, panel: str, k: list, phase, masks: list) -> None:
     """The columns are adjacent."""
 
-    def row(source: str, target: str) -> str:
+    def row(source: str, target: str) -> None:
         for v in range(phase.vectors):
             value = w.load(w.at(source, v * phase.lanes), phase.lanes, masks[v])
             w.store(value, w.at(target, v * phase.lanes), phase.lanes)
-        return w.at(target, phase.width)
 
-    along(w, k, source, panel, row, 0)
+    along(w, k, phase.width, source, panel, row)
 
 
 def pack_turned(w, base: str, col: Extent, panel: str, k: list, phase, masks: list, target) -> None:
-    """The rows are adjacent: blocks of lanes x lanes numbers are transposed in registers.
+    """Rows are adjacent along the last dim of k: blocks of lanes x lanes numbers are transposed in registers.
 
-    Where masks are cheap, a last block may be short: the rows it has too many are zeros, overwritten later or lying in
-    the panel's slack. Elsewhere the last rows are copied number by number.
+    Where masks are cheap, a last block may be short; elsewhere the last rows are copied number by number.
     """
-    lanes, width, depth = phase.lanes, phase.width, k[-1][0]
-    ragged = not (known(depth) and depth % lanes == 0)
-    whole = depth if target.masks or not ragged else w.mul(w.div(depth, lanes), lanes)
+    lanes, width = phase.lanes, phase.width
+    *outer, (depth, _, rows) = k
+    whole = w.mul(w.div(depth, lanes), lanes)
+    rest = depth % lanes if known(depth) else None
     last = w.sub(w.n, 1)
     with w.b.loop("0", str(phase.vectors)) as across:
         into = w.mul(across.i, lanes)
@@ -65,23 +67,28 @@ def pack_turned(w, base: str, col: Extent, panel: str, k: list, phase, masks: li
             start = base
             sides = [w.place(w.least(w.add(first, j), last), w.dims.n) for j in range(lanes)]
 
-        def block(source: str, target_row: str) -> str:
-            with w.b.loop("0", w.text(whole), lanes) as down:
-                mask = w.mask_below(w.sub(depth, down.i), lanes) if ragged and target.masks else None
-                now = w.at(source, down.i)
-                rows = w.transpose([w.load(w.at(now, side), lanes, mask) for side in sides], lanes)
-                place = w.at(target_row, w.mul(down.i, width))
-                for i, row in enumerate(rows):
-                    w.store(row, w.at(place, i * width), lanes)
-                down.next()
-            if ragged and not target.masks:
-                with w.b.loop(w.text(whole), w.text(depth)) as down:
-                    now, place = w.at(source, down.i), w.at(target_row, w.mul(down.i, width))
-                    for j, side in enumerate(sides):
-                        w.store(w.load(w.at(now, side), 1), w.at(place, j), 1)
-            return w.at(target_row, w.mul(depth, width))
+        def block(source: str, target_row: str, count: int, mask: str | None) -> None:
+            turned = w.transpose([w.load(w.at(source, side), lanes, mask) for side in sides], lanes)
+            for i, row in enumerate(turned[:count]):
+                w.store(row, w.at(target_row, w.mul(w.mul(rows, i), width)), lanes)
 
-        along(w, k, start, w.at(panel, into), block)
+        def run(source: str, target_row: str) -> None:
+            if not is_(whole, 0):
+                with w.b.loop("0", w.text(whole), lanes) as down:
+                    block(w.at(source, down.i), w.at(target_row, w.mul(w.mul(rows, down.i), width)), lanes, None)
+                    down.next()
+            if rest == 0:
+                return
+            if rest is not None and target.masks:
+                place = w.at(target_row, w.mul(w.mul(rows, whole), width))
+                block(w.at(source, whole), place, rest, w.mask_below(rest, lanes))
+                return
+            with w.b.loop(w.text(whole), w.text(depth)) as down:
+                now, place = w.at(source, down.i), w.at(target_row, w.mul(w.mul(rows, down.i), width))
+                for j, side in enumerate(sides):
+                    w.store(w.load(w.at(now, side), 1), w.at(place, j), 1)
+
+        along(w, outer, width, start, w.at(panel, into), run)
 
 
 def pack_numbers(w, base: str, col: Extent, panel: str, k: list, phase) -> None:
@@ -89,9 +96,4 @@ def pack_numbers(w, base: str, col: Extent, panel: str, k: list, phase) -> None:
     last = w.sub(w.n, 1)
     with w.b.loop("0", str(phase.width)) as across:
         source = w.at(base, w.place(w.least(w.add(col, across.i), last), w.dims.n))
-
-        def number(source: str, target: str) -> str:
-            w.store(w.load(source, 1), target, 1)
-            return w.at(target, phase.width)
-
-        along(w, k, source, w.at(panel, across.i), number, 0)
+        along(w, k, phase.width, source, w.at(panel, across.i), lambda a, b: w.store(w.load(a, 1), b, 1))

@@ -17,7 +17,7 @@ from dovetail.passes import dce
 from dovetail.passes.rebuild import with_inputs
 from dovetail.passes.sizes import is_one, sizes
 from dovetail.prims.families import ELEMENT
-from dovetail.prims.shape import broadcast, concat, inverse_order, pad, reshape, slice_, transpose
+from dovetail.prims.shape import broadcast, concat, inverse_order, pad, reshape, slice_, transpose, update_slice
 
 Perm = tuple[int, ...]
 Rule = Callable[..., "Value | None"]
@@ -58,7 +58,7 @@ def run(graph: Graph) -> Graph:
 def sink(node: Node, inputs: tuple[Value, ...]) -> Value | None:
     if node.prim.family == ELEMENT:
         return element(node, inputs)
-    if node.prim.name == "concat":
+    if node.prim.name in ("concat", "update_slice"):
         return joined(node, inputs)
     if inputs and node.prim.name in RULES and is_turned(inputs[0]):
         x = inputs[0].node
@@ -231,12 +231,13 @@ def runs(a: tuple, b: tuple) -> list[tuple[list[int], list[int]]] | None:
 
 
 def joined(node: Node, inputs: tuple[Value, ...]) -> Value | None:
-    """Parts that have the same transpose."""
-    if not all(map(is_turned, inputs)):
-        return None
-    perms = {x.node.params["perm"] for x in inputs}
-    if len(perms) > 1:
+    """Parts that have the same transpose, or none in particular."""
+    perms = {x.node.params["perm"] for x in inputs if is_turned(x)}
+    if len(perms) != 1 or not all(is_turned(x) or movable(x) for x in inputs):
         return None
     (perm,) = perms
-    return transpose(concat(*[x.node.inputs[0] for x in inputs], dim=perm[node.params["dim"]]), perm=perm)
-
+    parts = [x.node.inputs[0] if is_turned(x) else pulled(x, inverse_order(perm)) for x in inputs]
+    if node.prim.name == "concat":
+        return transpose(concat(*parts, dim=perm[node.params["dim"]]), perm=perm)
+    starts, steps = in_base(node.params["starts"], perm), in_base(node.params["steps"], perm)
+    return transpose(update_slice(*parts, starts=starts, steps=steps), perm=perm)

@@ -27,7 +27,7 @@ from dovetail.prims.contract import contract
 from dovetail.prims.index import scatter_add
 from dovetail.prims.make import constant, constant_like, iota
 from dovetail.prims.reduce import reduce_sum
-from dovetail.prims.shape import broadcast, concat, pad, reshape, size_of, slice_, transpose, update_slice
+from dovetail.prims.shape import broadcast, pad, reshape, size_of, slice_, transpose, update_slice
 
 FEW = 16  # taps that are written out one by one
 EXPANSIONS: dict[str, Callable] = {}
@@ -178,7 +178,7 @@ def by_channels(view: Value, weight: Value, groups: int, rank: int) -> Value:
     outs, per, *taps = weight.shape
     places = tuple(rest[rank:])
     if groups == 1:
-        summed = tuple(range(1, 2 + rank))
+        summed = (*range(2, 2 + rank), 1)
         out = contract(view, weight, batch=((), ()), sum=(summed, summed))
         return moved(out, (0, rank + 1, *range(1, rank + 1)))
     split = reshape(view, shape=(n, groups, per, *rest))
@@ -186,7 +186,7 @@ def by_channels(view: Value, weight: Value, groups: int, rank: int) -> Value:
     if per == 1:
         out = channel_by_channel(split, weights, rank)
     else:
-        summed = tuple(range(2, 3 + rank))
+        summed = (*range(3, 3 + rank), 2)
         out = contract(split, weights, batch=((1,), (0,)), sum=(summed, summed))
         out = moved(out, (1, 0, rank + 2, *range(2, rank + 2)))
     return reshape(out, shape=(n, outs, *places))
@@ -244,37 +244,18 @@ def input_grad_by_phases(g: Value, weight: Value, size, stride, padding, dilatio
     """Elements whose padded index has the same remainder by the stride meet the same taps: one product for each."""
     taps = weight.shape[2:]
     turns = [-(-(n + low) // step) for n, (low, _), step in zip(size, padding, stride, strict=True)]
-    channels = weight.shape[1] * groups
-    phases = {}
+    whole = (g.shape[0], weight.shape[1] * groups, *[n * step for n, step in zip(turns, stride, strict=True)])
+    total = constant(0, whole, g.dtype)
     for phase in product(*[range(step) for step in stride]):
         counts = [-(-(t - r) // step) for t, r, step in zip(taps, phase, stride, strict=True)]
         if any(n < 1 for n in counts):
-            phases[phase] = constant(0, (g.shape[0], channels, *turns), g.dtype)
             continue
         weights = part(weight, phase, taps, stride)
         low = tuple([gap * (n - 1) for n, gap in zip(counts, dilation, strict=True)])
         high = tuple([turn - n for turn, n in zip(turns, g.shape[2:], strict=True)])
-        phases[phase] = turned_products(resized(g, low, high), weights, dilation, groups)
-    return inside(woven(phases, stride), size, padding)
-
-
-def woven(phases: dict[tuple, Value], stride) -> Value:
-    """Phases (N, C, *turns) put together to (N, C, *turns * stride), the phase being the finer index."""
-    for d in reversed(range(len(stride))):
-        rest: dict[tuple, list[Value]] = {}
-        for phase, x in phases.items():
-            rest.setdefault(phase[:d], []).append(x)
-        phases = {key: weave(xs, d + 2) for key, xs in rest.items()}
-    return phases[()]
-
-
-def weave(xs: list[Value], dim: int) -> Value:
-    if len(xs) == 1:
-        return xs[0]
-    shape = xs[0].shape
-    apart = [reshape(x, shape=shape[: dim + 1] + (1,) + shape[dim + 1 :]) for x in xs]
-    joined = concat(*apart, dim=dim + 1)
-    return reshape(joined, shape=shape[:dim] + (shape[dim] * len(xs),) + shape[dim + 1 :])
+        out = turned_products(resized(g, low, high), weights, dilation, groups)
+        total = update_slice(total, out, starts=(0, 0, *phase), steps=(1, 1, *stride))
+    return inside(total, size, padding)
 
 
 @expansion

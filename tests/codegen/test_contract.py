@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dovetail.base import dtypes
-from dovetail.codegen import contract
+from dovetail.codegen import cuts
 from dovetail.codegen.builder import Builder
 from dovetail.codegen.contract import Operand, gemm_kernel, plan, scratch_bytes
 from dovetail.codegen.target import AVX2, AVX512, GENERIC
@@ -162,11 +162,11 @@ def test_large_products_copy_their_panels():
 def test_every_shape_of_tile(target, turn, monkeypatch):
     """Random sizes, with sums in small blocks and epilogues in loops."""
     rng = np.random.default_rng(5)
-    monkeypatch.setattr(contract, "BLOCK", 16)
+    monkeypatch.setattr(cuts, "BLOCK", 16)
     for trial in range(6):
-        monkeypatch.setattr(contract, "CACHE", 1 << 11 if trial % 2 else 1 << 19)
-        monkeypatch.setattr(contract, "WAITING", 1 << 12)
-        m, n, k = (int(rng.choice([1, 2, 3, 7, 8, 16, 31, 50, 65, 90])) for _ in range(3))
+        monkeypatch.setattr(cuts, "CACHE", 1 << 11 if trial % 2 else 1 << 19)
+        monkeypatch.setattr(cuts, "WAITING", 1 << 12)
+        m, n, k = (int(rng.choice([1, 2, 3, 7, 8, 16, 31, 50, 65, 256])) for _ in range(3))
         x = random_matrix(rng, dtypes.float32, (m, k), turn[0] == "T")
         y = random_matrix(rng, dtypes.float32, (k, n), turn[1] == "T")
         for threads in (1, 3):
@@ -201,8 +201,8 @@ def test_sides_of_several_dims(target, monkeypatch):
     rng = np.random.default_rng(6)
     for small in (False, True):
         if small:
-            monkeypatch.setattr(contract, "BLOCK", 16)
-            monkeypatch.setattr(contract, "CACHE", 1 << 11)
+            monkeypatch.setattr(cuts, "BLOCK", 16)
+            monkeypatch.setattr(cuts, "CACHE", 1 << 11)
         for channels, outs in ((3, 20), (8, 16), (1, 70)):
             image = rng.standard_normal((2, 9, 11, channels)).astype(np.float32)
             windows = np.lib.stride_tricks.sliding_window_view(image, (3, 2), axis=(1, 2))[:, ::2]  # n h w c kh kw

@@ -10,7 +10,7 @@ from dovetail.passes import layout
 from dovetail.prims import elementwise as e
 from dovetail.prims.make import constant, iota
 from dovetail.prims.reduce import argmax, reduce_max, reduce_sum
-from dovetail.prims.shape import broadcast, concat, pad, reshape, slice_, transpose
+from dovetail.prims.shape import broadcast, concat, pad, reshape, slice_, transpose, update_slice
 
 X = np.random.default_rng(0).standard_normal((2, 6, 5, 3))
 PERM = (0, 3, 1, 2)
@@ -46,6 +46,8 @@ MOVES = {
     "ones": lambda x: reshape(x, shape=(2, 1, 3, 6, 5, 1)),
     "join": lambda x: reshape(x, shape=(2, 3, 30)),
     "concat": lambda x: concat(x, x, dim=2),
+    "part": lambda x: update_slice(constant(1.0, (2, 3, 12, 9), x.dtype), x, starts=(0, 0, 1, 8), steps=(1, 1, 2, -2)),
+    "zeros": lambda x: concat(x, constant(0.0, x.shape, x.dtype), dim=1),
     "turn": lambda x: transpose(x, perm=(3, 1, 0, 2)),
     "flatten": lambda x: reshape(x, shape=(2, 90)),
     "flat": lambda x: reshape(x, shape=(6, 30)),
