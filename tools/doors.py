@@ -100,6 +100,7 @@ TOP = {  # file -> public names at dovetail.*
         "from_numpy",
         "is_tensor",
     ],
+    "dovetail.tensor.detect": ["is_anomaly_check_nan_enabled", "is_anomaly_enabled"],
     "dovetail.tensor.explain": ["explain", "last_graph"],
     "dovetail.tensor.printing": ["set_printoptions"],
     "dovetail.tensor.modes": [
@@ -124,10 +125,12 @@ TOP = {  # file -> public names at dovetail.*
 LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "autograd",
     "backends",
+    "compiler",
     "cuda",
     "data",
     "datasets",
     "fft",
+    "func",
     "keras",
     "linalg",
     "signal",
@@ -140,7 +143,12 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "utils",
     "vision",
 }
-LAZY_NAMES = {"load": "dovetail.io", "save": "dovetail.io"}  # single names whose room is loaded on first use
+LAZY_NAMES = {
+    "compile": "dovetail.nn.transform.compiled",
+    "load": "dovetail.io",
+    "save": "dovetail.io",
+    "vmap": "dovetail.nn.transform.batches",
+}  # single names whose room is loaded on first use
 PASS_ON = {  # doors that show another file's public names: door -> file
     "dovetail.utils.data": "dovetail.data",
 }

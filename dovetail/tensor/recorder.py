@@ -47,6 +47,7 @@ class Run:
     def settle(self, t) -> None:
         """Make the value of `t`, a tensor of this run, be there."""
         rec = local.rec
+        rec.looks += 1
         if self is rec.run:
             rec.close()
             if t._run is None:
@@ -89,6 +90,7 @@ class Recorder:
         self.inference = False
         self.roots: dict[tuple, Event] = {}
         self.events = 0
+        self.looks = 0
         self.template_age = -1
         self.slots: list[Any] = []
         self.run = Run(self)

@@ -1,5 +1,5 @@
-"""torch's spelling for the data room: `dovetail.utils.data`. This file is a door."""
+"""torch's spelling of some rooms: `dovetail.utils.data`, `dovetail.utils.checkpoint`. This file is a door."""
 
-from dovetail.utils import data
+from dovetail.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
