@@ -13,7 +13,7 @@ from dovetail.codegen import folds, mathfun
 from dovetail.codegen.emit import Emitter, Op
 from dovetail.codegen.expr import Expr, Scribe, Storage
 from dovetail.codegen.loops import Chunk, Evaluator, Loops
-from dovetail.passes.affine import dot, identity, variable
+from dovetail.passes.affine import identity, variable
 from dovetail.passes.fuse import squeezed_positions
 from dovetail.passes.sizes import contiguous, is_one, sample, sizes
 
@@ -29,6 +29,8 @@ def write(lowering, group, targets: dict) -> list:
     name = node.prim.name
     if name in SCANS:
         kernels = [scan(lowering, group, places[0])]
+    elif name == "concat":
+        kernels = pieces(lowering, node, places[0])
     elif name == "argsort":
         kernels = [sort(lowering, group, places[0])]
     else:
@@ -44,7 +46,7 @@ def moved(lowering, source: Storage, target: Storage):
     full = tuple(n for n in source.shape if not is_one(n))
     scribe = Scribe(None, lowering.memory, full)
     index = identity(source.shape, list(range(len(full))))
-    scribe.store_expr(scribe.load_at(source, dot(index, source.strides), None), target, dot(index, target.strides))
+    scribe.store_expr(scribe.load_at(source, source.address(index), None), target, target.address(index))
     lowering.loops(kernel, scribe, frozenset(), None)
     return kernel
 
@@ -57,9 +59,28 @@ def filled(lowering, node, target: Storage):
     full = tuple(n for n in shape if not is_one(n))
     scribe = Scribe(None, lowering.memory, full)
     index = identity(shape, list(range(len(full))))
-    scribe.store_expr(scribe.value(x, index), target, dot(index, target.strides))
+    scribe.store_expr(scribe.value(x, index), target, target.address(index))
     lowering.loops(kernel, scribe, frozenset(), None)
     return kernel
+
+
+def pieces(lowering, node, target: Storage) -> list:
+    """Each operand is written to its part of the result; by the kernel that computes it, where that can be."""
+    kernels, dim, at = [], node.params["dim"] % len(node.out.shape), 0
+    for x in node.inputs:
+        shape = sizes(x.shape)
+        part = target.part(shape, target.strides, at * target.strides[dim], target.value)
+        at = at + shape[dim]
+        if not lowering.adopt(x, part):
+            kernel = lowering.new_kernel(None, "concat")
+            kernel.where = node.where
+            full = tuple(n for n in shape if not is_one(n))
+            scribe = Scribe(None, lowering.memory, full)
+            index = identity(shape, list(range(len(full))))
+            scribe.store_expr(scribe.value(x, index), part, part.address(index))
+            lowering.loops(kernel, scribe, frozenset(), None)
+            kernels.append(kernel)
+    return kernels
 
 
 class Alone:
@@ -108,10 +129,10 @@ def scan(lowering, group, target: Storage):
     arg = a.scribe.value(x, index)
     place = squeezed_positions(shape, (node.params["dim"] % max(1, len(shape)),))
     if not place:
-        a.scribe.store_expr(arg, target, dot(index, target.strides))
+        a.scribe.store_expr(arg, target, target.address(index))
         lowering.loops(a.kernel, a.scribe, frozenset(), None)
         return a.kernel
-    along, address = place[0], dot(index, target.strides)
+    along, address = place[0], target.address(index)
     vector = len(full) - 1 if along != len(full) - 1 else None
     a.begin(vector, x.dtype)
     k, loops = a.k, a.loops
@@ -167,7 +188,7 @@ def scatter(lowering, group, target: Storage):
     index = identity(shape, list(range(len(full))))
     place, ordered, vector = updates(a.scribe, node, u, index, full)
     new = a.scribe.value(u, index)
-    store = a.scribe.stored(new, target, dot(place, target.strides))
+    store = a.scribe.stored(new, target, target.address(place))
     adds = name in ("scatter_add", "index_add") or node.params.get("mode") == "add"
     a.begin(vector, u.dtype)
     k, loops = a.k, a.loops
@@ -238,13 +259,13 @@ def sort(lowering, group, target: Storage):
     place = squeezed_positions(shape, (node.params["dim"] % max(1, len(shape)),))
     index = identity(shape, list(range(len(full))))
     if not place:
-        a.scribe.store_expr(a.scribe.const(0, int64), target, dot(index, target.strides))
+        a.scribe.store_expr(a.scribe.const(0, int64), target, target.address(index))
         lowering.loops(a.kernel, a.scribe, frozenset(), None)
         return a.kernel
     along = place[0]
     key = a.scribe.value(x, index)
     spare = Storage("arena", ("sort", node), shape, contiguous(shape), int64, node.out)
-    slots = [a.scribe.stored(key, s, dot(index, s.strides)) for s in (target, spare)]
+    slots = [a.scribe.stored(key, s, s.address(index)) for s in (target, spare)]
     a.begin(along, x.dtype)
     k, loops = a.k, a.loops
     outer = [v for v in range(len(full)) if v != along]

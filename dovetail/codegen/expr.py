@@ -10,7 +10,7 @@ import numpy as np
 
 from dovetail.base.dtypes import DType, bool_, int64
 from dovetail.ir.core import Node, Value
-from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, source, variable
+from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, shift, source, variable
 from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group, fold_dims, is_trivial_fold
 from dovetail.passes.sizes import contiguous, is_one, product, sample, size, sizes
 from dovetail.prims import families
@@ -20,12 +20,32 @@ CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "g
 
 
 class Storage:
-    """Where a value lies. kind: "input", "output", "arena" or "literal"; strides in elements."""
+    """Where a value lies. kind: "input", "output", "arena" or "literal"; strides in elements.
 
-    __slots__ = ("kind", "index", "shape", "strides", "dtype", "value")
+    whole, offset: a part of another storage, which no other part of it overlaps, and where it begins (in elements).
+    """
+
+    __slots__ = ("kind", "index", "shape", "strides", "dtype", "value", "whole", "offset")
 
     def __init__(self, kind: str, index, shape: tuple, strides: tuple, dtype: DType, value: Value):
         self.kind, self.index, self.shape, self.strides, self.dtype, self.value = kind, index, shape, strides, dtype, value
+        self.whole: Storage | None = None
+        self.offset: object = 0
+
+    def part(self, shape: tuple, strides: tuple, offset, value: Value) -> Storage:
+        """Some of this memory as the place of another value."""
+        made = Storage(self.kind, self.index, shape, strides, self.dtype, value)
+        made.whole, made.offset = self, self.offset + offset
+        return made
+
+    @property
+    def base(self) -> Storage:
+        """The storage that this is a part of, directly or not; itself if it is none."""
+        return self if self.whole is None else self.whole.base
+
+    def address(self, index: tuple) -> Affine:
+        """Where element `index` lies, in elements from the start of the memory."""
+        return shift(dot(index, self.strides), self.offset)
 
     def __repr__(self) -> str:
         return f"Storage({self.kind} {self.index} {self.shape})"
@@ -33,6 +53,8 @@ class Storage:
     @property
     def key(self) -> tuple:
         """Storages with one key are one piece of memory."""
+        if self.whole is not None:
+            return self.whole.key
         if self.kind in ("input", "output") or self.index is not None:
             return (self.kind, self.index)
         return (self.kind, self.value)
@@ -396,7 +418,7 @@ class Scribe:
 
     def load(self, v: Value, index: tuple, guard: Expr | None) -> Expr:
         storage = self.memory.find(v)
-        at = dot(tuple(self.resolved(a) for a in index), storage.strides)
+        at = storage.address(tuple(self.resolved(a) for a in index))
         return self.load_at(storage, at, guard)
 
     def load_at(self, storage: Storage, at: Affine, guard: Expr | None) -> Expr:
@@ -452,7 +474,7 @@ class Scribe:
             index = identity(sizes(v.shape), variables)
         expr = self.value(v, index)
         for storage in storages:
-            self.store_expr(expr, storage, dot(index, storage.strides), level)
+            self.store_expr(expr, storage, storage.address(index), level)
 
     def store_expr(self, expr: Expr, storage: Storage, address: Affine, level: str = "full") -> None:
         self.stores.append(self.stored(expr, storage, address, level))
@@ -468,7 +490,7 @@ class LoadAt:
 
     def __init__(self, storage: Storage, at: Affine, guard: Expr | None):
         self.storage, self.at, self.guard = storage, at, guard
-        self.key = (storage.kind, storage.index, storage.value, at, None if guard is None else guard.number)
+        self.key = (storage.key, at, None if guard is None else guard.number)
 
     def __eq__(self, other) -> bool:
         return self.key == other.key

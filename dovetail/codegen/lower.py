@@ -11,21 +11,20 @@ layers of one size, are one function.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-import numpy as np
+from hashlib import blake2b
 
 from dovetail.base.dtypes import int64
 from dovetail.codegen import alone, elements, product
-from dovetail.codegen.emit import MEMORY, Emitter, Op
+from dovetail.codegen.emit import Emitter, Op
 from dovetail.codegen.expr import Memory, Scribe, Storage
 from dovetail.codegen.loops import Loops, leaf_loads
 from dovetail.codegen.signature import Signature, common_offsets
 from dovetail.codegen.target import Target
 from dovetail.ir.core import Graph, Value
-from dovetail.passes.affine import Affine, dot, identity
-from dovetail.passes.fuse import Fusion, FusionError, Group, plain, split_long_folds
+from dovetail.passes.affine import Affine, identity
+from dovetail.passes.fuse import Fusion, Group, plain, split_long_folds
 from dovetail.passes.memory import plan
-from dovetail.passes.sizes import Poly, contiguous, sample, size, sizes, squeeze, to_sym
+from dovetail.passes.sizes import Poly, contiguous, is_one, sample, size, sizes, squeeze, to_sym
 from dovetail.passes.sizes import product as product_of
 
 __all__ = ["KernelInfo", "Lowered", "lower", "can_lower"]
@@ -66,6 +65,12 @@ class Kernel:
         self.barrier = False
         self.loads: list[tuple[Storage, Affine | None]] = []  # what is read where; None: anywhere, at any time
         self.stores: list[tuple[Storage, Affine | None]] = []
+
+    @property
+    def work_ns(self) -> float:
+        """A guess at one thread's time: operations or memory, whichever takes longer (benchmarks/README.md)."""
+        speed = 80.0 if self.group is not None and self.group.kind == "contract" else 12.0
+        return max(self.flops / speed, self.nbytes / 40.0) + 20.0
 
     def safe_in_place(self, o: int, i: int) -> bool:
         """Whether input i is only read at the element of output o that is written right afterwards."""
@@ -110,6 +115,7 @@ class Lowering:
         self.inputs()
         overwritten = frozenset(graph.inputs[i] for i in self.alias.values())
         self.memory = Memory(self.fusion, self.storages, overwritten)
+        self.shared = {self.fusion.root(v) for v in self.fusion.same}  # must be row-major
         self.place_outputs()
         order = self.ordered_groups()
         for group in reversed(order):
@@ -219,6 +225,27 @@ class Lowering:
                 main = self.memory.find(v)
         return [main] + [s for s in places if s is not main]
 
+    def adopt(self, x: Value, part: Storage) -> bool:
+        """Let the kernel that computes x write it to a part of other memory; False if x must also lie elsewhere."""
+        while x.node is not None and x.node.prim.name in ("reshape", "detach", "identity"):
+            inner = x.node.inputs[0]
+            if squeeze(sizes(inner.shape)) != squeeze(sizes(x.shape)) or x in self.fusion.home:
+                break
+            x = inner
+        home = self.fusion.home.get(x)
+        if home is None or x in self.storages or x in self.writes or x in self.shared:
+            return False
+        if home.kind == "alone" and x.node.prim.name != "concat":
+            return False
+        if part.kind == "output" and part.index in self.alias:
+            return False
+        steps = iter([s for s, n in zip(part.strides, part.shape, strict=True) if not is_one(n)])
+        shape = sizes(x.shape)
+        strides = tuple(0 if is_one(n) else next(steps) for n in shape)
+        self.storages[x] = part.whole.part(shape, strides, part.offset - part.whole.offset, x)
+        self.memory.stored.add(x)
+        return True
+
     def fused(self, kernel: Kernel, group: Group, targets: dict) -> None:
         if group.kind == "contract" and product.write(self, kernel, targets):
             return
@@ -320,7 +347,7 @@ class Lowering:
         full = squeeze(sizes(v.shape))
         scribe = Scribe(None, self.memory, full)
         index = identity(sizes(v.shape), list(range(len(full))))
-        scribe.store_expr(scribe.load(v, index, None), storage, dot(index, storage.strides))
+        scribe.store_expr(scribe.load(v, index, None), storage, storage.address(index))
         self.loops(kernel, scribe, frozenset(), None)
         if scribe.reads_only_inputs():
             self.kernels.insert(0, kernel)
@@ -370,7 +397,7 @@ class Lowering:
                 group[:] = [arena if is_output(s, o) else s for s in group]
         full = squeeze(output.shape)
         scribe = Scribe(None, self.memory, full)
-        at = dot(identity(output.shape, list(range(len(full)))), output.strides)
+        at = output.address(identity(output.shape, list(range(len(full)))))
         scribe.store_expr(scribe.load_at(arena, at, None), output, at)
         kernel = Kernel(None, "copy")
         self.loops(kernel, scribe, frozenset(), None)
@@ -387,7 +414,7 @@ class Lowering:
         declares = sorted(self.declares) + ["declare void @dv_barrier(ptr, i64)"]
         text = "\n".join([*declares, *sorted(self.globals.values()), *functions, calls])
         infos = [KernelInfo(k.function, k.words, k.flops, k.nbytes, k.where) for k in kernels]
-        work = sum(max(k.flops / 16.0, k.nbytes / 16.0) + 20.0 for k in kernels)
+        work = sum(k.work_ns for k in kernels)
         return Lowered(text, to_sym(arena), work, infos)
 
     def arena(self, kernels: list[Kernel]) -> tuple[dict, object]:
@@ -398,7 +425,7 @@ class Lowering:
             for s in (*kernel.reads, *kernel.writes):
                 if s.kind == "arena":
                     key = s.key
-                    found.setdefault(key, s)
+                    found.setdefault(key, s.base)
                     first.setdefault(key, at)
                     last[key] = at
         return plan([(key, found[key].nbytes, first[key], last[key]) for key in found])
@@ -417,7 +444,10 @@ class Lowering:
             written += kernel.writes
 
     def overlap(self, a: Storage, b: Storage, offsets: dict) -> bool:
+        if a.whole is not None and a.whole is b.whole and a is not b:
+            return False
         if a.kind == "arena" and b.kind == "arena":
+            a, b = a.base, b.base
             p, q = offsets[a.key], offsets[b.key]
             if isinstance(p, Poly) or isinstance(q, Poly) or isinstance(a.nbytes, Poly) or isinstance(b.nbytes, Poly):
                 return p == q
@@ -480,12 +510,8 @@ class Lowering:
 
     def literal(self, s: Storage) -> str:
         """A constant array as a global; equal ones are one."""
-        array = s.value.node.params["value"].array
-        word = MEMORY[s.dtype.name]
-        if s.dtype.name == "bfloat16":
-            array, word = array.view(np.int16), "i16"
-        raw = array.tobytes()
-        name = f"@dv_literal{abs(hash(raw)) % (1 << 48)}"
+        raw = s.value.node.params["value"].array.tobytes()
+        name = f"@dv_literal_{blake2b(raw, digest_size=8).hexdigest()}"
         text = "".join(f"\\{b:02X}" for b in raw)
         self.globals[name] = f'{name} = private constant [{len(raw)} x i8] c"{text}", align 64'
         return name

@@ -24,6 +24,7 @@ from dovetail.prims import families
 
 VIEWS = {"reshape", "transpose", "broadcast", "slice", "windows", "detach", "identity"}
 INLINE_MAKE = {"full", "iota", "literal"}
+MOST_PARTS = 3  # a concat of more operands is always put together in memory
 PICKS = {"take", "gather", "gather_nd"}
 ONE_HOT = {"scatter", "scatter_add"}
 FOLDS = {"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_all", "reduce_any", "argmax", "argmin"}
@@ -115,6 +116,8 @@ class Fusion:
         return self
 
     def is_inline(self, node: Node) -> bool:
+        if node.prim.name == "concat" and len(node.inputs) > MOST_PARTS:
+            return False
         return node.prim.name in INLINE_SHAPE or node.prim.name in INLINE_MAKE
 
     # Reading
@@ -170,6 +173,10 @@ class Fusion:
             self.share(v)
             return
         saved = self.fresh_extents
+        if v.node.prim.name == "concat":
+            self.place_alone(v.node)
+            self.fresh_extents = saved
+            return
         group = self.new_group("loops", squeeze(sizes(v.shape)))
         found: list = []
         self.reach(v, self.space(sizes(v.shape)), found)
@@ -187,7 +194,7 @@ class Fusion:
         name, family = node.prim.name, node.prim.family
         if name == "contract":
             self.place_contract(node)
-        elif name in ALONE and not is_one_hot(node) or node.prim.host:
+        elif name in ALONE and not is_one_hot(node) or node.prim.host or name == "concat":
             self.place_alone(node)
         elif name in FOLDS:
             self.place_fold(node)

@@ -44,7 +44,7 @@ class Author:
 
     def step(self) -> Value | None:
         kind = self.pick(["unary", "binary", "binary", "fold", "fold", "restore", "transpose", "reshape", "slice", "pad",
-                          "concat", "contract", "contract", "where", "scan", "take", "gather", "scatter", "update", "arg"])
+                          "concat", "stack", "contract", "contract", "where", "scan", "take", "gather", "scatter", "update", "arg"])
         return getattr(self, kind)()
 
     def unary(self):
@@ -129,6 +129,16 @@ class Author:
     def concat(self):
         x = self.some(rank=1)
         return None if x is None or x.numel > 2000 else concat(x, x * 2.0, dim=self.dim(x))
+
+    def stack(self):
+        """Many parts, most of which are computed only for this."""
+        x = self.some(rank=1)
+        if x is None or x.numel > 1000:
+            return None
+        parts = [x * float(i) if i % 3 else self.fitted(self.some(), x.shape) or x for i in range(self.pick([2, 4, 5]))]
+        dim = self.draw(st.integers(0, x.ndim))
+        sizes = x.shape[:dim] + (1,) + x.shape[dim:]
+        return concat(*[reshape(p, shape=sizes) for p in parts], dim=dim)
 
     def update(self):
         x = self.some(rank=1)
