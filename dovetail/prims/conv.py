@@ -15,19 +15,31 @@ from dovetail.ir.core import Primitive, Value
 from dovetail.prims.elementwise import conjugate
 from dovetail.prims.families import CONV
 from dovetail.prims.shape import size_of
-from dovetail.prims.window import add_windows, check_adjoint, check_windows, view_windows, wide, window_counts
+from dovetail.prims.window import check_adjoint, check_windows, view_windows, wide, window_counts
 
-CHUNK = 1 << 24  # elements of unrolled windows that tier 0 holds at a time
+CHUNK = 1 << 21  # elements of unrolled windows that are held at a time
 
 
-def columns(x: np.ndarray, groups: int, window, stride, padding, dilation) -> np.ndarray:
-    """x (N, C, *sizes) as matrices (N, groups, C / groups * taps, counts)."""
+def last(x: np.ndarray, kind) -> np.ndarray:
+    """(N, C, *sizes) -> (N, *sizes, C), adjacent along C. NumPy copies runs, so long runs are quick ones."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1), dtype=kind)
+
+
+def first(x: np.ndarray, dtype) -> np.ndarray:
+    """Back to (N, C, *sizes), as a view."""
+    return np.moveaxis(x, -1, 1).astype(dtype, copy=False)
+
+
+def padded(x: np.ndarray, padding) -> np.ndarray:
+    """(N, *sizes, C) with zeros around."""
+    return np.pad(x, [(0, 0), *padding, (0, 0)]) if any(map(any, padding)) else x
+
+
+def unrolled(x: np.ndarray, window, stride, dilation) -> np.ndarray:
+    """A view (N, *counts, *window, C) of x (N, *sizes, C)."""
     rank = len(window)
-    view = view_windows(x, window, stride, padding, dilation)
-    order = (0, 1, *range(2 + rank, 2 + 2 * rank), *range(2, 2 + rank))
-    n, channels = x.shape[:2]
-    counts = view.shape[2 : 2 + rank]
-    return view.transpose(order).reshape(n, groups, channels // groups * size_of(window), size_of(counts))
+    view = view_windows(np.moveaxis(x, -1, 1), window, stride, ((0, 0),) * rank, dilation)
+    return np.moveaxis(view, 1, -1)
 
 
 def batches(n: int, each: int):
@@ -36,42 +48,66 @@ def batches(n: int, each: int):
     return [slice(start, start + step) for start in range(0, n, step)]
 
 
+def by_group(x: np.ndarray, groups: int) -> np.ndarray:
+    """(rows, taps, C) -> (groups, rows, taps * C / groups)."""
+    rows, taps, channels = x.shape
+    split = x.reshape(rows, taps, groups, channels // groups).transpose(2, 0, 1, 3)
+    return split.reshape(groups, rows, taps * (channels // groups))
+
+
+def weight_matrices(w: np.ndarray, groups: int, kind) -> np.ndarray:
+    """(O, C / groups, *taps) -> (groups, taps * C / groups, O / groups)."""
+    outs, per = w.shape[:2]
+    flat = w.astype(kind, copy=False).reshape(groups, outs // groups, per, size_of(w.shape[2:]))
+    return flat.transpose(0, 3, 2, 1).reshape(groups, -1, outs // groups)
+
+
 def conv_meaning(x, w, *, stride, padding, dilation, groups):
     kind, taps = wide(x.dtype), w.shape[2:]
     n, channels, *sizes = x.shape
     counts = window_counts(sizes, taps, stride, padding, dilation)
-    weights = w.astype(kind, copy=False).reshape(groups, w.shape[0] // groups, size_of(w.shape[1:]))
-    out = np.empty((n, groups, w.shape[0] // groups, size_of(counts)), kind)
+    images, weights = padded(last(x, kind), padding), weight_matrices(w, groups, kind)
+    out = np.empty((n, size_of(counts), groups, w.shape[0] // groups), kind)
     for part in batches(n, channels * size_of(taps) * size_of(counts)):
-        unrolled = columns(x[part].astype(kind, copy=False), groups, taps, stride, padding, dilation)
-        np.matmul(weights, unrolled, out=out[part])
-    return out.reshape(n, w.shape[0], *counts).astype(x.dtype, copy=False)
+        view = unrolled(images[part], taps, stride, dilation)
+        rows = by_group(view.reshape(-1, size_of(taps), channels), groups)
+        out[part] = np.matmul(rows, weights).swapaxes(0, 1).reshape(out[part].shape)
+    return first(out.reshape(n, *counts, w.shape[0]), x.dtype)
 
 
 def conv_input_grad_meaning(g, w, *, size, stride, padding, dilation, groups):
     kind, taps = wide(g.dtype), w.shape[2:]
     n, outs, *counts = g.shape
-    weights = w.astype(kind, copy=False).reshape(groups, outs // groups, size_of(w.shape[1:])).swapaxes(1, 2)
-    channels = w.shape[1] * groups
-    parts = []
+    per, channels = w.shape[1], w.shape[1] * groups
+    weights = weight_matrices(w, groups, kind).swapaxes(1, 2)
+    whole = [m + low + high for m, (low, high) in zip(size, padding, strict=True)]
+    total = np.zeros((n, *whole, channels), kind)
+    rows = last(g, kind)
     for part in batches(n, channels * size_of(taps) * size_of(counts)):
-        rows = g[part].astype(kind, copy=False).reshape(-1, groups, outs // groups, size_of(counts))
-        spread = np.matmul(weights, rows).reshape(len(rows), channels, *taps, *counts)
-        parts.append(add_windows(lambda tap, spread=spread: spread[(slice(None), slice(None), *tap)],
-                                 spread.shape[:2], kind, size, taps, stride, padding, dilation))
-    out = np.concatenate(parts) if parts else np.zeros((0, channels, *size), kind)
-    return out.astype(g.dtype, copy=False)
+        spread = np.matmul(by_group(rows[part].reshape(-1, 1, outs), groups), weights)
+        spread = spread.reshape(groups, -1, size_of(taps), per).transpose(1, 2, 0, 3)
+        spread = spread.reshape(-1, *counts, *taps, channels)
+        unrolled_to = total[part]
+        for tap in np.ndindex(*taps):
+            place = [slice(t * gap, t * gap + (count - 1) * step + 1, step)
+                     for t, gap, count, step in zip(tap, dilation, counts, stride, strict=True)]
+            unrolled_to[(slice(None), *place)] += spread[(slice(None),) * (1 + len(counts)) + tap]
+    inside = [slice(low, low + m) for m, (low, _) in zip(size, padding, strict=True)]
+    return first(total[(slice(None), *inside)], g.dtype)
 
 
 def conv_weight_grad_meaning(g, x, *, size, stride, padding, dilation, groups):
     kind = wide(g.dtype)
     n, outs, *counts = g.shape
     channels = x.shape[1]
-    total = np.zeros((groups, outs // groups, channels // groups * size_of(size)), kind)
+    images, rows = padded(last(x, kind), padding), last(g, kind)
+    total = np.zeros((groups, outs // groups, size_of(size) * (channels // groups)), kind)
     for part in batches(n, channels * size_of(size) * size_of(counts)):
-        rows = g[part].astype(kind, copy=False).reshape(-1, groups, outs // groups, size_of(counts))
-        unrolled = columns(x[part].astype(kind, copy=False), groups, size, stride, padding, dilation)
-        total += np.matmul(rows, unrolled.swapaxes(2, 3)).sum(0)
+        view = unrolled(images[part], size, stride, dilation)
+        view = view[(slice(None), *[slice(count) for count in counts])]
+        left = by_group(rows[part].reshape(-1, 1, outs), groups)
+        total += np.matmul(left.swapaxes(1, 2), by_group(view.reshape(-1, size_of(size), channels), groups))
+    total = total.reshape(outs, size_of(size), channels // groups).swapaxes(1, 2)
     return total.reshape(outs, channels // groups, *size).astype(g.dtype, copy=False)
 
 
