@@ -85,9 +85,6 @@ class Identity(Initializer):
             raise ShapeError(message("Identity", f"makes matrices only, asked for shape {tuple(shape)}"))
         return made(self.gain * np.eye(*shape), dtype)
 
-    def get_config(self):
-        return {"gain": self.gain}
-
 
 class RandomInitializer(Initializer):
     """Base of the random ones. seed: a whole number, None (one is drawn now) or a SeedGenerator."""

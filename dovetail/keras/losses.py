@@ -15,8 +15,10 @@ from dovetail.keras.lookup import deserialize as deserialize_object
 from dovetail.keras.lookup import got, table
 from dovetail.keras.lookup import serialize as serialize_object
 from dovetail.keras.naming import auto_name
+from dovetail.keras.ops import nn as nn_ops
 from dovetail.keras.ops.convert import tensor
 from dovetail.keras.symbolic import symbolic
+from dovetail.ops.create import full
 
 TABLE = table("loss", "keras.losses")
 REDUCTIONS = ("sum_over_batch_size", "sum", None, "none", "mean", "mean_with_sample_weight")
@@ -218,6 +220,19 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
 
 @symbolic
+def ctc(y_true, y_pred):
+    """Connectionist temporal classification of unaligned label sequences, 0 filling up short ones.
+
+    Shape: y_true (n, labels) of class numbers, y_pred (n, steps, classes) of raw scores -> (n,)
+    """
+    y_true, y_pred = both(y_true, y_pred)
+    if y_true.ndim != 2 or y_pred.ndim != 3:
+        raise ArgumentError(message("ctc", "takes labels (batch, max_length) and scores (batch, steps, classes)", [("y_true", y_true), ("y_pred", y_pred)]))
+    lengths = (y_true != 0).sum(-1)
+    return nn_ops.ctc_loss(y_true, y_pred, lengths, full((y_pred.shape[0],), y_pred.shape[1], dtype=as_dtype("int64")), mask_index=0)
+
+
+@symbolic
 def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma=80, margin=0.4):
     """Circle loss on normalized embeddings. Source: Sun et al. 2020."""
     y_true, y_pred = both(y_true, y_pred)
@@ -350,6 +365,9 @@ class Huber(_Preset):
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
+    def get_config(self):
+        return {"name": self.name, "reduction": self.reduction}  # as Keras 3.15, which leaves delta out
+
 
 class LogCosh(_Preset):
     """Mean of log(cosh(y_pred - y_true))."""
@@ -437,6 +455,9 @@ class SparseCategoricalCrossentropy(_Preset):
         super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, from_logits=from_logits,
                          ignore_class=ignore_class, axis=axis)  # fmt: skip
 
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if k != "axis"}
+
 
 class Dice(_Preset):
     """1 - 2 |A ∩ B| / (|A| + |B|)."""
@@ -462,6 +483,13 @@ class Circle(_Preset):
         return circle(y_true, y_pred, ref_labels, ref_embeddings, **self._fn_kwargs)
 
 
+class CTC(_Preset):
+    """Connectionist temporal classification of unaligned label sequences (Graves et al. 2006)."""
+
+    def __init__(self, reduction="sum_over_batch_size", name="ctc", dtype=None):
+        super().__init__(ctc, reduction, name, dtype)
+
+
 class CategoricalGeneralizedCrossEntropy(_Preset):
     """Crossentropy that forgives wrong labels; q from 0 (crossentropy) to 1 (absolute error)."""
 
@@ -475,13 +503,13 @@ CLASSES = (
     MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, CosineSimilarity, Huber,
     LogCosh, Hinge, SquaredHinge, CategoricalHinge, KLDivergence, Poisson, BinaryCrossentropy, BinaryFocalCrossentropy,
     CategoricalCrossentropy, CategoricalFocalCrossentropy, SparseCategoricalCrossentropy, Dice, Tversky, Circle,
-    CategoricalGeneralizedCrossEntropy,
+    CategoricalGeneralizedCrossEntropy, CTC,
 )  # fmt: skip
 FUNCTIONS = (
     mean_squared_error, mean_absolute_error, mean_absolute_percentage_error, mean_squared_logarithmic_error, cosine_similarity,
     huber, log_cosh, hinge, squared_hinge, categorical_hinge, kl_divergence, poisson, binary_crossentropy,
     binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy, sparse_categorical_crossentropy, dice,
-    tversky, circle, categorical_generalized_cross_entropy,
+    tversky, circle, categorical_generalized_cross_entropy, ctc,
 )  # fmt: skip
 for _function in FUNCTIONS:
     TABLE.add(_function)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Value
 from dovetail.keras.lookup import deserialize as deserialize_object
@@ -68,7 +70,7 @@ class L1(Regularizer):
     """l1 * sum|w|."""
 
     def __init__(self, l1=0.01):
-        self.l1 = positive_number("l1", 0.01 if l1 is None else l1)
+        self.l1 = float(np.float32(positive_number("l1", 0.01 if l1 is None else l1)))  # kept as float32, as in Keras
 
     def __call__(self, x):
         return l1_l2_penalty(x, self.l1, 0.0)
@@ -108,7 +110,7 @@ class OrthogonalRegularizer(Regularizer):
     def __init__(self, factor=0.01, mode="rows"):
         if mode not in ("rows", "columns"):
             raise ArgumentError(message("OrthogonalRegularizer", f"mode must be 'rows' or 'columns', got {mode!r}"))
-        self.factor, self.mode = positive_number("factor", factor), mode
+        self.factor, self.mode = float(np.float32(positive_number("factor", factor))), mode
 
     def __call__(self, inputs):
         if len(inputs.shape) != 2:

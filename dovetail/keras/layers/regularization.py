@@ -105,9 +105,8 @@ class _SpatialDropout(Dropout):
         return (n[0], n[1], *ones) if self.data_format == "channels_first" else (n[0], *ones, n[-1])
 
     def get_config(self):
-        config = super().get_config()
-        config.pop("noise_shape")
-        return {**config, "data_format": self.data_format}
+        config = {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
+        return config if self.rank == 1 else {**config, "data_format": self.data_format}
 
 
 class SpatialDropout1D(_SpatialDropout):
@@ -115,11 +114,6 @@ class SpatialDropout1D(_SpatialDropout):
 
     def __init__(self, rate, seed=None, name=None, dtype=None, **kwargs):
         super().__init__(rate, None, seed, name, dtype, **kwargs)
-
-    def get_config(self):
-        config = super().get_config()
-        config.pop("data_format")
-        return config
 
 
 class SpatialDropout2D(_SpatialDropout):

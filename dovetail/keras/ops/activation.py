@@ -259,7 +259,11 @@ def mish(x: Any):
 
 @op(top=False, name="sparsemax")
 def sparsemax_of(input: Value, axis: int) -> Value:
-    """The nearest point of the probability simplex. Source: Martins & Astudillo 2016, algorithm 1."""
+    """Sparse probabilities after Martins & Astudillo 2016, with the numbers of Keras 3.15.
+
+    Keras takes the sum of the running sums where the paper's algorithm 1 takes the last of them, so the results need not
+    sum to 1. What a Keras program computes is what it must compute here.
+    """
     dim = axis % input.ndim
     n = input.shape[dim]
     ordered = sort(input, dim, True)[0]
@@ -268,7 +272,7 @@ def sparsemax_of(input: Value, axis: int) -> Value:
     rank = p.reshape(rank, shape=tuple(n if d == dim else 1 for d in range(input.ndim)))
     inside = p.detach(p.convert(1.0 + rank * ordered > sums, dtype=input.dtype))
     count = reduce.sum(inside, dim, True)
-    level = (reduce.sum(inside * ordered, dim, True) - 1.0) / count
+    level = (reduce.sum(inside * sums, dim, True) - 1.0) / count
     return a.relu(input - level)
 
 

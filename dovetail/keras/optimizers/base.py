@@ -102,7 +102,6 @@ class Optimizer:
 
     formula: Callable | None = None
     slot_names: tuple[str, ...] = ()
-    hidden_slots: dict[str, float] = {}
 
     def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False,
                  ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None, gradient_accumulation_steps=None,
@@ -233,10 +232,7 @@ class Optimizer:
 
     def make_slots(self, variable) -> dict[str, Variable]:
         """The state of one weight before its first step."""
-        made = {n: self.add_variable_from_reference(variable, n, self.first_value(n)) for n in self.names_for(variable)}
-        for n, value in self.hidden_slots.items():
-            made[n] = Variable(value, dtype=variable.dtype, trainable=False, name=n)
-        return made
+        return {n: self.add_variable_from_reference(variable, n, self.first_value(n)) for n in self.names_for(variable)}
 
     def names_for(self, variable) -> tuple[str, ...]:
         return self.slot_names

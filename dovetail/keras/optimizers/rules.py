@@ -14,6 +14,7 @@ from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Value
 from dovetail.keras import initializers
 from dovetail.keras.optimizers.base import TABLE, Optimizer
+from dovetail.keras.variable import Variable
 from dovetail.ops import elementwise, reduce
 from dovetail.ops.matmul import matmul
 from dovetail.ops.promote import cast, filled
@@ -157,7 +158,14 @@ class Nadam(_Betas):
 
     formula = staticmethod(nadam)
     slot_names = ("momentum", "velocity")
-    hidden_slots = {"u_product": 1.0}
+
+    def build(self, variables):
+        if not self.built:
+            super().build(variables)
+            self._variables.append(self._slots[id(self._trainable_variables[0])]["u_product"])
+
+    def make_slots(self, variable):
+        return {**super().make_slots(variable), "u_product": Variable(1.0, dtype=variable.dtype, trainable=False, name="u_product")}
 
 
 def lamb(p, g, s, *, lr, t, beta_1, beta_2, epsilon):
@@ -379,6 +387,8 @@ class Adafactor(Optimizer):
         if len(variable.shape) >= 2:
             made["r"] = self.add_variable(variable.shape[:-1], dtype=variable.dtype, name=variable.name)
             made["c"] = self.add_variable((*variable.shape[:-2], variable.shape[-1]), dtype=variable.dtype, name=variable.name)
+        else:  # never used; Keras counts them among its variables, and files hold them
+            made["r"], made["c"] = self.add_variable((), name=variable.name), self.add_variable((), name=variable.name)
         made["velocity"] = self.add_variable_from_reference(variable, "velocity")
         return made
 
