@@ -157,7 +157,8 @@ class Emitter:
         here.append(f"{head}:")
         here.append(f"  {i} = phi i64 [ {lo.text}, %{before} ], [ {following}, %{latch} ]")
         for c, s, n in zip(carried, start, new, strict=True):
-            here.append(f"  {c.text} = phi {self.type(c)} [ {self.spelled(s)}, %{before} ], [ {self.spelled(n)}, %{latch} ]")
+            ways = f"[ {self.spelled(s)}, %{before} ], [ {self.spelled(n)}, %{latch} ]"
+            here.append(f"  {c.text} = phi {self.type(c)} {ways}")
         here.append(f"  {more} = icmp slt i64 {i}, {hi.text}")
         here.append(f"  br i1 {more}, label %{body}, label %{done}")
         here.append(f"{body}:")
@@ -431,7 +432,7 @@ class Emitter:
         return result
 
     def bitcast(self, a: Op, dtype: DType) -> Op:
-        return self.write(f"bitcast {self.typed(a)} to {self.vector(WORD[dtype.name], a.lanes)}", dtype, a.lanes, a.depth)
+        return self.cast("bitcast", a, dtype)
 
     def freeze(self, a: Op) -> Op:
         """A constant as an ordinary operand."""
@@ -479,7 +480,8 @@ class Emitter:
         if n.const == 0:
             return pointer
         word = MEMORY[dtype.name]
-        return self.write(f"getelementptr {word}, ptr {pointer.text}, i64 {n.text}", int64, 1, max(pointer.depth, n.depth))
+        text = f"getelementptr {word}, ptr {pointer.text}, i64 {n.text}"
+        return self.write(text, int64, 1, max(pointer.depth, n.depth))
 
     def lane_numbers(self, lanes: int, dtype: DType = int64) -> Op:
         word = WORD[dtype.name]
@@ -509,7 +511,8 @@ class Emitter:
             return self.write(f"fpext {self.vector('half', lanes)} {raw.text} to {self.vector('float', lanes)}",
                               float32, lanes, depth)
         if name == "bfloat16":
-            wide = self.write(f"zext {self.vector('i16', lanes)} {raw.text} to {self.vector('i32', lanes)}", int32, lanes, depth)
+            text = f"zext {self.vector('i16', lanes)} {raw.text} to {self.vector('i32', lanes)}"
+            wide = self.write(text, int32, lanes, depth)
             return self.bitcast(self.plain2("shl", wide, self.const(16, int32)), float32)
         return Op(raw.text, dtype, lanes, depth)
 
@@ -532,8 +535,8 @@ class Emitter:
     def half_to_float(self, raw: Op) -> Op:
         """The 16 bits of a half as float32, where the machine has no instruction for it."""
         lanes = raw.lanes
-        bits = self.write(f"bitcast {self.vector('half', lanes)} {raw.text} to {self.vector('i16', lanes)}", int16, lanes,
-                          raw.depth)
+        text = f"bitcast {self.vector('half', lanes)} {raw.text} to {self.vector('i16', lanes)}"
+        bits = self.write(text, int16, lanes, raw.depth)
         bits = self.cast("zext", bits, int32)
         body = self.bits("and", bits, self.const(0x7FFF, int32))
         sign = self.bits("shl", self.bits("and", bits, self.const(0x8000, int32)), self.const(16, int32))
@@ -574,7 +577,7 @@ class Emitter:
         return self.write(f"trunc {self.typed(high)} to {self.vector('i16', a.lanes)}", int32, a.lanes, high.depth).text
 
     def load(self, pointer: Op, dtype: DType, lanes: int, mask: Op | None = None, guard: Op | None = None) -> Op:
-        """lanes neighbours from `pointer`. mask: lanes to load (others 0). guard: a number; nothing is read if false."""
+        """lanes neighbours from `pointer`. mask: lanes to load (others 0). guard: a number; if false none is read."""
         word, size = MEMORY[dtype.name], dtype.itemsize
         kind, depth = self.vector(word, lanes), max(pointer.depth, self.floor)
         if guard is not None:
@@ -587,7 +590,8 @@ class Emitter:
             self.declares.add(f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
             text = f"call {kind} @{name}(ptr {pointer.text}, i32 {size}, {self.typed(mask)}, {kind} zeroinitializer)"
             return self.from_memory(self.write(text, dtype, lanes, depth), dtype)
-        return self.from_memory(self.write(f"load {kind}, ptr {pointer.text}, align {size}", dtype, lanes, depth), dtype)
+        raw = self.write(f"load {kind}, ptr {pointer.text}, align {size}", dtype, lanes, depth)
+        return self.from_memory(raw, dtype)
 
     def pointers(self, pointer: Op, at: Op, dtype: DType) -> Op:
         """A vector of addresses, one for each lane of the i64 vector `at`."""

@@ -15,8 +15,8 @@ from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionErro
 from dovetail.passes.sizes import contiguous, is_one, product, sample, size, sizes
 from dovetail.prims import families
 
-CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "ge", "where", "bitwise_and", "bitwise_or",
-         "bitwise_not", "logical_not", "abs", "maximum", "minimum"}
+CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "ge", "where", "bitwise_and",
+         "bitwise_or", "bitwise_not", "logical_not", "abs", "maximum", "minimum"}
 
 
 class Storage:
@@ -28,7 +28,8 @@ class Storage:
     __slots__ = ("kind", "index", "shape", "strides", "dtype", "value", "whole", "offset")
 
     def __init__(self, kind: str, index, shape: tuple, strides: tuple, dtype: DType, value: Value):
-        self.kind, self.index, self.shape, self.strides, self.dtype, self.value = kind, index, shape, strides, dtype, value
+        self.kind, self.index, self.value = kind, index, value
+        self.shape, self.strides, self.dtype = shape, strides, dtype
         self.whole: Storage | None = None
         self.offset: object = 0
 
@@ -146,7 +147,7 @@ class Scribe:
 
     # Making expressions
 
-    def make(self, kind: str, dtype: DType, args: tuple, data, variables: frozenset | None = None, need: int = 0) -> Expr:
+    def make(self, kind: str, dtype: DType, args: tuple, data, variables: frozenset | None = None, need=0) -> Expr:
         key = (kind, dtype.name, tuple([a.number for a in args]), data)
         found = self.made.get(key)
         if found is None:

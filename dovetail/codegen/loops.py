@@ -153,7 +153,8 @@ class Evaluator:
         if guard is not None and guard.const is not None:
             guard = None if guard.const else k.compare("ne", k.freeze(k.int(0)), k.int(0))
         mask = self.chunk.mask if self.vector in e.vars else None
-        if count == 1 or (lanes is None and isinstance(step, int) and step == 0 and (guard is None or guard.lanes == 1)):
+        same = lanes is None and isinstance(step, int) and step == 0
+        if count == 1 or (same and (guard is None or guard.lanes == 1)):
             return k.load(pointer, dtype, 1, None, guard)
         if guard is not None and guard.lanes > 1:
             mask, guard = guard if mask is None else k.plain2("and", mask, guard), None
@@ -372,7 +373,7 @@ class Loops:
                 last = k.least(k.add(first, k.int(BLOCK)), last)
                 if isinstance(n, int) and n % BLOCK == 0:
                     last = None
-            self.sweep(first, last, BLOCK if last is None else None, 1, [], lambda chunks, acc: self.map_body(chunks, acc))
+            self.sweep(first, last, BLOCK if last is None else None, 1, [], self.map_body)
             turn.next([])
 
     def map_body(self, chunks: list[Chunk], acc: list) -> list:
@@ -396,7 +397,9 @@ class Loops:
         gets as many groups as chunks.
         """
         k, lanes = self.k, self.lanes
-        span = length if length is not None else hi.const - lo.const if hi.const is not None and lo.const is not None else None
+        span = length
+        if hi is not None and hi.const is not None and lo.const is not None:
+            span = hi.const - lo.const
         if hi is None:
             hi = k.add(lo, k.int(length))
         masks = k.target.masks and lanes > 1
@@ -626,7 +629,9 @@ class Loops:
             base = k.add(k.size(first), k.mul(block, k.int(count * lanes)))
             chunks = []
             for c in range(count):
-                mask = None if rest is None or lanes == 1 else k.mask_below(k.sub(k.size(rest), k.int(c * lanes)), lanes)
+                mask = None
+                if rest is not None and lanes > 1:
+                    mask = k.mask_below(k.sub(k.size(rest), k.int(c * lanes)), lanes)
                 chunks.append(Chunk(k.add(base, k.int(c * lanes)), lanes, mask))
             for numbers, stores in self.stages():
                 self.column_stage(numbers, stores, chunks)

@@ -173,7 +173,7 @@ class Lowering:
         """Groups in an order that defines before use, close to the graph's."""
         where = {node: i for i, node in enumerate(self.graph.nodes)}
         by_number = {g.number: g for g in self.fusion.groups}
-        last = {g: max([where.get(n, -1) for n in g.nodes] + [where.get(v.node, -1) for v in g.members]) for g in by_number.values()}
+        last = {g: max(where.get(v.node, -1) for v in g.members) for g in by_number.values()}
         done, order = 0, []
 
         def visit(group: Group) -> None:
@@ -290,7 +290,8 @@ class Lowering:
             loops.write()
             self.finish(kernel, k, signature)
         kernel.loads = [(d.storage, d.at) for d in loads]
-        kernel.stores = [(s.storage, s.address if s.level == "row" or not scribe.folds else None) for s in scribe.stores]
+        at_once = not scribe.folds
+        kernel.stores = [(s.storage, s.address if s.level == "row" or at_once else None) for s in scribe.stores]
         kernel.reads = [d.storage for d in loads]
         kernel.writes = [s.storage for s in scribe.stores]
         work = sample(product_of(scribe.full)) if scribe.full else 1
@@ -431,7 +432,7 @@ class Lowering:
         return plan([(key, found[key].nbytes, first[key], last[key]) for key in found])
 
     def barriers(self, kernels: list[Kernel], offsets: dict) -> None:
-        """A barrier before every kernel that touches what others wrote, or writes what others touched, since the last."""
+        """A barrier before each kernel that touches what others wrote, or writes what they touched, since the last."""
         read: list[Storage] = []
         written: list[Storage] = []
         for kernel in kernels:

@@ -166,7 +166,7 @@ class Product:
         ahead = self.k.size(at.const - self.eval.offsets.get(storage.key, 0))
         return self.k.offset(self.pointer(storage), ahead, storage.dtype).text
 
-    def operand(self, pointer: str, view: tuple[Storage, Affine], side: list[int], batch: list[int], number: int) -> Operand:
+    def operand(self, pointer: str, view: tuple, side: list[int], batch: list[int], number: int) -> Operand:
         _, at = view
         along = tuple(at.terms.get(p, 0) for p in side)
         summed = tuple(at.terms.get(p, 0) for p in self.sums)

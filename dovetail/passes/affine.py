@@ -149,7 +149,8 @@ def _broadcast(node, index, extents):
 def _slice(node, index, extents):
     x, p = node.inputs[0], node.params
     steps = p.get("steps") or (1,) * len(index)
-    inner = tuple(shift(scale(a, size(step)), size(start)) for a, start, step in zip(index, p["starts"], steps, strict=True))
+    walks = zip(index, p["starts"], steps, strict=True)
+    inner = tuple(shift(scale(a, size(step)), size(start)) for a, start, step in walks)
     return [Source(x, inner)]
 
 

@@ -43,7 +43,7 @@ def _fixed(items: list) -> tuple[dict, int]:
     for key, nbytes, first, last in sorted(items, key=lambda i: (-i[1], i[2])):
         room = max(ALIGN, -(-nbytes // ALIGN) * ALIGN)
         at = 0
-        for low, high, begin, end in sorted(p for p in placed if p[2] <= last and first <= p[3]):
+        for low, high in sorted(p[:2] for p in placed if p[2] <= last and first <= p[3]):
             if low - at >= room:
                 break
             at = max(at, high)

@@ -137,7 +137,8 @@ def to_sym(n):
     total = 0
     for atoms, factor in n.terms:
         for atom in atoms:
-            factor = (Sym(atom[2], ("table", atom[1])) if atom[0] == "table" else to_sym(atom[1]) // to_sym(atom[2])) * factor
+            table = atom[0] == "table"
+            factor = (Sym(atom[2], ("table", atom[1])) if table else to_sym(atom[1]) // to_sym(atom[2])) * factor
         total = factor + total
     return total
 

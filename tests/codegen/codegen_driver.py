@@ -115,7 +115,7 @@ def check(function, *arrays: np.ndarray, tol: float = 1e-5, targets=TARGETS, lay
     compare(graph, list(arrays), tol=tol, targets=targets, layouts=layouts, alias=alias)
 
 
-def compare(graph: Graph, arrays: list[np.ndarray], tol: float = 1e-5, targets=TARGETS, layouts=None, alias=None) -> None:
+def compare(graph: Graph, arrays: list, tol: float = 1e-5, targets=TARGETS, layouts=None, alias=None) -> None:
     wanted = expect(graph, arrays)
     if layouts is True:
         layouts = [tuple(s // a.itemsize for s in a.strides) for a in arrays]

@@ -21,6 +21,10 @@ BINARY = ["add", "sub", "mul", "maximum", "minimum"]
 FOLDS = ["reduce_sum", "reduce_max", "reduce_min"]
 
 
+STEPS = ["unary", "binary", "binary", "fold", "fold", "restore", "transpose", "reshape", "slice", "pad", "concat",
+         "stack", "contract", "contract", "where", "scan", "take", "gather", "scatter", "update", "arg"]
+
+
 class Author:
     """Draws one program, step by step, out of what it has made so far."""
 
@@ -43,9 +47,7 @@ class Author:
         return self.draw(st.integers(0, x.ndim - 1))
 
     def step(self) -> Value | None:
-        kind = self.pick(["unary", "binary", "binary", "fold", "fold", "restore", "transpose", "reshape", "slice", "pad",
-                          "concat", "stack", "contract", "contract", "where", "scan", "take", "gather", "scatter", "update", "arg"])
-        return getattr(self, kind)()
+        return getattr(self, self.pick(STEPS))()
 
     def unary(self):
         return PRIMITIVES[self.pick(UNARY)](self.some())
