@@ -15,8 +15,8 @@ from dovetail.base.errors import GradientError, ShapeError, message
 from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
-from dovetail.tensor import closing
-from dovetail.tensor.history import GradientInfo, Ticket, differentiate
+from dovetail.tensor import blame, closing
+from dovetail.tensor.history import GradientInfo, Ticket, computed_again, differentiate, made_by
 from dovetail.tensor.meta import meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
@@ -68,7 +68,7 @@ def backward(
     if not (retain_graph or create_graph):
         for t in outputs:
             if t._hist is not None and t._hist[0] is not None:
-                t._hist[0].freed_at = e.where
+                t._hist[0].free(t._hist[1], e.where)
 
 
 def quick_backward(loss: Tensor) -> bool:
@@ -140,13 +140,14 @@ def histories(info: GradientInfo, slots: list) -> list | None:
             or t._hist is None
             or t._hist[0] is None
             or t._hist[0].segment is not segment
-            or t._hist[0].freed_at is not None
         ):
             return None
         instances.append(t._hist[0])
     for index, hooked, kind, *where in info.arrivals:
         t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
         if t is None or t._hist is None or t._hist[1] != index or tuple(sorted(t._hist[0].hooked)) != hooked:
+            return None
+        if index in t._hist[0].freed:
             return None
     return instances
 
@@ -170,7 +171,9 @@ def collect(info: GradientInfo, slots: list) -> list | None:
             found.append(p.grad)
         else:
             instance = instances[where[0]]
-            t = (instance.sources if kind == "source" else instance.saved)[where[1]]
+            t = getattr(instance, {"source": "sources", "saved": "saved", "input": "inputs"}[kind])[where[1]]
+            if kind == "input" and t._version != instance.input_versions[where[1]]:
+                return None
             if kind == "saved":
                 check_version(instance, where[1], t)
             found.append(t)
@@ -179,37 +182,19 @@ def collect(info: GradientInfo, slots: list) -> list | None:
 
 def check_version(instance, i: int, t) -> None:
     if t._version != instance.versions[i]:
-        raise GradientError(
-            message(
-                "backward",
-                "a tensor that the gradient needs was changed in place after it was used",
-                [("tensor", t)],
-                "Write out of place (x = x + 1), or clone() the tensor before changing it",
-            )
-        )
+        raise blame.changed_since(t)
 
 
 def require_differentiable(t: Tensor, call: str) -> None:
     if not t._meta.requires_grad:
-        cure = "No parameter or input that requires grad led to it, or it was computed under no_grad() or detached"
-        if t._meta.dtype.kind not in "fc":
-            cure = f"Integer results carry no gradient; this one is {t._meta.dtype.name}"
-        raise GradientError(
-            message(
-                call, "element 0 of tensors does not require grad and does not have a grad_fn", [("tensor", t)], cure
-            )
-        )
+        raise blame.no_gradient(call, t)
 
 
-def freed_error(where: tuple) -> GradientError:
-    line = f" (freed at {where[0]}:{where[1]})" if where and where[0] else ""
-    return GradientError(
-        message(
-            "backward",
-            f"the graph was already freed by an earlier backward(){line}: trying to backward through the graph a second time",
-            cure="Call loss.backward(retain_graph=True) the first time, add the losses and call backward() once, or compute the forward pass again",
-        )
-    )
+freed_error = blame.freed
+
+
+def freed_value(v: Value, where: tuple) -> GradientError:
+    return freed_error(where, v.node.where if v.node is not None else None, made_by(v))
 
 
 def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: list, key: tuple) -> Event:
@@ -224,11 +209,12 @@ def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: l
     gs = iter([rec.take(e, c, taken) for c in given])
     with building() as nodes, region("backward", tuple(outs), {}):
         cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
-        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken)
+        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken, again=create_graph)
         for p, (slot, total, how) in by_leaf.items():
             if not create_graph:
                 total = detach(total)
             store_gradient(rec, e, info, p, slot, total, how, taken, create_graph)
+    blame.check_overwritten(rec.node.path(), nodes)
     e.nodes = nodes
     info.slots = tuple(s for s, _ in info.grads)
     info.metas = [m for _, m in info.grads]
@@ -270,11 +256,13 @@ def walk(
     taken: dict,
     passing: Sequence[Tensor] | None = None,
     blocked: Sequence[int] = (),
+    again: bool = False,
 ):
     """Gradients of the outputs at every leaf, {leaf tensor: (its slot, Value, where it was met)}, and the Values passed.
 
     In a stage, gradients also end at tensors that Python code waits at, except those of `passing`; blocked: slots of
-    such tensors that are pending. Raises NeedsStages where such a tensor is met otherwise.
+    such tensors that are pending. Raises NeedsStages where such a tensor is met otherwise. again: the result will be
+    differentiated once more.
     """
     if passing is None and rec.run.hooked:
         raise NeedsStages
@@ -283,14 +271,14 @@ def walk(
     barrier = [v for v in state.freed if v not in sources]
     for v in outs:
         if v in state.freed:
-            raise freed_error(state.freed[v])
+            raise freed_value(v, state.freed[v])
     stops = {state.values[s]: s for s in blocked}
     sources.update(stops)
     targets = list(sources)
     found = gradients(outs, cts, targets + barrier, list(stops))
     for v, g in zip(barrier, found[len(targets) :], strict=True):
         if g is not None:
-            raise freed_error(state.freed[v])
+            raise freed_value(v, state.freed[v])
     by_leaf: dict[Any, tuple[int, Value, tuple]] = {}
     waiting: dict[int, tuple] = {}
     for v, g in zip(targets, found, strict=False):
@@ -300,8 +288,10 @@ def walk(
     while waiting:
         serial = max(waiting)
         instance, gs, how = waiting.pop(serial)
-        if instance.segment.broken or instance.freed_at is not None:
-            raise freed_error(instance.freed_at or instance.segment.freed_at)
+        dead = [instance.freed[i] for i, g in enumerate(gs) if g is not None and i in instance.freed]
+        if instance.segment.broken or dead:
+            v = next(v for v, g in zip(instance.segment.outs, gs, strict=True) if g is not None)
+            raise freed_value(v, dead[0] if dead else instance.segment.freed_at)
         info.instances.append((*how, instance.segment))
         k = len(done)
         done.append(instance)
@@ -313,6 +303,8 @@ def walk(
             check_version(instance, i, instance.saved[i])
             replace[v] = rec.take(e, instance.saved[i], taken)
             info.collect.append(("saved", k, i))
+        if again:
+            connect_again(rec, e, info, instance, k, replace, taken)
         if instance.hooked and passing is None:
             raise NeedsStages
         here = {i: t for i, t in instance.hooked.items() if not any(t is p for p in passing or ())}
@@ -325,6 +317,20 @@ def walk(
             if g is not None:
                 arrive(info, t, 0, g, by_leaf, waiting, ("hooked", k, i), passing)
     return by_leaf, ancestors(outs, set(sources))
+
+
+def connect_again(rec: Recorder, e: Event, info: GradientInfo, instance: Any, k: int, replace: dict, taken: dict) -> None:
+    """Let the gradient of a history read values that are computed again from its sources, instead of kept numbers.
+
+    Kept numbers are the same, but a second differentiation would take them for constants.
+    """
+    segment = instance.segment
+    known = {v: replace[v] for v, _ in segment.sources}
+    for i, ((v, _), t) in enumerate(zip(segment.inputs, instance.inputs, strict=True)):
+        if t._version == instance.input_versions[i]:
+            known[v] = replace[v] if v in replace else rec.take(e, t, taken)
+            info.collect += [] if v in replace else [("input", k, i)]
+    replace.update(computed_again(segment.computed, [v for v, _ in segment.sources], known, replace))
 
 
 def arrive(
@@ -347,7 +353,7 @@ def arrive(
         return
     instance, index = t._hist
     if instance is None:
-        raise freed_error(index)
+        raise freed_error(index, getattr(t._made_by, "where", None), t._made_by)
     info.arrivals.append((index, tuple(sorted(instance.hooked)), *how))
     if instance.serial not in waiting:
         waiting[instance.serial] = (instance, [None] * len(instance.segment.outs), how)
@@ -479,7 +485,7 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
     gs = iter([rec.take(e, c, taken) for c in given])
     with building() as nodes, region("grad", tuple(outs), {}):
         cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
-        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken)
+        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken, again=create_graph)
         present = []
         for t, v in zip(inputs, targets, strict=True):
             g = by_leaf[t][1] if t in by_leaf else None
@@ -564,7 +570,7 @@ def record_stage(rec: Recorder, outputs: list, cotangents: Sequence, given: list
     gs = iter([rec.take(e, c, taken) for c in given])
     with building() as nodes, region("backward", tuple(outs), {}):
         cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
-        by_leaf, info.visited = walk(rec, e, state, info, outs, cts, taken, outputs, blocked)
+        by_leaf, info.visited = walk(rec, e, state, info, outs, cts, taken, outputs, blocked, create_graph)
         for _, g, how in by_leaf.values():
             g = g if create_graph else detach(g)
             slot = e.end

@@ -198,6 +198,14 @@ def fitted(name: str, i: int, a: Tensor, g: Tensor) -> Tensor:
     return g if g._meta.dtype is a._meta.dtype else g.to(a._meta.dtype)
 
 
+def context_class(function: type[Function]) -> type[Context]:
+    """A class of contexts under the name that torch gives the step of the gradient: `CubeBackward`."""
+    found = function.__dict__.get("_backward_cls")
+    if found is None:
+        found = function._backward_cls = type(function.__name__ + "Backward", (Context,), {})
+    return found
+
+
 def backward_of(function: type[Function]) -> Callable:
     """The function's backward, under either of its names."""
     own = function.backward is not Function.backward
@@ -268,7 +276,7 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward; its results lead the gradient through backward."""
-        ctx = Context(cls, args)
+        ctx = context_class(cls)(cls, args)
         wanted = local.rec.grad and any(ctx.needs_input_grad)
         with GradMode(False, local.rec.inference):
             if cls.setup_context is not Function.setup_context:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
 
-from dovetail.autodiff.gradient import gradients
+from dovetail.autodiff.gradient import gradients, with_gradient
+from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Node, Value, building
 from dovetail.prims.elementwise import detach
 from dovetail.tensor.meta import Meta
@@ -24,18 +25,29 @@ class Segment:
     """The differentiable part of a trace that was run: from `sources` (leaf Values, with slots) to `outs`.
 
     computed: forward Values the gradient reads, kept as extra results; leaves: (Value, slot) of leaves it reads.
+    inputs: (Value, slot) of all leaves behind the outs, from which a second differentiation computes again.
     broken: it leads through a graph that an earlier backward has freed.
     """
 
-    __slots__ = ("outs", "sources", "computed", "leaves", "broken", "freed_at", "barrier")
+    __slots__ = ("outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared")
 
     def __init__(self, outs: list[Value], sources: list[tuple[Value, int]]):
         self.outs, self.sources = outs, sources
         self.computed: list[Value] = []
         self.leaves: list[tuple[Value, int]] = []
+        self.inputs: list[tuple[Value, int]] = []
+        self.shared: dict[int, list[int]] = {}
         self.broken = False
         self.freed_at: tuple = ("", 0, "")
         self.barrier: list[Value] = []
+
+    def shared_with(self, index: int) -> list[int]:
+        """The results whose gradient leads through something that the gradient of this one leads through too."""
+        if index not in self.shared:
+            sources = {v for v, _ in self.sources}
+            own = behind(self.outs[index], sources)
+            self.shared[index] = [i for i, v in enumerate(self.outs) if not own.isdisjoint(behind(v, sources))]
+        return self.shared[index]
 
 
 FREED = Segment([], [])  # of tensors whose whole graph has been freed by backward()
@@ -48,17 +60,24 @@ class History:
     hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
     """
 
-    __slots__ = ("segment", "sources", "saved", "versions", "serial", "freed_at", "hooked", "order")
+    __slots__ = ("segment", "sources", "saved", "versions", "serial", "freed", "hooked", "order", "inputs", "input_versions")
 
     count = 0
 
-    def __init__(self, segment: Segment, sources: list, saved: list, order: int = 0):
+    def __init__(self, segment: Segment, sources: list, saved: list, order: int = 0, inputs: Sequence = ()):
         self.segment, self.sources, self.saved, self.order = segment, sources, saved, order
         self.hooked: dict[int, Any] = {}
         self.versions = [t._version for t in saved]
         History.count += 1
         self.serial = History.count
-        self.freed_at: tuple | None = None
+        self.freed: dict[int, tuple] = {}
+        self.inputs = list(inputs)
+        self.input_versions = [t._version for t in inputs]
+
+    def free(self, index: int, where: tuple) -> None:
+        """A backward has gone through result `index`, and lets go of what it shares with others."""
+        for i in self.segment.shared_with(index):
+            self.freed[i] = where
 
 
 class Ticket:
@@ -85,12 +104,21 @@ class Ticket:
         return t
 
 
+class Origin(str):
+    """The name of an op, with the user's line that called it."""
+
+    where: tuple = ("", 0, "")
+
+
 def made_by(value: Value | None) -> str:
-    """The name of the op whose result a Value is."""
+    """The name of the op whose result a Value is, with `where`."""
     region = value.node.region if value is not None and value.node is not None else None
     while region is not None and region.parent is not None:
         region = region.parent
-    return region.name if region is not None else ""
+    origin = Origin(region.name if region is not None else "")
+    if origin:
+        origin.where = value.node.where
+    return origin
 
 
 def grad_slots(e) -> list[tuple[int, Meta]]:
@@ -167,6 +195,7 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
     segment.sources = reached
     made = {v for n in nodes for v in n.outs} | set(cotangents)
     slot_of_leaf = {c.values[s]: s for s in c.leaves}
+    segment.inputs = leaves_behind(outs, slot_of_leaf, {v for v, _ in reached})
     seen: set[Value] = set()
     for node in nodes:
         for v in node.inputs:
@@ -193,6 +222,87 @@ def leads_to(value: Value, dead: dict[Value, tuple], sources: dict[Value, int]) 
         seen.add(v)
         stack.extend(v.node.inputs)
     return None
+
+
+def behind(value: Value, sources: set[Value]) -> set[Value]:
+    """The values that the gradient of `value` leads through."""
+    seen: set[Value] = set()
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        if v in seen or v in sources or v.node is None or not v.dtype.is_differentiable or v.node.prim is detach:
+            continue
+        seen.add(v)
+        stack.extend(v.node.inputs)
+    return seen
+
+
+def leaves_behind(outs: list[Value], slot_of_leaf: dict[Value, int], sources: set[Value]) -> list[tuple[Value, int]]:
+    """The leaves (that are no sources) from which the outs are computed."""
+    found: dict[Value, int] = {}
+    seen: set[Value] = set()
+    stack = list(outs)
+    while stack:
+        v = stack.pop()
+        if v in seen or v in sources:
+            continue
+        seen.add(v)
+        if v in slot_of_leaf:
+            found[v] = slot_of_leaf[v]
+        elif v.node is not None:
+            stack.extend(v.node.inputs)
+    return list(found.items())
+
+
+def computed_again(
+    values: list[Value], sources: list[Value], known: dict[Value, Value], kept: dict[Value, Value]
+) -> dict[Value, Value]:
+    """The values as nodes of the graph being built, computed from `known` (sources and leaves) and so connected with them.
+
+    What no source leads to is taken from `kept`. A value that cannot be computed again (random numbers, a leaf that was
+    changed since) keeps its number, and a gradient through it is an error.
+    """
+    made: dict[Value, Value | None] = dict(known)
+    tied = set(sources)
+    stack = list(reversed(values))
+    while stack:
+        v = stack[-1]
+        if v in made:
+            stack.pop()
+        elif v.node is None:
+            made[v] = None
+        elif missing := [x for x in v.node.inputs if x not in made]:
+            stack.extend(missing)
+        else:
+            again(v, made, tied, kept)
+    ways = [made[v] for v in sources]
+    return {
+        v: with_gradient([kept[v]], ways, no_second_gradient)[0] if made[v] is None else made[v]
+        for v in values if v in tied
+    }  # fmt: skip
+
+
+def again(v: Value, made: dict[Value, Value | None], tied: set[Value], kept: dict[Value, Value]) -> None:
+    """Compute the results of the node that made `v`, whose inputs are there."""
+    node = v.node
+    inputs = [made[x] for x in node.inputs]
+    if any(x in tied for x in node.inputs) and node.prim is not detach:
+        tied.update(node.outs)
+    elif v in kept:
+        made[v] = kept[v]
+        return
+    if any(x is None for x in inputs):
+        made[v] = None
+        return
+    results = node.prim(*inputs, **node.params)
+    for old, new in zip(node.outs, results if isinstance(results, tuple) else (results,), strict=True):
+        made.setdefault(old, new)
+
+
+def no_second_gradient(*args) -> tuple:
+    problem = "the forward pass was looked at, and cannot be computed again for a second derivative"
+    cure = "Look at the value after the last backward, or compute the forward pass again"
+    raise GradientError(message("backward", problem, cure=cure))
 
 
 def deliver(plan, made: list, slots: list, run) -> None:
@@ -237,7 +347,8 @@ def attach(plan, kept: list, slots: list, order: int = 0) -> None:
             t = fresh(m, None, 0)
             t._storage, t._ptr = storage, storage.ptr
             saved.append(t)
-        instance = History(segment, [slots[s] for _, s in segment.sources], saved, order)
+        inputs = [slots[s] for _, s in segment.inputs]
+        instance = History(segment, [slots[s] for _, s in segment.sources], saved, order, inputs)
     for s, index, name, m in plan.hists:
         t = slots[s]
         t._made_by = name

@@ -216,7 +216,7 @@ class Way:
             node.free()
         for t in self.starts:
             if t._hist is not None and t._hist[0] is not None:
-                t._hist[0].freed_at = ("", 0, "")
+                t._hist[0].free(t._hist[1], ("", 0, ""))
         run = local.rec.run
         run.joints[:] = [t for t in run.joints if t._joint is None or not any(t._joint.node is n for n in self.nodes)]
 

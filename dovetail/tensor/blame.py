@@ -1,0 +1,194 @@
+"""What errors about gradients say: which tensor, on which line it was made, and what to change there.
+
+Only called when something is already wrong, so the user's source may be read and the trace be walked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.base import errors, source
+from dovetail.base.errors import GradientError, message
+from dovetail.base.source import Where, line_of
+from dovetail.ir.core import Node, Region, Value
+from dovetail.prims.elementwise import detach
+from dovetail.tensor.recorder import local
+from dovetail.tensor.trace import Event
+
+MODES = ("no_grad", "inference_mode", "set_grad_enabled")
+
+
+# -- nothing to differentiate -----------------------------------------------------------------------------------------
+
+
+def no_gradient(call: str, t: Any) -> GradientError:
+    """`backward()` of a tensor that does not require grad."""
+    name = source.object_name() or "the tensor"
+    problem = f"element 0 of tensors does not require grad and does not have a grad_fn: no gradient leads to {name}"
+    facts: list = [(name if name != "the tensor" else "tensor", t)]
+    if t._meta.dtype.kind not in "fc":
+        cure = f"Integer results carry no gradient; this one is {t._meta.dtype.name}"
+        return GradientError(message(call, problem, facts, cure))
+    where = cut_at(t)
+    block, text = source.block_around(where, MODES) if where else (0, "")
+    if block:
+        facts.append(f"it was computed on {line_of(where)} under {text}, where gradients are not recorded")
+        at = line_of((where[0], block, ""))
+        cure = f"Remove {text} on {at} from the training step; it is only for evaluation"
+        if not source.text_of((where[0], block, "")).startswith("with"):
+            cure = f"Remove {text} on {at} from the function that computes {name}; it is only for evaluation"
+    elif where:
+        facts.append(f"gradients were switched off (no_grad) or cut off (detach) on {line_of(where)}")
+        cure = f"Compute {name} outside no_grad() and without detach() or .data"
+    else:
+        cure = (
+            "No parameter or input that requires grad led to it, or it was computed under no_grad() or from detached values:\n"
+            f"compute {name} from the model's output without item(), detach(), argmax() or a new torch.tensor(...)"
+        )
+    return GradientError(message(call, problem, facts, cure))
+
+
+def cut_at(t: Any) -> Where | None:
+    """Where, on the way to `t`, a value that requires grad went into an op that passes no gradient on."""
+    if t._run is not None:
+        rec = t._run.recorder
+        values, path = rec.sync().values, rec.node.path()
+    else:  # it has been looked at: the trace that ran last is the one, if the tensor fits what it made there
+        last = local.rec.last
+        made = None if last is None else last.source.values.get(t._slot)
+        if made is None or (made.shape, made.dtype) != (t._meta.shape, t._meta.dtype):
+            return None
+        values, path = last.source.values, last.source.event.path()
+    requiring = {values[s] for e in path for s, m in metas_of(e) if m.requires_grad and s in values}
+    found: Where | None = None
+    seen: set[Value] = set()
+    stack = [values[t._slot]] if t._slot in values else []
+    while stack:
+        v = stack.pop()
+        if v in seen or v.node is None:
+            continue
+        seen.add(v)
+        for x in v.node.inputs:
+            if x in requiring or (v.node.prim is detach and x.dtype.is_differentiable and x.node is None):
+                found = v.node.where if found is None or v.node.where[1] > found[1] else found
+        stack.extend(v.node.inputs)
+    return found if found and found[0] else None
+
+
+def metas_of(e: Event):
+    """(slot, Meta) of the tensors an event took for the first time or made."""
+    yield from ((s, m) for s, m in zip(e.ins, e.new, strict=False) if m is not None)
+    yield from ((s, m) for s, m, _ in e.outs)
+    yield from ((new, m) for _, new, m in e.repoints)
+
+
+# -- a graph that is gone -----------------------------------------------------------------------------------------------
+
+
+def freed(where: Where | None, made: Where | None = None, by: str = "") -> GradientError:
+    """A second way through a graph. where: the backward that freed it; made: where the tensor was made, by which op."""
+    name = source.object_name()
+    at = line_of(where) if where else ""
+    problem = (
+        f"the graph was already freed by an earlier backward(){f' ({at})' if at else ''}: "
+        "trying to backward through the graph a second time"
+    )
+    facts = []
+    line = line_of(made) if made else ""
+    if line:
+        facts.append(f"{f'the way of {name} leads' if name else 'it leads'} through the result of {by or 'an op'}, made on {line}")
+    here = errors.user_line()
+    cure = "Do the forward pass again before each backward()"
+    if made and line and made[0] == here[0] and made[1] < here[1]:
+        cure += f" (is {line} outside the loop?)"
+    cure += f", add the losses and call backward() once,\nor keep the graph: {name or 'loss'}.backward(retain_graph=True) the first time"
+    return GradientError(message("backward", problem, facts, cure))
+
+
+# -- writes in place ----------------------------------------------------------------------------------------------------
+
+
+def leaf_written(op: str, t: Any) -> GradientError:
+    """An in-place write to a parameter or another leaf that requires grad."""
+    name = source.object_name()
+    who = f"{name}, a leaf tensor that requires grad," if name else "a leaf Variable that requires grad"
+    where = errors.user_line()
+    text = source.text_of(where)
+    better = source.out_of_place(where)
+    cure = f"Update parameters without recording:  with torch.no_grad(): {text}" if text else "Update it inside torch.no_grad()"
+    if better:
+        cure += f"\nor, to compute with the changed values, write out of place: {better.replace(f'{name} =', f'new_{name} =', 1) if name.isidentifier() else better}"
+    problem = f"{who} is being changed in place (an in-place operation), which would lose its gradient"
+    return GradientError(message(op, problem, [(name or "tensor", t)], cure))
+
+
+SAVE_RESULT = frozenset(  # ops whose gradient is computed from what they returned
+    "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal tan softmax log_softmax relu cumprod".split()
+)
+SAVE_INPUTS = frozenset(  # ops whose gradient is computed from what they were given
+    "mul multiply div true_divide pow square sin cos log log2 log10 log1p abs matmul mm bmm mv dot linear conv1d conv2d conv3d "
+    "gelu silu softplus mse_loss layer_norm batch_norm group_norm erf atan leaky_relu maximum minimum einsum".split()
+)
+
+
+def top(region: Region | None) -> str:
+    """The op that the user called, of a region or of its gradient."""
+    while region is not None and region.parent is not None and region.parent.name != "backward":
+        region = region.parent
+    return region.name.removesuffix(".grad") if region is not None else ""
+
+
+def check_overwritten(path: list[Event], nodes: list[Node]) -> None:
+    """Raise GradientError where a gradient reads a value that the user has written over since.
+
+    The numbers would still be at hand here, but a program that relies on that fails in PyTorch; the rule is PyTorch's:
+    ops that keep their result or their inputs for the gradient want them unchanged.
+    """
+    over: dict[Value, Event] = {}
+    values: dict[int, Value] = {}
+    for e in path:
+        if getattr(e.op, "writes", False):
+            over.update((values[old], e) for old, _, _ in e.repoints if old in values)
+        values.update(e.defs)
+    if not over:
+        return
+    for node in nodes:
+        op = top(node.region)
+        for v in node.inputs:
+            w = over.get(v)
+            if w is None or (w.op.name == op and w.where == node.where):
+                continue
+            plain = op.removesuffix("_")
+            own = v.node is not None and top(v.node.region) == op
+            if plain in SAVE_RESULT and own or plain in SAVE_INPUTS and not own:
+                raise overwritten(v, op, node.where, own, w)
+
+
+def overwritten(v: Value, op: str, where: Where, own: bool, w: Event) -> GradientError:
+    made = f"the result of {op} ({line_of(where)})" if own else f"an input of {op} ({line_of(where)})"
+    text = source.text_of(w.where)
+    problem = f"{made} was changed in place by {w.op.name}, and its gradient needs the value from before"
+    facts = [
+        ("value", v),
+        f"the in-place change is on {line_of(w.where)}: {text}" if text else f"the in-place change is on {line_of(w.where)}",
+        f"backward() computes the gradient of {op} from its {'result' if own else 'inputs'}",
+    ]
+    better = source.out_of_place(w.where)
+    cure = f"Write out of place: {better}" if better else "Write out of place (y = x * 2)"
+    return GradientError(message("backward", problem, facts, cure + ", or change a copy: clone() it first"))
+
+
+def changed_since(t: Any) -> GradientError:
+    """A kept value was changed between the forward pass and `backward()`."""
+    by = str(t._made_by)
+    made = line_of(getattr(t._made_by, "where", ("", 0, "")))
+    who = f"the result of {by}{f' ({made})' if made else ''}" if by else "a tensor (a weight or an input)"
+    return GradientError(
+        message(
+            "backward",
+            f"{who} that the gradient needs was changed in place after it was used",
+            [("tensor", t)],
+            "Write out of place (x = x + 1) or clone() the tensor before changing it; after optimizer.step() "
+            "do the forward pass again",
+        )
+    )
