@@ -52,7 +52,9 @@ def shrunk(p: Value, lr: Number, weight_decay: Number) -> Value:
 
 
 def mixed(old: Value, new: Value, share: Number) -> Value:
-    """A running average: old moved towards new by `share`."""
+    """A running average: old moved towards new by `share`, from the nearer end, as torch.lerp does it."""
+    if not isinstance(share, Value) and share >= 0.5:
+        return new - (new - old) * (1.0 - share)
     return old + (new - old) * share
 
 
