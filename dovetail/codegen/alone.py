@@ -17,7 +17,7 @@ from dovetail.passes.affine import identity, variable
 from dovetail.passes.fuse import squeezed_positions
 from dovetail.passes.sizes import contiguous, is_one, sample, sizes
 
-UNSUPPORTED = frozenset({"digamma", "polygamma", "erfinv", "angle", "imag", "make_complex"})
+UNSUPPORTED = frozenset({"polygamma", "angle", "imag", "make_complex"})
 SCANS = {"cumsum": ("reduce_sum", "add"), "cumprod": ("reduce_prod", "mul"), "cummax": ("reduce_max", "maximum"),
          "cummin": ("reduce_min", "minimum"), "logcumsumexp": ("reduce_max", None)}
 

@@ -173,6 +173,16 @@ for _name in ("exp2", "log2", "log10", "asin", "acos", "atan", "sinh", "cosh", "
     RULES[_name] = lambda k, *xs, name=_name: mathfun.library(k, name, *xs)
 
 
+@rule("erfinv")
+def erfinv(k: Emitter, y: Op) -> Op:
+    return mathfun.erfinv(k, y)
+
+
+@rule("digamma")
+def digamma(k: Emitter, x: Op) -> Op:
+    return mathfun.digamma(k, x)
+
+
 # Truth values and bits
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
@@ -239,6 +249,30 @@ def where(k: Emitter, c: Op, a: Op, b: Op) -> Op:
 
 def philox(k: Emitter, seed: Op, block: Op, lane: Op) -> Op:
     """Word `lane` (0 .. 3) of Philox 4x32-10 for block number `block`, as int32. All i64 operands."""
+    c = philox_words(k, seed, block)
+    word = c[3]
+    for i in (2, 1, 0):
+        word = k.select(k.compare("eq", lane, k.const(i, int64)), c[i], word)
+    return k.convert(word, int32)
+
+
+def philox_run(k: Emitter, seed: Op, block: Op, lanes: int) -> Op:
+    """`lanes` neighbouring words from block `block` on: every block is computed once and all its words are used."""
+    blocks = k.add(k.widen(block, lanes // 4), k.lane_numbers(lanes // 4)) if lanes > 4 else block
+    words = [k.convert(w, int32) for w in philox_words(k, seed, blocks)]
+    if lanes == 4:
+        total = k.widen(words[0], 4)
+        for i in (1, 2, 3):
+            mask = Op("<" + ", ".join(f"i1 {int(lane == i)}" for lane in range(4)) + ">", bool_, 4)
+            total = k.select(mask, k.widen(words[i], 4), total)
+        return total
+    half, every = lanes // 2, lanes // 4
+    pairs = [k.shuffle(words[i], words[i + 1], list(range(half))) for i in (0, 2)]
+    return k.shuffle(*pairs, [(lane % 4) * every + lane // 4 for lane in range(lanes)])
+
+
+def philox_words(k: Emitter, seed: Op, block: Op) -> list[Op]:
+    """The four words of block number `block`, each in an i64."""
     low = k.const(0xFFFFFFFF, int64)
     half = k.const(32, int64)
     c = [k.bits("and", block, low), k.bits("lshr", block, half), k.const(0, int64), k.const(0, int64)]
@@ -253,10 +287,7 @@ def philox(k: Emitter, seed: Op, block: Op, lane: Op) -> Op:
         ]
         key = [k.bits("and", k.add(key[0], k.const(0x9E3779B9, int64)), low),
                k.bits("and", k.add(key[1], k.const(0xBB67AE85, int64)), low)]
-    word = c[3]
-    for i in (2, 1, 0):
-        word = k.select(k.compare("eq", lane, k.const(i, int64)), c[i], word)
-    return k.convert(word, int32)
+    return c
 
 
 def install() -> None:

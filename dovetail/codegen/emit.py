@@ -635,6 +635,12 @@ class Emitter:
         text = f"shufflevector {self.typed(a)}, {self.type(a)} poison, <{count} x i32> <{numbers}>"
         return self.write(text, a.dtype, count, a.depth)
 
+    def shuffle(self, a: Op, b: Op, lanes: list[int]) -> Op:
+        """Lanes picked from a (numbered from 0) and b (numbered on)."""
+        numbers = ", ".join(f"i32 {i}" for i in lanes)
+        text = f"shufflevector {self.typed(a)}, {self.typed(b)}, <{len(lanes)} x i32> <{numbers}>"
+        return self.write(text, a.dtype, len(lanes), max(a.depth, b.depth))
+
     def reverse(self, a: Op) -> Op:
         numbers = ", ".join(f"i32 {i}" for i in reversed(range(a.lanes)))
         text = f"shufflevector {self.typed(a)}, {self.type(a)} poison, <{a.lanes} x i32> <{numbers}>"

@@ -169,6 +169,58 @@ def erf(k: Emitter, x: Op) -> Op:
     return k.select(k.compare("gt", t, k.const(0.927734375, float32)), far, near)
 
 
+def erfinv(k: Emitter, y: Op) -> Op:
+    """Winitzki's start, then four Halley steps on erf, or on erfc in the tail; in float64, as the meaning has it."""
+    y, result = k.convert(y, float64), y.dtype
+    one, half = k.const(1.0, float64), k.const(0.5, float64)
+    size = abs_(k, y)
+    kept = k.select(k.compare("lt", size, one), size, k.const(0.0, float64))
+    rest = library(k, "log1p", k.neg(k.mul(kept, kept)))
+    b = k.fma(rest, half, k.const(2 / (math.pi * 0.147), float64))
+    root = k.intrinsic("llvm.sqrt", [k.sub(k.mul(b, b), k.mul(rest, k.const(1 / 0.147, float64)))])
+    x = k.intrinsic("llvm.sqrt", [k.maximum(k.sub(root, b), k.const(0.0, float64))])
+    near = k.compare("lt", kept, half)
+    for _ in range(4):
+        slope = k.mul(k.const(2 / math.sqrt(math.pi), float64), exp64(k, k.neg(k.mul(x, x))))
+        tail = k.sub(k.sub(one, kept), library(k, "erfc", x))
+        step = k.div(k.select(near, k.sub(library(k, "erf", x), kept), tail), slope)
+        x = k.sub(x, k.div(step, k.fma(x, step, one)))
+    x = k.select(k.compare("eq", size, one), k.const(INF, float64), x)
+    x = k.intrinsic("llvm.copysign", [x, y])
+    inside = k.compare("le", size, one)
+    return k.convert(k.select(inside, x, k.const(math.nan, float64)), result)
+
+
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)  # B2, B4, ...
+
+
+def digamma(k: Emitter, x: Op) -> Op:
+    """The derivative of lgamma (Abramowitz & Stegun 6.3.5, 6.3.7, 6.3.18), in float64."""
+    x, result = k.convert(x, float64), x.dtype
+    zero, one, ten = (k.const(n, float64) for n in (0.0, 1.0, 10.0))
+    positive = k.compare("gt", x, zero)
+    at = k.select(positive, x, k.sub(one, x))
+    value = k.mul(at, zero)
+    for _ in range(10):
+        low = k.compare("lt", at, ten)
+        value = k.select(low, k.sub(value, k.div(one, at)), value)
+        at = k.select(low, k.add(at, one), at)
+    square = k.div(one, k.mul(at, at))
+    series = [b / (2 * n) for n, b in enumerate(BERNOULLI, 1)]
+    value = k.add(value, library(k, "log", at))
+    value = k.sub(value, k.div(k.const(0.5, float64), at))
+    value = k.sub(value, k.mul(square, polynomial(k, square, series[::-1])))
+    turn = k.sub(x, k.intrinsic("llvm.rint", [x]))
+    pi = k.const(math.pi, float64)
+    mirrored = k.sub(value, k.div(pi, library(k, "tan", k.mul(pi, turn))))
+    mirrored = k.select(k.compare("eq", turn, zero), k.const(math.nan, float64), mirrored)
+    value = k.select(positive, value, mirrored)
+    pole = k.intrinsic("llvm.copysign", [k.const(INF, float64), k.neg(x)])
+    value = k.select(k.compare("eq", x, zero), pole, value)
+    value = k.select(k.compare("eq", x, k.const(-INF, float64)), k.const(math.nan, float64), value)
+    return k.convert(k.select(k.compare("eq", x, k.const(INF, float64)), x, value), result)
+
+
 def quarter_turns(k: Emitter, x: Op) -> tuple[Op, Op]:
     """x = r + n * pi / 2 with |r| <= pi / 4: r in float32 and n mod 4 as int32. The reduction runs in float64."""
     wide = k.convert(x, float64)
