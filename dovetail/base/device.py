@@ -68,8 +68,8 @@ def require_cpu(where, call: str) -> device:
         raise DeviceError(
             message(
                 call,
-                f"no {d.type} device is available here (asked for {str(d)!r}; available: cpu)",
-                cure="device = dovetail.device('cuda' if dovetail.cuda.is_available() else 'cpu') picks one that exists; on this machine: device='cpu'",
+                f"{str(d)!r} is not available: no {d.type} device on this machine (available: cpu)",
+                cure="device = 'cuda' if torch.cuda.is_available() else 'cpu' picks one that exists; here it is device='cpu'",
             )
         )
     return CPU

@@ -92,7 +92,7 @@ def short(node: ast.AST | None, most: int = 40) -> str:
 
 
 def out_of_place(where: Where) -> str:
-    """The in-place line `h *= 2` or `h.mul_(2)` written so that it makes a new tensor, `h = h * 2`; "" where unclear."""
+    """The in-place line `h *= 2` or `h.mul_(2)` as one that makes a new tensor, `h = h * 2`; "" where unclear."""
     try:
         node = ast.parse(text_of(where)).body[0]
     except (SyntaxError, ValueError, IndexError):
@@ -119,7 +119,7 @@ def tree(file: str) -> ast.Module | None:
 
 
 def block_around(where: Where, words: tuple[str, ...]) -> tuple[int, str]:
-    """(line, text) of the innermost `with` or decorator around a line that mentions one of `words`; (0, "") for none."""
+    """(line, text) of the innermost `with` or decorator around a line that mentions one of `words`, or (0, "")."""
     program = tree(where[0]) if where and where[0] else None
     best = (0, "")
     for node in ast.walk(program) if program is not None else ():
@@ -138,8 +138,8 @@ def block_around(where: Where, words: tuple[str, ...]) -> tuple[int, str]:
     return best
 
 
-def last_assignment(file: str, name: str, before: int, function: str = "<module>") -> ast.Assign | None:
-    """The nearest assignment to `name` above line `before`, in the function of that name or the module."""
+def last_assignment(file: str, name: str, before: int) -> ast.Assign | None:
+    """The nearest assignment to `name` above line `before`, or on it."""
     program = tree(file)
     best = None
     for node in ast.walk(program) if program is not None else ():

@@ -32,8 +32,25 @@ def show(kind: type[BaseException], error: BaseException, place: TracebackType |
     shorten(report)
     for text in report.format():
         print(OUR_CLASS.sub(r"\1", text), file=sys.stderr, end="")
+    more = explained(error, place)
+    if more:
+        print(more, file=sys.stderr)
     if not issubclass(kind, (DovetailError, KeyboardInterrupt, SyntaxError)) and ends_inside(place):
         print(HINT, file=sys.stderr)
+
+
+def explained(error: BaseException, place: TracebackType | None) -> str:
+    """A hint for errors of Python's own; "" where there is none, and whatever goes wrong while looking for it."""
+    if not isinstance(error, (AttributeError, TypeError)) or isinstance(error, DovetailError) or ends_inside(place):
+        return ""
+    if "dovetail.nn.module" not in sys.modules:  # a script without tensors
+        return ""
+    try:
+        from dovetail.cli.hints import hint
+
+        return hint(error, place)
+    except Exception:  # the user's error is what matters
+        return ""
 
 
 def outside_launcher(place: TracebackType | None) -> TracebackType | None:

@@ -23,9 +23,10 @@ MODES = ("no_grad", "inference_mode", "set_grad_enabled")
 
 def no_gradient(call: str, t: Any) -> GradientError:
     """`backward()` of a tensor that does not require grad."""
-    name = source.object_name() or "the tensor"
-    problem = f"element 0 of tensors does not require grad and does not have a grad_fn: no gradient leads to {name}"
-    facts: list = [(name if name != "the tensor" else "tensor", t)]
+    name = source.object_name()
+    problem = "element 0 of tensors does not require grad and does not have a grad_fn"
+    problem += f": no gradient leads to {name}" if name else ""
+    facts: list = [(name or "tensor", t)]
     if t._meta.dtype.kind not in "fc":
         cure = f"Integer results carry no gradient; this one is {t._meta.dtype.name}"
         return GradientError(message(call, problem, facts, cure))
@@ -36,15 +37,17 @@ def no_gradient(call: str, t: Any) -> GradientError:
         at = line_of((where[0], block, ""))
         cure = f"Remove {text} on {at} from the training step; it is only for evaluation"
         if not source.text_of((where[0], block, "")).startswith("with"):
-            cure = f"Remove {text} on {at} from the function that computes {name}; it is only for evaluation"
+            cure = f"Remove {text} on {at} from the function that computes it; it is only for evaluation"
     elif where:
         facts.append(f"gradients were switched off (no_grad) or cut off (detach) on {line_of(where)}")
-        cure = f"Compute {name} outside no_grad() and without detach() or .data"
+        cure = f"Compute {name or 'it'} outside no_grad() and without detach() or .data"
     else:
         cure = (
-            "No parameter or input that requires grad led to it, or it was computed under no_grad() or from detached values:\n"
-            f"compute {name} from the model's output without item(), detach(), argmax() or a new torch.tensor(...)"
+            "No parameter or input that requires grad led to it, "
+            "or it was computed under no_grad() or from detached values"
         )
+        if name:
+            cure += f"\nCompute {name} from the model's output, without item(), detach(), argmax(), torch.tensor(...)"
     return GradientError(message(call, problem, facts, cure))
 
 
@@ -82,7 +85,7 @@ def metas_of(e: Event):
     yield from ((new, m) for _, new, m in e.repoints)
 
 
-# -- a graph that is gone -----------------------------------------------------------------------------------------------
+# -- a graph that is gone ---------------------------------------------------------------------------------------------
 
 
 def freed(where: Where | None, made: Where | None = None, by: str = "") -> GradientError:
@@ -96,16 +99,18 @@ def freed(where: Where | None, made: Where | None = None, by: str = "") -> Gradi
     facts = []
     line = line_of(made) if made else ""
     if line:
-        facts.append(f"{f'the way of {name} leads' if name else 'it leads'} through the result of {by or 'an op'}, made on {line}")
+        way = f"the way of {name} leads" if name else "it leads"
+        facts.append(f"{way} through the result of {by or 'an op'}, made on {line}")
     here = errors.user_line()
     cure = "Do the forward pass again before each backward()"
     if made and line and made[0] == here[0] and made[1] < here[1]:
         cure += f" (is {line} outside the loop?)"
-    cure += f", add the losses and call backward() once,\nor keep the graph: {name or 'loss'}.backward(retain_graph=True) the first time"
+    again = f"{name or 'loss'}.backward(retain_graph=True)"
+    cure += f", add the losses and call backward() once,\nor keep the graph: {again} the first time"
     return GradientError(message("backward", problem, facts, cure))
 
 
-# -- writes in place ----------------------------------------------------------------------------------------------------
+# -- writes in place --------------------------------------------------------------------------------------------------
 
 
 def leaf_written(op: str, t: Any) -> GradientError:
@@ -115,9 +120,10 @@ def leaf_written(op: str, t: Any) -> GradientError:
     where = errors.user_line()
     text = source.text_of(where)
     better = source.out_of_place(where)
-    cure = f"Update parameters without recording:  with torch.no_grad(): {text}" if text else "Update it inside torch.no_grad()"
+    cure = f"Update parameters without recording:  with torch.no_grad(): {text}".rstrip()
     if better:
-        cure += f"\nor, to compute with the changed values, write out of place: {better.replace(f'{name} =', f'new_{name} =', 1) if name.isidentifier() else better}"
+        better = better.replace(f"{name} =", f"new_{name} =", 1)
+        cure += f"\nor, to compute with the changed values, write out of place: {better}"
     problem = f"{who} is being changed in place (an in-place operation), which would lose its gradient"
     return GradientError(message(op, problem, [(name or "tensor", t)], cure))
 
@@ -126,8 +132,9 @@ SAVE_RESULT = frozenset(  # ops whose gradient is computed from what they return
     "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal tan softmax log_softmax relu cumprod".split()
 )
 SAVE_INPUTS = frozenset(  # ops whose gradient is computed from what they were given
-    "mul multiply div true_divide pow square sin cos log log2 log10 log1p abs matmul mm bmm mv dot linear conv1d conv2d conv3d "
-    "gelu silu softplus mse_loss layer_norm batch_norm group_norm erf atan leaky_relu maximum minimum einsum".split()
+    "mul multiply div true_divide pow square sin cos log log2 log10 log1p abs matmul mm bmm mv dot linear conv1d "
+    "conv2d conv3d gelu silu softplus mse_loss layer_norm batch_norm group_norm erf atan leaky_relu maximum minimum "
+    "einsum".split()
 )
 
 
@@ -170,7 +177,7 @@ def overwritten(v: Value, op: str, where: Where, own: bool, w: Event) -> Gradien
     problem = f"{made} was changed in place by {w.op.name}, and its gradient needs the value from before"
     facts = [
         ("value", v),
-        f"the in-place change is on {line_of(w.where)}: {text}" if text else f"the in-place change is on {line_of(w.where)}",
+        f"the in-place change is on {line_of(w.where)}{f': {text}' if text else ''}",
         f"backward() computes the gradient of {op} from its {'result' if own else 'inputs'}",
     ]
     better = source.out_of_place(w.where)

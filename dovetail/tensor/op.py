@@ -21,7 +21,7 @@ from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
-from dovetail.tensor import checks, closing, views
+from dovetail.tensor import blame, checks, closing, views
 from dovetail.tensor.meta import INFERENCE, meta
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -338,14 +338,7 @@ class Op:
 
     def check_write(self, rec, target: Tensor, tensors: list) -> None:
         if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
-            raise GradientError(
-                message(
-                    self.name,
-                    "a leaf tensor that requires grad is being changed in place, which would lose its gradient",
-                    [("tensor", target)],
-                    "Update parameters inside `with dovetail.no_grad():`, or write out of place: y = x + 1",
-                )
-            )
+            raise blame.leaf_written(self.name, target)
 
     def write(
         self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool

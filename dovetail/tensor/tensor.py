@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dovetail.base import dtypes
+from dovetail.base import dtypes, source
 from dovetail.base.dtypes import DType, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
 from dovetail.base.layout import layout, strided
@@ -244,7 +244,8 @@ class Tensor(Surface):
                     "numpy",
                     "can't call numpy() on a tensor that requires grad, since NumPy does not record gradients",
                     [("tensor", self)],
-                    "Use x.detach().numpy()",
+                    f"Use {source.object_name() or 'x'}.detach().numpy(), or compute it inside `with torch.no_grad():` "
+                    "where no gradient is wanted",
                 )
             )
         if self._meta.dtype.name == "bfloat16":
