@@ -267,8 +267,8 @@ def philox_run(k: Emitter, seed: Op, block: Op, lanes: int) -> Op:
             total = k.select(mask, k.widen(words[i], 4), total)
         return total
     half, every = lanes // 2, lanes // 4
-    pairs = [k.shuffle(words[i], words[i + 1], list(range(half))) for i in (0, 2)]
-    return k.shuffle(*pairs, [(lane % 4) * every + lane // 4 for lane in range(lanes)])
+    first, second = (k.shuffle(words[i], words[i + 1], list(range(half))) for i in (0, 2))
+    return k.shuffle(first, second, [(lane % 4) * every + lane // 4 for lane in range(lanes)])
 
 
 def philox_words(k: Emitter, seed: Op, block: Op) -> list[Op]:

@@ -12,7 +12,7 @@ from dovetail.base.dtypes import DType, bool_, int64
 from dovetail.ir.core import Node, Value
 from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, shift, source, variable
 from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group, fold_dims, is_trivial_fold
-from dovetail.passes.sizes import contiguous, is_one, product, sample, size, sizes
+from dovetail.passes.sizes import Size, contiguous, is_one, product, sample, size, sizes
 from dovetail.prims import families
 
 CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "ge", "where", "bitwise_and",
@@ -31,7 +31,7 @@ class Storage:
         self.kind, self.index, self.value = kind, index, value
         self.shape, self.strides, self.dtype = shape, strides, dtype
         self.whole: Storage | None = None
-        self.offset: object = 0
+        self.offset: Size = 0
 
     def part(self, shape: tuple, strides: tuple, offset, value: Value) -> Storage:
         """Some of this memory as the place of another value."""

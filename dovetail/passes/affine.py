@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dovetail.ir.core import Node, Value
-from dovetail.passes.sizes import Poly, contiguous, divides, is_one, product, sample, size, sizes
+from dovetail.passes.sizes import Poly, Size, contiguous, divides, is_one, product, sample, size, sizes
 
 
 class Affine:
@@ -98,8 +98,8 @@ class Guard:
     """0 <= index - low < high - low, and (index - low) % step == 0."""
 
     index: Affine
-    low: object
-    high: object
+    low: Size
+    high: Size
     step: int = 1
 
     def __post_init__(self):
@@ -200,7 +200,7 @@ class Start:
     """A symbol: the run-time start of a dynamic slice, a 0-d value kept within 0 .. high."""
 
     value: Value
-    high: object
+    high: Size
 
 
 def _dynamic_slice(node, index, extents):

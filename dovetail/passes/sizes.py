@@ -8,9 +8,11 @@ an int again.
 
 from __future__ import annotations
 
+from typing import Any
+
 from dovetail.ir.sym import Sym
 
-Size = "int | Poly"
+Size = Any  # an int, or a Poly
 
 
 class Poly:
