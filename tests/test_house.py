@@ -19,6 +19,7 @@ MACHINE_ROOM = {"passes", "codegen"}  # entered only through engine and runtime 
 MAY_ENTER = {"export": {"codegen"}}
 HOMES = {  # an outside package -> the rooms that may import it
     "llvmlite": {"codegen", "engine", "runtime"},
+    "ml_dtypes": {"base"},
     "rich": {"train", "keras", "board", "cli"},
     "h5py": {"io", "keras"},
     "PIL": {"vision"},

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dovetail.base.errors import need
+
 
 class DType:
     """One element type. There is exactly one object for each name, so `is` compares them.
@@ -25,9 +27,7 @@ class DType:
     def np(self) -> np.dtype:
         """The NumPy dtype with the same bits."""
         if self._np is None:
-            import ml_dtypes
-
-            self._np = np.dtype(ml_dtypes.bfloat16)
+            self._np = np.dtype(need("ml_dtypes", "bfloat16", "bfloat16 in NumPy arrays").bfloat16)
         return self._np
 
     @property
