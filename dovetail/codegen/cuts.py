@@ -17,7 +17,7 @@ from dovetail.passes.sizes import Poly, sample
 
 CACHE = 1 << 19  # bytes of operands that one panel's work may touch: half of a common second-level cache
 BLOCK = 384  # terms of a long sum that are added at a time; a third of that where A is read far across its memory
-WAITING = 1 << 17  # bytes of unfinished sums kept at a time
+WAITING = 1 << 20  # bytes of unfinished sums kept at a time
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Plan:
     """How one product is cut.
 
     form: "broadcast" or "dot"; pack: B is copied into panels first; rows_first: a tile of rows meets all panels before
-    the next one (else a panel meets all rows); block: indices of dim `level` of k that are summed at a time (with all
-    dims inside it), 0 for no blocks; whole: a panel is copied before its blocks, not block by block; chunk: tiles whose
+    the next one (else a panel meets all rows); block: indices of dim `cut` of k that are summed at a time, 0 for all;
+    level: dims of k before this one are taken index by index outside the blocks; chunk, group: tiles and panels whose
     unfinished sums wait in scratch.
     """
 
@@ -64,8 +64,9 @@ class Plan:
     rows_first: bool = False
     block: int = 0
     level: int = 0
-    whole: bool = False
+    cut: int = 0
     chunk: int = 0
+    group: int = 0
 
 
 class Dims:
@@ -113,7 +114,7 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     lanes = target.lanes(dtype.itemsize)
     rows, columns, depth = (prod(guess(size) for size, *_ in side) for side in (dims.m, dims.n, dims.k))
     columns_known = all(known(size) for size, *_ in dims.n)
-    adjacent = len(dims.n) == 1 and is_(dims.n[0][1], 1)
+    adjacent = is_(dims.n[-1][1], 1)
     single = is_(dims.n[0][0], 1)
     dot = dot_phases(target, lanes, rows, columns, columns_known)
     phases = broadcast_phases(target, dtype, dims, rows, columns, depth, columns_known)
@@ -122,6 +123,7 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     if along_k and (single or not adjacent and near and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
         return Plan("dot", dot)
     width = phases[0].width
+    adjacent = adjacent and (len(dims.n) == 1 or runs_whole(dims, phases))
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
     step = dims.k[-1][1]
     far = abs(guess(step)) * dtype.itemsize >= 1024
@@ -129,22 +131,38 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     per_k = width * dtype.itemsize + (0 if is_(step, 1) else 64)
     span = depth * max(per_k, abs(guess(step)) * dtype.itemsize if far else 0)
     if span > CACHE and depth > 2 * terms:
-        block, level = block_of([guess(size) for size, *_ in dims.k], terms)
-        chunk = max(1, WAITING // (phases[0].rows * width * dtype.itemsize))
-        whole = depth * width * dtype.itemsize <= 4 * CACHE
-        return Plan("broadcast", phases, copied, False, block, level, whole, chunk)
+        group = max(1, min(-(-columns // width), 512 // width))
+        chunk = max(1, WAITING // (phases[0].rows * group * width * dtype.itemsize))
+        return Plan("broadcast", phases, copied, False, *block_of(dims, terms, copied), chunk, group)
     small = columns * depth * dtype.itemsize <= CACHE // 4
     return Plan("broadcast", phases, copied, not copied and small and columns > 2 * width)
 
 
-def block_of(sizes: list[int], terms: int) -> tuple[int, int]:
-    """(indices at a time, level) of the dim of k to cut, so that about `terms` terms are added at a time."""
-    level, inner = len(sizes) - 1, 1
+def runs_whole(dims: Dims, phases: tuple[Phase, ...]) -> bool:
+    """Whether the columns of every panel are neighbours, though not all columns are."""
+    size, step = dims.n[-1]
+    return is_(step, 1) and known(size) and size % phases[0].width == 0 and len(phases) == 1
+
+
+def block_of(dims: Dims, terms: int, copied: bool) -> tuple[int, int, int]:
+    """(indices at a time, level, dim to cut) so that about `terms` terms are added at a time."""
+    sizes = [guess(size) for size, *_ in dims.k]
+    cut, others = len(sizes) - 1, prod(sizes[:-1])
+    if copied and not is_(dims.k[-1][2], 1) and others * 16 <= terms:  # B's neighbours lie along the other dims
+        return even_part(sizes[cut], terms // others), 0, cut
+    level, inner = cut, 1
     while level > 0 and inner * sizes[level] <= terms:
         inner *= sizes[level]
         level -= 1
-    blocks = max(1, -(-sizes[level] * inner // terms))
-    return max(1, -(-sizes[level] // blocks)), level
+    return even_part(sizes[level], terms // inner), level, level
+
+
+def even_part(size: int, most: int) -> int:
+    """About `most` of `size` at a time: a divisor if there is one, else parts of nearly the same size."""
+    for part in range(min(most, size), most // 2, -1):
+        if size % part == 0:
+            return part
+    return max(1, -(-size // max(1, -(-size // max(most, 1)))))
 
 
 def dot_pays(dot: Phase, panel: Phase, lanes: int, rows: int, columns: int, depth: int) -> bool:
@@ -193,6 +211,8 @@ def broadcast_phases(target, dtype, dims: Dims, rows: int, columns: int, depth: 
         if not target.masks and lanes < least:
             lanes = 1
     vectors = panel_vectors(target, -(-columns // lanes) if target.masks else columns // lanes) if lanes > 1 else 1
+    if columns_known and len(dims.n) > 1 and is_(dims.n[-1][1], 1):  # panels that do not cross from run to run
+        vectors = next((v for v in range(vectors, 0, -1) if dims.n[-1][0] % (v * lanes) == 0), vectors)
     found: list[tuple[int, int, bool]] = []
     if not columns_known or columns >= vectors * lanes:
         found.append((vectors, lanes, False))
@@ -242,14 +262,15 @@ def panel_bytes(cut: Plan, dims: Dims, dtype: DType):
     """Bytes of one copied panel, with slack for a last block of rows."""
     if not cut.pack:
         return 0
-    depth = dims.k[0][0] if cut.whole or not cut.block else cut.block
-    for size, *_ in dims.k[1 if cut.whole else cut.level + 1 :]:
-        depth = size * depth
+    depth = 1
+    for number, (size, *_) in enumerate(dims.k):
+        if number >= cut.level:
+            depth = (cut.block if cut.block and number == cut.cut else size) * depth
     lanes = max(phase.lanes for phase in cut.phases)
     return (depth + lanes) * (max(phase.width for phase in cut.phases) * dtype.itemsize)
 
 
 def sums_bytes(cut: Plan, dtype: DType, compact: bool) -> int:
     """Bytes for sums that wait: for their next block, or for a compact epilogue."""
-    tiles = cut.chunk if cut.block else int(compact and cut.form == "broadcast")
+    tiles = cut.chunk * cut.group if cut.block else int(compact and cut.form == "broadcast")
     return tiles * max(phase.rows * phase.width for phase in cut.phases) * dtype.itemsize

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dovetail.codegen.cuts import runs_whole
 from dovetail.codegen.vectors import Extent, is_, known
 
 
@@ -14,8 +15,8 @@ def pack(w, base: str, col: Extent, panel: str, n: list, k: list, phase, masks: 
     panel that one step takes) for each dim of its rows. Columns past the last hold anything; the panel has room for
     `lanes` more rows.
     """
-    if len(n) == 1 and is_(n[0][1], 1):
-        pack_rows(w, w.at(base, col), panel, k, phase, masks)
+    if is_(n[-1][1], 1) and (len(n) == 1 or runs_whole(w.dims, w.cut.phases)):
+        pack_rows(w, w.at(base, w.place(col, n)), panel, k, phase, masks)
         return panel
     k = sorted(k, key=lambda dim: is_(dim[1], 1))  # a dim of neighbours goes last
     if is_(k[-1][1], 1):

@@ -46,7 +46,16 @@ class Product(Vectors):
         """All tiles of `panels` panels from `column` on: this thread's share of batch x panels x row tiles."""
         tiles = self.ceil_div(self.m, self.phase.rows)
         entries = self.product(self.batch)
-        if self.cut.rows_first and not is_(panels, 1):
+        if self.cut.block:
+            chunks = self.ceil_div(tiles, self.cut.chunk)
+            with self.shared(self.mul(entries, chunks), panels) as (outer, low, high):
+                entry, number = self.split(outer, chunks)
+                first = self.mul(number, self.cut.chunk)
+                count = self.least(self.sub(tiles, first), self.cut.chunk)
+                with self.b.loop(self.text(low), self.text(high), self.cut.group) as turn:
+                    end = self.least(self.add(turn.i, self.cut.group), high)
+                    self.meet_in_blocks(entry, first, count, column, turn.i, end)
+        elif self.cut.rows_first and not is_(panels, 1):
             with self.shared(self.mul(entries, tiles), panels) as (outer, low, high):
                 entry, tile = self.split(outer, tiles)
                 self.meet_panels(entry, tile, column, low, high)
@@ -107,9 +116,6 @@ class Product(Vectors):
         base_a, base_b = self.bases(entry)
         masks = self.masks(col)
         packed = self.cut.pack and self.phase.lanes > 1
-        if self.cut.block:
-            self.blocks(entry, base_a, base_b, col, low, high, masks, packed)
-            return
         if self.cut.form == "dot":
             source = base_b
         elif packed:
@@ -210,51 +216,55 @@ class Product(Vectors):
             rows.insert(0, self.mul(rows[0], size))
         return rows
 
-    def blocks(self, entry, base_a, base_b, col, low, high, masks, packed) -> None:
-        """One panel against its row tiles, a block of k at a time; the sums wait in scratch meanwhile."""
-        lanes, size = self.phase.lanes, self.phase.rows * self.phase.width
-        source_b, steps = base_b, [step for *_, step in self.dims.k]
-        if packed and self.cut.whole:
-            source_b = self.pack(base_b, col, self.dims.k, masks)
-            steps = [self.mul(rows, self.phase.width) for rows in self.panel_rows(self.dims.k)]
-        with self.b.loop(self.text(low), self.text(high), self.cut.chunk) as chunk:
-            end = self.least(self.add(chunk.i, self.cut.chunk), high)
-            tiles = self.sub(end, chunk.i)
-            with self.b.loop("0", self.text(self.mul(tiles, size)), lanes) as turn:
-                self.store(self.zero(lanes), self.at(self.sums, turn.i), lanes)
-                turn.next()
+    def meet_in_blocks(self, entry: Extent, first: Extent, count: Extent, column: Extent, low: Extent, high: Extent):
+        """`count` tiles of rows against panels low .. high - 1, a block of k at a time; the sums wait in scratch."""
+        base_a, base_b = self.bases(entry)
+        phase, size = self.phase, self.phase.rows * self.phase.width
+        room = self.cut.chunk * size
+        packed = self.cut.pack and phase.lanes > 1
+        with self.b.loop("0", self.text(self.mul(self.sub(high, low), room)), phase.lanes) as turn:
+            self.store(self.zero(phase.lanes), self.at(self.sums, turn.i), phase.lanes)
+            turn.next()
 
-            def block(from_a: str, from_b: str, dims: list[tuple]) -> None:
-                source = from_b
-                if packed and not self.cut.whole:
-                    source = self.pack(from_b, col, dims, masks)
-                elif not packed:
+        def block(from_a: str, from_b: str, k: list[tuple]) -> None:
+            with self.b.loop(self.text(low), self.text(high), carry=[("ptr", self.sums)]) as across:
+                col = self.add(column, self.mul(across.i, phase.width))
+                masks = self.masks(col)
+                if packed:
+                    source = self.pack(from_b, col, k, masks)
+                else:
                     source = self.at(from_b, self.place(col, self.dims.n))
-                with self.b.loop("0", self.text(tiles), carry=[("ptr", self.sums)]) as turn:
-                    start, offsets, _ = self.row_places(self.mul(self.add(chunk.i, turn.i), self.phase.rows))
+                with self.b.loop("0", self.text(count), carry=[("ptr", across.carried[0])]) as turn:
+                    start, offsets, _ = self.row_places(self.mul(self.add(first, turn.i), phase.rows))
                     place, pointer = turn.carried[0], self.at(from_a, start)
-                    sums = self.broadcast_tile(pointer, offsets, source, self.steps(dims, packed),
+                    sums = self.broadcast_tile(pointer, offsets, source, self.steps(k, packed),
                                                None if packed else masks, self.kept(place))
                     self.keep(place, sums)
                     turn.next(self.at(place, size))
+                across.next(self.at(across.carried[0], room))
 
-            self.each_block(base_a, source_b, steps, 0, block)
-            row = self.mul(chunk.i, self.phase.rows)
-            last = self.least(self.mul(end, self.phase.rows), self.m)
-            self.finish_kept(self.sums, row, self.sub(last, row), col, masks, entry)
+        self.each_block(base_a, base_b, 0, block)
+        row = self.mul(first, phase.rows)
+        rows = self.sub(self.least(self.mul(self.add(first, count), phase.rows), self.m), row)
+        with self.b.loop(self.text(low), self.text(high), carry=[("ptr", self.sums)]) as across:
+            col = self.add(column, self.mul(across.i, phase.width))
+            self.finish_kept(across.carried[0], row, rows, col, self.masks(col), entry)
+            across.next(self.at(across.carried[0], room))
 
-    def each_block(self, a: str, b: str, steps: list, level: int, block: Callable[[str, str, list], None]) -> None:
-        """Loops over the dims of k above the one that is cut, and over that one's blocks. steps: b's along each dim."""
-        count, step_a, step_b = self.dims.k[level]
-        cut = level == self.cut.level
+    def each_block(self, a: str, b: str, dim: int, block: Callable[[str, str, list[tuple]], None]) -> None:
+        """Loops over the outer dims of k, and over the blocks of the one that is cut."""
+        cut = dim == self.cut.level
+        count, step_a, step_b = self.dims.k[self.cut.cut if cut else dim]
         with self.b.loop("0", self.text(count), self.cut.block if cut else 1) as turn:
-            from_a, from_b = self.at(a, self.mul(turn.i, step_a)), self.at(b, self.mul(turn.i, steps[level]))
+            from_a, from_b = self.at(a, self.mul(turn.i, step_a)), self.at(b, self.mul(turn.i, step_b))
             if not cut:
-                self.each_block(from_a, from_b, steps, level + 1, block)
+                self.each_block(from_a, from_b, dim + 1, block)
                 return
             even = known(count) and count % self.cut.block == 0
             terms = self.cut.block if even else self.least(self.sub(count, turn.i), self.cut.block)
-            block(from_a, from_b, [(terms, step_a, step_b), *self.dims.k[level + 1 :]])
+            k = list(self.dims.k)
+            k[self.cut.cut] = (terms, step_a, step_b)
+            block(from_a, from_b, k[self.cut.level :])
 
     # Tiles
 

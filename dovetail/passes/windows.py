@@ -265,8 +265,12 @@ def conv_weight_grad(g: Value, x: Value, *, size, stride, padding, dilation, gro
     n, channels, *rest = view.shape
     outs, places = g.shape[1], tuple(rest[rank:])
     if groups == 1:
-        rows = transpose(view, perm=(0, *range(2 + rank, 2 + 2 * rank), *range(2, 2 + rank), 1))
-        out = contract(rows, g, batch=((), ()), sum=(tuple(range(1 + rank)), (0, *range(2, 2 + rank))))
+        turned = transpose(view, perm=(0, *range(2 + rank, 2 + 2 * rank), *range(2, 2 + rank), 1))
+        summed = tuple(range(1 + rank)), (0, *range(2, 2 + rank))
+        if is_static(channels) and channels % 16 == 0:  # neighbours in memory fill whole vectors
+            out = contract(g, turned, batch=((), ()), sum=summed[::-1])
+            return moved(out, (0, rank + 1, *range(1, rank + 1)))
+        out = contract(turned, g, batch=((), ()), sum=summed)
         return moved(out, (rank + 1, rank, *range(rank)))
     per = channels // groups
     split = reshape(view, shape=(n, groups, per, *rest))
