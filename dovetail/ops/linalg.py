@@ -142,7 +142,7 @@ def pseudo_inverse(call: str, x: Value, atol, rtol, hermitian: bool) -> Value:
         return constant(0, x.shape[:-2] + (x.shape[-1], x.shape[-2]), x.dtype)
     if rtol is None and atol is None:
         rtol = max(x.shape[-2:]) * EPSILON[x.dtype.name]
-    if not hermitian and atol is None and isinstance(rtol, float):
+    if atol is None and isinstance(rtol, float):  # also for hermitian matrices, whose gradient torch takes this way
         return p.pinv(x, rtol=rtol)
     if hermitian:
         values, vectors = p.eigh(x, upper=False)
@@ -445,7 +445,7 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
 def lu(input, pivot=True, get_infos=False):
     """(LU, pivots), and info on wish."""
     packed, pivots, _ = lu_parts("lu", input, pivot)
-    return (packed, pivots, no_info(input)) if get_infos else (packed, pivots)
+    return (packed, pivots, no_info(input)) if get_infos else return_types.linalg_lu_factor(packed, pivots)
 
 
 def row_order(pivots: Value, rows: int) -> Value:
