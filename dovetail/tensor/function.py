@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base.errors import GradientError, message
+from dovetail.tensor import blame
 from dovetail.tensor.autograd import freed_error
-from dovetail.tensor.joint import Joint, join
+from dovetail.tensor.joint import Joint, join, value_before
 from dovetail.tensor.modes import GradMode
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
@@ -278,13 +279,17 @@ class Function:
         """Run forward; its results lead the gradient through backward."""
         ctx = context_class(cls)(cls, args)
         wanted = local.rec.grad and any(ctx.needs_input_grad)
+        before = [(a, a._run, local.rec.slot_of(a) if a._run is local.rec.run else 0, a._hist, a._meta)
+                  for a, needed in zip(args, ctx.needs_input_grad, strict=True) if needed]  # fmt: skip
         with GradMode(False, local.rec.inference):
             if cls.setup_context is not Function.setup_context:
                 made = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, made)
             else:
                 made = cls.forward(ctx, *args, **kwargs)
-        return connect(ctx, args, made) if wanted else plain(made, args)
+        if not wanted:
+            return plain(made, args)
+        return connect(ctx, args, made, tuple(as_before(a, ctx, before) for a in args) if ctx._dirty else args)
 
 
 def plain(made: Any, args: tuple) -> Any:
@@ -294,9 +299,24 @@ def plain(made: Any, args: tuple) -> Any:
     return made.detach() if isinstance(made, Tensor) and made._meta.requires_grad else made
 
 
-def connect(ctx: Context, args: tuple, made: Any) -> Any:
-    """The results of forward as joints of one step."""
-    step = FunctionStep(ctx, args)
+def as_before(a: Any, ctx: Context, before: list[tuple]) -> Any:
+    """What an argument was before forward changed it in place: where its gradient goes."""
+    found = next((b for b in before if b[0] is a), None)
+    if found is None or not any(a is d for d in ctx._dirty):
+        return a
+    _, run, slot, history, m = found
+    if a._leaf:
+        raise blame.leaf_written(ctx.name(), a)
+    if run is local.rec.run and slot:
+        return value_before(slot, m)
+    made = object.__new__(Tensor)
+    made._meta, made._hist, made._storage, made._ptr = m, history, a._storage, a._ptr
+    return made
+
+
+def connect(ctx: Context, args: tuple, made: Any, origins: tuple) -> Any:
+    """The results of forward as joints of one step, whose gradients go to `origins`."""
+    step = FunctionStep(ctx, origins)
     parts = list(made) if isinstance(made, (tuple, list)) else [made]
     joined = [i for i, p in enumerate(parts) if isinstance(p, Tensor) and differentiable(ctx, p)]
     fresh = join([parts[i] for i in joined], step)

@@ -21,7 +21,7 @@ from dovetail.tensor.meta import WATCHED, forget_leaves, meta
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor, fresh
 
-JOIN = "join"
+JOIN, BEFORE = "join", "before"
 
 
 class Joint:
@@ -139,6 +139,25 @@ def record_join(rec: Any, tensors: list[Tensor], key: tuple) -> Any:
     e.needs_grad = True
     rec.add(e)
     return e
+
+
+def value_before(slot: int, m: Any) -> Tensor:
+    """A tensor with the value that `slot` of the pending trace has, whatever was written in place since."""
+    rec = local.rec
+    for e in rec.node.children:
+        if e.op == BEFORE and e.key == (slot,):
+            break
+    else:
+        state = rec.sync()
+        rec.clear_beyond(rec.node.end)
+        e = rec.new_event(BEFORE, (slot,))
+        e.defs.append((e.end, state.values[slot]))
+        e.outs.append((e.end, meta(m.shape, m.dtype, requires_grad=m.requires_grad), 0))
+        e.end += 1
+        rec.add(e)
+    rec.advance(e)
+    made = rec.slots[e.outs[0][0]] = fresh(e.outs[0][1], rec.run, e.outs[0][0])
+    return made
 
 
 def next_hook_id() -> int:
