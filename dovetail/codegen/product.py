@@ -6,6 +6,7 @@ evaluated on the accumulators while they are in registers, and may load and stor
 
 from __future__ import annotations
 
+from dovetail.base.config import available_cores
 from dovetail.base.dtypes import bool_, int64, uint8
 from dovetail.codegen.builder import Builder
 from dovetail.codegen.contract import Operand, gemm_kernel, scratch_bytes
@@ -19,7 +20,7 @@ from dovetail.passes.affine import Affine, source
 from dovetail.passes.fuse import FusionError
 from dovetail.passes.sizes import is_one, product, sample, size, sizes
 
-THREADS = 64  # teams larger than this have idle members in kernels that need scratch
+THREADS = max(2, available_cores())  # members of a team beyond this idle in kernels that need scratch
 LONG = 8  # operations and loads from which an epilogue is written in a loop instead of once for each accumulator
 
 
