@@ -69,7 +69,8 @@ def require_cpu(where, call: str) -> device:
             message(
                 call,
                 f"{str(d)!r} is not available: no {d.type} device on this machine (available: cpu)",
-                cure="device = 'cuda' if torch.cuda.is_available() else 'cpu' picks one that exists; here it is device='cpu'",
+                cure="device = 'cuda' if torch.cuda.is_available() else 'cpu' picks one that exists; "
+                "here it is device='cpu'",
             )
         )
     return CPU

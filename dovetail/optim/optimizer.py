@@ -18,9 +18,11 @@ from itertools import chain
 from typing import Any
 
 from dovetail.base.dtypes import float32
-from dovetail.base.errors import ArgumentError, GradientError, message, warn
+from dovetail.base.errors import ArgumentError, GradientError, message, user_line, warn
+from dovetail.base.source import Where
 from dovetail.nn.hooks import RemovableHandle, hang
 from dovetail.nn.module import MemberIterator, Module
+from dovetail.optim import watch
 from dovetail.tensor.autograd import after_zero_grad, update
 from dovetail.tensor.modes import enable_grad
 from dovetail.tensor.tensor import Tensor
@@ -84,7 +86,9 @@ class Optimizer:
         self.state: defaultdict[Tensor, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._set_up()
+        self._built_at = user_line()
         groups = self._listed(params)
+        watch.warn_hidden(params, type(self).__name__)
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
@@ -103,6 +107,9 @@ class Optimizer:
         self._seen: list = []
         self._steps_taken = 0
         self._stepped_on: tuple[Any, int, int] = (None, 0, 0)
+        self._look_at = 2
+        self._idle = watch.Idle()
+        self._built_at: Where = ("", 0, "")
 
     def _listed(self, params) -> list:
         """The parameters as a list, or an error that says why there are none."""
@@ -212,6 +219,10 @@ class Optimizer:
             g = entries[0][0]._grad
             if type(g) is Tensor:  # gradients that nobody has touched are no tensors yet
                 self._watch(g)
+            if self._steps_taken >= self._look_at:
+                self._look_at = watch.look(self, entries, self._steps_taken)
+        else:
+            self._idle.note(self)
         return loss
 
     def _watch(self, g: Tensor) -> None:

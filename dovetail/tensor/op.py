@@ -21,7 +21,7 @@ from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
-from dovetail.tensor import blame, checks, closing, views
+from dovetail.tensor import blame, checks, closing, lint, views
 from dovetail.tensor.meta import INFERENCE, meta
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -215,6 +215,11 @@ class Op:
             rec.clear_beyond(rec.node.end)
             raise
         rec.add(e)
+        if self.name in lint.SUMS and rec.grad and any(t._meta.requires_grad for t in tensors):
+            old, serial = any([lint.spent(rec, t) for t in tensors]), rec.run.serial
+            result = self.commit(rec, e, tensors, args)
+            lint.running_total(rec, tensors, result, serial, old)
+            return result
         return self.commit(rec, e, tensors, args)
 
     def fill(self, rec, state, e: Event, tensors: list, key: tuple, types: tuple, args: tuple) -> None:
