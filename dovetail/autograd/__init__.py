@@ -15,8 +15,9 @@ from dovetail.tensor.modes import enable_grad, inference_mode, no_grad, set_grad
 from dovetail.tensor.tensor import Tensor
 
 __all__ = [
-    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad",
-    "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional",
+    "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
+    "set_grad_enabled",
 ]  # fmt: skip
 
 Tensors = Tensor | Sequence[Tensor]
@@ -50,7 +51,8 @@ def grad(
     """
     outputs, inputs = as_list(outputs), as_list(inputs)
     if allow_unused is False and materialize_grads:
-        raise ArgumentError(message("autograd.grad", "Expected allow_unused to be True or not passed when materialize_grads=True"))
+        text = "Expected allow_unused to be True or not passed when materialize_grads=True"
+        raise ArgumentError(message("autograd.grad", text))
     unused = materialize_grads if allow_unused is None else allow_unused
     keep = create_graph if retain_graph is None else retain_graph
     given = cotangents(outputs, grad_outputs)

@@ -240,7 +240,8 @@ def ones_for(t: Tensor, v: Value) -> Value:
                 "backward",
                 "grad can be implicitly created only for scalar outputs",
                 [("tensor", t)],
-                "Reduce it first, loss.mean().backward() or loss.sum().backward(), or pass gradient= with the tensor's shape",
+                "Reduce it first, loss.mean().backward() or loss.sum().backward(), "
+                "or pass gradient= with the tensor's shape",
             )
         )
     return full(shape=v.shape, dtype=v.dtype, value=1)
@@ -258,7 +259,7 @@ def walk(
     blocked: Sequence[int] = (),
     again: bool = False,
 ):
-    """Gradients of the outputs at every leaf, {leaf tensor: (its slot, Value, where it was met)}, and the Values passed.
+    """Gradients of the outputs at every leaf, {leaf: (its slot, Value, where it was met)}, and the Values passed.
 
     In a stage, gradients also end at tensors that Python code waits at, except those of `passing`; blocked: slots of
     such tensors that are pending. Raises NeedsStages where such a tensor is met otherwise. again: the result will be
@@ -319,7 +320,9 @@ def walk(
     return by_leaf, ancestors(outs, set(sources))
 
 
-def connect_again(rec: Recorder, e: Event, info: GradientInfo, instance: Any, k: int, replace: dict, taken: dict) -> None:
+def connect_again(
+    rec: Recorder, e: Event, info: GradientInfo, instance: Any, k: int, replace: dict, taken: dict
+) -> None:
     """Let the gradient of a history read values that are computed again from its sources, instead of kept numbers.
 
     Kept numbers are the same, but a second differentiation would take them for constants.

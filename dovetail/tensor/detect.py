@@ -58,8 +58,8 @@ class detect_anomaly(set_detect_anomaly):
     def __init__(self, check_nan: bool = True):
         self.before = config.anomaly
         self.wanted = check_nan
-        text = "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
-        warnings.warn(text, stacklevel=2)
+        text = "Anomaly Detection has been enabled. This mode will increase the runtime "
+        warnings.warn(text + "and should only be enabled for debugging.", stacklevel=2)
 
     def __enter__(self) -> detect_anomaly:
         self.before = config.anomaly

@@ -173,7 +173,8 @@ class FunctionStep(Step):
             if not isinstance(g, Tensor):
                 raise GradientError(message(name, f"gradient {i} is a {type(g).__name__}, not a Tensor or None"))
             if not isinstance(a, Tensor):
-                text = f"returned a gradient different from None at position {i + 1}, but the corresponding forward input was not a Variable"
+                text = f"returned a gradient different from None at position {i + 1}"
+                text += ", but the corresponding forward input was not a Variable"
                 raise GradientError(message(f"function {name}", text))
             if wanted:
                 pairs.append((a, fitted(name, i, a, g)))
@@ -194,7 +195,8 @@ def fitted(name: str, i: int, a: Tensor, g: Tensor) -> Tensor:
         try:
             g = g.sum_to_size(*a._meta.shape)
         except (RuntimeError, ValueError) as e:
-            text = f"returned an invalid gradient at index {i} - got {list(g.shape)} but expected shape compatible with {list(a.shape)}"
+            text = f"returned an invalid gradient at index {i} - got {list(g.shape)} "
+            text += f"but expected shape compatible with {list(a.shape)}"
             raise GradientError(message(f"Function {name}", text)) from e
     return g if g._meta.dtype is a._meta.dtype else g.to(a._meta.dtype)
 

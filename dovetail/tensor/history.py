@@ -60,7 +60,9 @@ class History:
     hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
     """
 
-    __slots__ = ("segment", "sources", "saved", "versions", "serial", "freed", "hooked", "order", "inputs", "input_versions")
+    __slots__ = (
+        "segment", "sources", "saved", "versions", "serial", "freed", "hooked", "order", "inputs", "input_versions",
+    )  # fmt: skip
 
     count = 0
 
@@ -134,7 +136,8 @@ class GradientInfo:
     """
 
     __slots__ = (
-        "leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain", "arrivals", "targets", "visited",
+        "leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain", "arrivals", "targets",
+        "visited",
     )  # fmt: skip
 
     def __init__(self):
@@ -257,7 +260,7 @@ def leaves_behind(outs: list[Value], slot_of_leaf: dict[Value, int], sources: se
 def computed_again(
     values: list[Value], sources: list[Value], known: dict[Value, Value], kept: dict[Value, Value]
 ) -> dict[Value, Value]:
-    """The values as nodes of the graph being built, computed from `known` (sources and leaves) and so connected with them.
+    """The values as nodes of the graph being built, computed from `known` (sources and leaves) and so tied to them.
 
     What no source leads to is taken from `kept`. A value that cannot be computed again (random numbers, a leaf that was
     changed since) keeps its number, and a gradient through it is an error.

@@ -1,7 +1,7 @@
 """Joints: places on a gradient's way where Python code waits for it.
 
-A hook on a tensor and a custom `Function` cannot be part of a graph: they are the user's Python. So a tensor they belong
-to carries a Joint, backward stops there, runs the code on gradient tensors, and goes on from what it returns
+A hook on a tensor and a custom `Function` cannot be part of a graph: they are the user's Python. So a tensor they
+belong to carries a Joint, backward stops there, runs the code on gradient tensors, and goes on from what it returns
 (`staged.py`). Programs without joints never meet this file.
 """
 

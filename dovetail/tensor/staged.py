@@ -93,7 +93,8 @@ def grad(
         if g is None and materialize:
             g = Tensor.zeros_like(t)
         elif g is None and not allow_unused:
-            text = f"input {i} was not used to compute the outputs: one of the differentiated Tensors appears to not have been used in the graph"
+            text = f"input {i} was not used to compute the outputs: "
+            text += "one of the differentiated Tensors appears to not have been used in the graph"
             cure = "Pass allow_unused=True to get None for it, or materialize_grads=True to get zeros"
             raise GradientError(message("autograd.grad", text, [("input", t)], cure))
         made.append(g)

@@ -408,8 +408,8 @@ def two_losses(torch, look):
 
 
 PROGRAMS = [
-    custom_function, several_outputs, setup_context, second_order, saved_output, nested_function, look_in_backward, hooks,
-    late_hook, retained, after_accumulation, module_hooks, inner_gradients, into_inputs, accumulation, training,
+    custom_function, several_outputs, setup_context, second_order, saved_output, nested_function, look_in_backward,
+    hooks, late_hook, retained, after_accumulation, module_hooks, inner_gradients, into_inputs, accumulation, training,
     checkpointed, functional, functional_connected, transforms, batched, ensemble, closed_over, two_losses,
 ]  # fmt: skip
 

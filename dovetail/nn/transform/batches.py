@@ -19,7 +19,8 @@ from dovetail.tensor.random import default_generator
 from dovetail.tensor.tensor import Tensor
 
 
-def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None) -> Callable:
+def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *,
+         chunk_size: int | None = None) -> Callable:  # fmt: skip
     """`func` over a batch: each argument gives its slices along `in_dims`, results are stacked along `out_dims`.
 
     in_dims: an int or None for every argument, or a structure like the arguments'. randomness: "different" draws for
@@ -59,7 +60,8 @@ NOT_MAPPED = -1
 def dims_of(args: tuple, in_dims: Any) -> Any:
     """For each leaf of the arguments its batch dim (not negative), or NOT_MAPPED."""
     if not isinstance(in_dims, (int, tuple, list)) or isinstance(in_dims, bool):
-        text = f"expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got {in_dims!r}"
+        text = "expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got "
+        text += repr(in_dims)
         raise ArgumentError(message("vmap", text))
     if not args:
         raise ArgumentError(message("vmap", "got no inputs; the function needs at least one to take the batch from"))
@@ -102,7 +104,7 @@ def batch_size(pairs: list[tuple[Any, Any]]) -> int:
     if not sizes:
         raise ArgumentError(message("vmap", "at least one input must be mapped (every in_dim is None)"))
     if len(sizes) > 1:
-        text = f"Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)} for the mapped dimension"
+        text = f"Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}"
         raise ArgumentError(message("vmap", text))
     return sizes.pop()
 
@@ -147,7 +149,8 @@ def stacked(results: list, out_dims: Any) -> Any:
         if not isinstance(x, Tensor):
             text = f"vmap(func): `func` must only return Tensors, got type {type(x).__name__}"
             raise ArgumentError(message("vmap", text))
-    made = [f if d is None else stack([r[k] for r in flat], d) for k, (d, f) in enumerate(zip(dims, flat[0], strict=True))]
+    columns = list(zip(*flat, strict=True))
+    made = [c[0] if d is None else stack(list(c), d) for d, c in zip(dims, columns, strict=True)]
     return tree.pack(first, made)
 
 

@@ -72,7 +72,7 @@ def checkpoint(
     determinism_check: str = "default", debug: bool = False, early_stop: bool = True, preserve_rng_state: bool = True,
     **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """`function(*args)`, without keeping what its gradient needs: backward computes it again, with equal random numbers.
+    """`function(*args)` without keeping what its gradient needs: backward computes it again, with equal random numbers.
 
     use_reentrant=True follows torch's older form: the result needs a gradient only where an argument does.
 
@@ -123,7 +123,8 @@ def checkpoint_sequential(
     end = -1
     for start in range(0, size * (segments - 1), size):
         end = start + size - 1
-        input = checkpoint(piece(chain[start : end + 1]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
+        run = piece(chain[start : end + 1])
+        input = checkpoint(run, input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
     return piece(chain[end + 1 :])(input)
 
 

@@ -1,7 +1,7 @@
 """compile: torch's word for what happens to every program here, so the callable it returns behaves as the one given.
 
-What it adds: `fullgraph=True` holds a function to running without a look at a value in the middle, and `.explain()` says
-which programs the calls have become.
+What it adds: `fullgraph=True` holds a function to running without a look at a value in the middle, and `.explain()`
+says which programs the calls have become.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def compile(  # noqa: A001
     [2.0, 2.0]
     """
     if mode is not None and options is not None:
-        raise ArgumentError(message("compile", "Either mode or options can be specified, but both can't be specified at the same time."))
+        text = "Either mode or options can be specified, but both can't be specified at the same time."
+        raise ArgumentError(message("compile", text))
     if mode not in MODES:
         text = f"Unrecognized mode={mode}, should be one of: {', '.join(m for m in MODES if m)}"
         raise ArgumentError(message("compile", text))
@@ -75,7 +76,8 @@ def whole(function: Callable, args: tuple, kwargs: dict) -> Any:
     result = function(*args, **kwargs)
     if rec.looks != before:
         text = "a value was looked at (print, item(), if x > 0, numpy()) inside a function compiled with fullgraph=True"
-        raise GraphBreak(message(getattr(function, "__name__", "compile"), text, cure="Leave out fullgraph, or use where()"))
+        name = getattr(function, "__name__", type(function).__name__)
+        raise GraphBreak(message(name, text, cure="Leave out fullgraph, or use where()"))
     return result
 
 
@@ -116,7 +118,7 @@ def is_exporting() -> bool:
 
 
 def disable(fn: Callable | None = None, recursive: bool = True, *, reason: str | None = None) -> Any:
-    """`fn` as it is (or a decorator that gives it): Python code is never taken apart, so nothing needs to be kept out."""
+    """`fn` as it is (or a decorator that gives it): Python code is never taken apart, so nothing is to be kept out."""
     return (lambda f: f) if fn is None else fn
 
 

@@ -21,8 +21,8 @@ def as_tuple(x: Any, what: str, call: str) -> tuple[bool, tuple[Tensor, ...]]:
     found = tuple(x) if several else (x,)
     for i, t in enumerate(found):
         if not isinstance(t, Tensor):
-            text = f"The {what} given to {call} must be either a Tensor or a tuple of Tensors but the value at index {i} has type {type(t)}."
-            raise TypeError(text)
+            text = f"The {what} given to {call} must be either a Tensor or a tuple of Tensors"
+            raise TypeError(f"{text} but the value at index {i} has type {type(t)}.")
     return several, found
 
 
@@ -45,11 +45,13 @@ def check_strict(strict: bool, outs: Sequence[Tensor], ins: Sequence[Tensor]) ->
         return
     for i, o in enumerate(outs):
         if not o.requires_grad:
-            raise RuntimeError(f"Output {i} of the user-provided function does not require gradients. This is not allowed in strict mode.")
+            text = f"Output {i} of the user-provided function does not require gradients."
+            raise RuntimeError(f"{text} This is not allowed in strict mode.")
         ones = [o.new_ones(o.shape)]
         for j, g in enumerate(staged.grad([o], ins, ones, True, False, allow_unused=True)):
             if g is None:
-                raise RuntimeError(f"Output {i} of the user-provided function is independent of input {j}. This is not allowed in strict mode.")
+                text = f"Output {i} of the user-provided function is independent of input {j}."
+                raise RuntimeError(f"{text} This is not allowed in strict mode.")
 
 
 def result(x: Sequence[Tensor], several: bool, create_graph: bool) -> Any:

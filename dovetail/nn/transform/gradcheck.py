@@ -49,22 +49,24 @@ def as_inputs(inputs: Any) -> tuple:
 def checked(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, nondet_tol: float) -> bool:
     wanted = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
-        text = "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
-        raise ValueError(message("", text))
+        text = "gradcheck expects at least one input tensor to require gradient, "
+        raise ValueError(text + "but none of the them have requires_grad=True.")
     if any(inputs[i].dtype.itemsize < (16 if inputs[i].is_complex() else 8) for i in wanted):
-        errors.warn("gradcheck: an input that requires gradient is not of double precision, so the check will likely fail")
+        errors.warn("gradcheck: an input that requires gradient is not of double precision: the check will likely fail")
     outs = outputs_of(func, inputs)
     for k, out in enumerate(outs):
         exact = analytic(out, [inputs[i] for i in wanted])
         again = analytic(outputs_of(func, inputs)[k], [inputs[i] for i in wanted])
         for i, a, b in zip(wanted, exact, again, strict=True):
             if a.size and np.abs(a - b).max() > nondet_tol:
-                text = f"Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different values (output {k}, input {i})"
+                text = "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
+                text += f"times gives different values (output {k}, input {i})"
                 raise GradcheckError(message("gradcheck", text))
             n = numeric(func, inputs, i, k, eps)
             if not np.allclose(a, n, rtol=rtol, atol=atol, equal_nan=True):
                 facts = [f"numerical:\n{n}", f"analytical:\n{a}", f"largest difference: {np.abs(a - n).max():.3g}"]
-                raise GradcheckError(message("gradcheck", f"Jacobian mismatch for output {k} with respect to input {i}", facts))
+                text = f"Jacobian mismatch for output {k} with respect to input {i}"
+                raise GradcheckError(message("gradcheck", text, facts))
     return True
 
 
@@ -143,9 +145,8 @@ def gradgradcheck(
         )
         return tuple(g for g in found if g is not None)
 
-    return gradcheck(
-        slope, (*given, *cotangents), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
-    )
+    settings = {"eps": eps, "atol": atol, "rtol": rtol, "raise_exception": raise_exception, "nondet_tol": nondet_tol}
+    return gradcheck(slope, (*given, *cotangents), **settings)
 
 
 def random_like(x: Tensor, random: np.random.Generator) -> Tensor:

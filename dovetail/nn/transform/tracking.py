@@ -1,4 +1,4 @@
-"""What the transforms share: inputs that a gradient is wanted for, and the question whether a result stays connected."""
+"""What the transforms share: inputs that a gradient is wanted for, and whether a result stays connected."""
 
 from __future__ import annotations
 
