@@ -29,7 +29,9 @@ def embedding_bag(
     if mode not in ("sum", "mean", "max"):
         raise ArgumentError(message("embedding_bag", f"mode has to be one of sum, mean or max, got {mode!r}"))
     if per_sample_weights is not None and mode != "sum":
-        raise ArgumentError(message("embedding_bag", f"per_sample_weights are only supported for mode='sum', got {mode!r}"))
+        raise ArgumentError(
+            message("embedding_bag", f"per_sample_weights are only supported for mode='sum', got {mode!r}")
+        )
     rows = embedding(flat, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     counts = constant(1, flat.shape, weight.dtype)
     if padding_idx is not None:
@@ -50,12 +52,19 @@ def embedding_bag(
 def bag_numbers(input: Value, offsets: Value | None, include_last: bool) -> tuple[Value, Value, int]:
     """(all row numbers in one dim, the bag of each, how many bags)."""
     if input.dtype.kind not in "iu":
-        raise DTypeError(message("embedding_bag", "input must hold row numbers (int64)", [("input", input)], "use input.long()"))
+        raise DTypeError(
+            message("embedding_bag", "input must hold row numbers (int64)", [("input", input)], "use input.long()")
+        )
     n = numel(input.shape)
     flat = reshaped(input, (n,))
     if input.ndim == 2:
         if offsets is not None:
-            raise ArgumentError(message("embedding_bag", "if input is 2D, then offsets has to be None, as input is treated as fixed length sequences"))
+            raise ArgumentError(
+                message(
+                    "embedding_bag",
+                    "if input is 2D, then offsets has to be None, as input is treated as fixed length sequences",
+                )
+            )
         places = p.iota(shape=input.shape, dtype=dtypes.int64, dim=0)
         return flat, reshaped(places, (n,)), input.shape[0]
     if input.ndim != 1 or offsets is None or offsets.ndim != 1:

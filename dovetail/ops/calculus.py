@@ -71,7 +71,9 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     if dim is None:
         dims = list(range(input.ndim))
         if isinstance(spacing, (list, tuple)) and len(spacing) != input.ndim:
-            problem = f"expected spacing to be unspecified, a scalar, or a list of length {input.ndim}, got {len(spacing)}"
+            problem = (
+                f"expected spacing to be unspecified, a scalar, or a list of length {input.ndim}, got {len(spacing)}"
+            )
             raise ArgumentError(message("gradient", problem, [("input", input)]))
     else:
         dims = [one_dim("gradient", d, input.ndim, input) for d in ((dim,) if isinstance(dim, int) else dim)]
@@ -141,7 +143,11 @@ def uneven(x: Value, dim: int, h: Value, edge: int) -> Value:
         a, b = step(0, edge_shape), step(1, edge_shape)
         first = at(0) * (p.neg(2 * a + b) / (a * (a + b))) + at(1) * ((a + b) / (a * b)) - at(2) * (a / (b * (a + b)))
         a, b = step(-2, edge_shape), step(-1, edge_shape)
-        last = at(n - 3) * (b / (a * (a + b))) - at(n - 2) * ((a + b) / (a * b)) + at(n - 1) * ((2 * b + a) / (b * (a + b)))
+        last = (
+            at(n - 3) * (b / (a * (a + b)))
+            - at(n - 2) * ((a + b) / (a * b))
+            + at(n - 1) * ((2 * b + a) / (b * (a + b)))
+        )
     return p.concat(first, inner, last, dim=dim)
 
 
@@ -162,5 +168,3 @@ def scaled_down(x: Value, order: float, dim: int, limit: float) -> Value:
     over = p.gt(length, filled(length, limit))
     scale = p.where(over, filled(length, limit) / (length + 1e-7), filled(length, 1))
     return x * cast(restored(scale, x.shape, others), x.dtype)
-
-

@@ -50,7 +50,10 @@ def check_channels(
         )
     have = x.shape[-rank - 1]
     if have != channels:
-        problem = f"the input has {have} channels (dim 1), the weight takes {channels} input channels (in_channels={channels})"
+        problem = (
+            f"the input has {have} channels (dim 1), the weight takes {channels} input channels "
+            f"(in_channels={channels})"
+        )
         raise ShapeError(message(call, problem, facts, channel_cure(x, channels, rank)))
     if bias is not None and bias.ndim != 1:
         raise ShapeError(message(call, "the bias must have 1 dim", [*facts, ("bias", bias)]))
@@ -62,7 +65,10 @@ def channel_cure(x: Value, channels: int, rank: int) -> str:
         batched = x.ndim == rank + 2
         order = (0, rank + 1, *range(1, rank + 1)) if batched else (rank, *range(rank))
         order_text = ", ".join(str(d) for d in order)
-        return f"the channels seem to come last (height, width, channels: NHWC); move them to the front: x.permute({order_text})"
+        return (
+            "the channels seem to come last (height, width, channels: NHWC); move them to the front: "
+            f"x.permute({order_text})"
+        )
     if channels == 1 and x.ndim == rank + 1:
         return "a batch without its channel dim? add it: x.unsqueeze(1)"
     return f"in_channels={x.shape[-rank - 1]} would fit this input"
@@ -101,7 +107,10 @@ def need_room(call: str, x: Value, taps: Shape, pads, dilation) -> None:
     padded_sizes = tuple(n + low + high for n, (low, high) in zip(x.shape[-rank:], pads, strict=True))
     reach = tuple(d * (k - 1) + 1 for k, d in zip(taps, dilation, strict=True))
     if any(k > n for k, n in zip(reach, padded_sizes, strict=True)):
-        problem = f"the kernel spans {reach}, the padded input only {padded_sizes} (Kernel size can't be greater than actual input size)"
+        problem = (
+            f"the kernel spans {reach}, the padded input only {padded_sizes} (Kernel size can't be greater "
+            "than actual input size)"
+        )
         raise ShapeError(message(call, problem, [("input", x)], "pad more, or pool less before this layer"))
 
 
@@ -268,7 +277,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return without_batch(out, input.ndim == 2)
 
 
-# --- channels and places exchanged --------------------------------------------------------------------------------------
+# --- channels and places exchanged ------------------------------------------------------------------------------------
 
 
 @op(functional=True)

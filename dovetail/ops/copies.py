@@ -137,7 +137,7 @@ def view_as_complex_copy(input):
     return copied(shape.view_as_complex(input))
 
 
-# --- by strides ---------------------------------------------------------------------------------------------------------
+# --- by strides -------------------------------------------------------------------------------------------------------
 
 
 def places(call: str, x: Value, size, stride, storage_offset) -> np.ndarray:
@@ -175,8 +175,6 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
     u = reshaped(cast(src, input.dtype), (found.size,))
     out = p.scatter_nd(flat, u, literal(found.reshape(-1)), mode="set")
     return reshaped(out, input.shape)
-
-
 
 
 @front(method=True)

@@ -21,7 +21,7 @@ from dovetail.ops.sort import places_in
 from dovetail.tensor.op import op
 from dovetail.tensor.tensor import Size, Tensor
 
-# --- histograms ---------------------------------------------------------------------------------------------------------
+# --- histograms -------------------------------------------------------------------------------------------------------
 
 
 @op(top=False, differentiable=False)
@@ -71,7 +71,9 @@ def counts_in(input, edges, weight=None):
 def as_density(hist, edges):
     """Counts divided by their sum and the widths of their bins."""
     n = hist.shape[0]
-    width = p.slice(edges, starts=(1,), stops=(n + 1,), steps=(1,)) - p.slice(edges, starts=(0,), stops=(n,), steps=(1,))
+    width = p.slice(edges, starts=(1,), stops=(n + 1,), steps=(1,)) - p.slice(
+        edges, starts=(0,), stops=(n,), steps=(1,)
+    )
     total = p.reduce_sum(hist, dims=(0,))
     return hist / width / p.broadcast(total, shape=(n,), dims=())
 
@@ -95,7 +97,9 @@ def edges_for(x: Tensor, bins, span) -> Tensor:
 def histogram(input: Tensor, bins, *, range=None, weight=None, density=False):
     """(counts, edges): `bins` equal ones over `range`, or edges given as a tensor."""
     if input.dtype.kind != "f":
-        raise DTypeError(message("histogram", f"is not implemented for {input.dtype.name}", [("input", input)], "use input.float()"))
+        raise DTypeError(
+            message("histogram", f"is not implemented for {input.dtype.name}", [("input", input)], "use input.float()")
+        )
     if isinstance(bins, (list, tuple)):
         bins = bins[0]
     edges = bins if isinstance(bins, Tensor) else edges_for(input, bins, range)
@@ -135,12 +139,14 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if weights is None:
         return Tensor.from_array(np.bincount(values, minlength=minlength).astype(np.int64))
     if weights.shape != input.shape:
-        raise ShapeError(message("bincount", "weights should be 1-d and have the same length as input", [("weights", weights)]))
+        raise ShapeError(
+            message("bincount", "weights should be 1-d and have the same length as input", [("weights", weights)])
+        )
     made = np.bincount(values, weights.detach().numpy(), minlength)
     return Tensor.from_array(made.astype(np.float32 if weights.dtype is dtypes.float32 else np.float64))
 
 
-# --- distinct values --------------------------------------------------------------------------------------------------------
+# --- distinct values --------------------------------------------------------------------------------------------------
 
 
 def distinct(x: Tensor, inverse: bool, counts: bool, dim, neighbours: bool):
@@ -148,7 +154,11 @@ def distinct(x: Tensor, inverse: bool, counts: bool, dim, neighbours: bool):
     array = x.detach().numpy()
     if dim is None:
         flat = array.reshape(-1)
-        found = runs(flat[:, None]) if neighbours else np.unique(flat, return_index=True, return_inverse=True, return_counts=True)[1:]
+        found = (
+            runs(flat[:, None])
+            if neighbours
+            else np.unique(flat, return_index=True, return_inverse=True, return_counts=True)[1:]
+        )
         values = flat[found[0]]
         back = found[1].reshape(array.shape)
     else:
@@ -198,7 +208,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     return Tensor.from_array(np.concatenate([found, rest]).astype(np.int64))
 
 
-# --- combinations -----------------------------------------------------------------------------------------------------------
+# --- combinations -----------------------------------------------------------------------------------------------------
 
 
 @front(method=True)
@@ -260,10 +270,11 @@ def lcm(input, other):
 def whole_operands(call: str, a: Value, b: Value) -> list[Value]:
     made = common(call, a, b)
     if made[0].dtype.kind not in "iu":
-        raise DTypeError(message(call, f"works on whole numbers, got {made[0].dtype.name}", [("input", a), ("other", b)]))
+        raise DTypeError(
+            message(call, f"works on whole numbers, got {made[0].dtype.name}", [("input", a), ("other", b)])
+        )
     return made
 
 
 def whole_pair(call: str, a: Value, b: Value) -> Value:
     return p.gcd(*whole_operands(call, a, b))
-

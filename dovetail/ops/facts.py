@@ -112,7 +112,9 @@ def sum_to_size(input: Tensor, *size) -> Tensor:
 def contains(input: Tensor, element) -> bool:
     """Whether an element is equal to `element`."""
     if not isinstance(element, (Tensor, int, float, complex, bool)):
-        raise DTypeError(message("__contains__", f"only supports Tensor or scalar, but you passed in {type(element).__name__}"))
+        raise DTypeError(
+            message("__contains__", f"only supports Tensor or scalar, but you passed in {type(element).__name__}")
+        )
     return bool((input == element).any())
 
 
@@ -122,14 +124,20 @@ def fill_diagonal_(input: Tensor, fill_value, wrap: bool = False) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(message("fill_diagonal_", "dimensions must be larger than 1", [("input", input)]))
     if input.ndim > 2 and len(set(input.shape)) > 1:
-        raise RuntimeError(message("fill_diagonal_", "all dimensions of input must be of equal length", [("input", input)]))
+        raise RuntimeError(
+            message("fill_diagonal_", "all dimensions of input must be of equal length", [("input", input)])
+        )
     step = 1
     for n in input.shape[1:]:
         step = step * n + 1 if input.ndim == 2 else step
     if input.ndim > 2:
         step = sum(input.shape[0] ** k for k in range(input.ndim))
     rows, columns = input.shape[0], input.shape[-1]
-    stop = input.numel() if wrap and input.ndim == 2 else min(input.numel(), columns * columns if input.ndim == 2 else input.numel())
+    stop = (
+        input.numel()
+        if wrap and input.ndim == 2
+        else min(input.numel(), columns * columns if input.ndim == 2 else input.numel())
+    )
     index = Tensor.from_data(list(range(0, min(stop, rows * columns if input.ndim == 2 else stop), step)), dtypes.int64)
     flat = input.reshape(-1).index_fill(0, index, fill_value)
     return input.copy_(flat.reshape(tuple(input.shape)))

@@ -50,7 +50,9 @@ def fitted(call: str, x: Value, dims: Shape, sizes) -> Value:
     for d, n in zip(dims, sizes, strict=True):
         have = x.shape[d]
         if n < 1:
-            raise ArgumentError(message(call, f"invalid number of data points ({n}) specified for dim {d}", [("input", x)]))
+            raise ArgumentError(
+                message(call, f"invalid number of data points ({n}) specified for dim {d}", [("input", x)])
+            )
         if n < have:
             x = section(x, d, 0, n)
         elif n > have:
@@ -64,7 +66,13 @@ def dims_and_sizes(call: str, x: Value, s, dim) -> tuple[Shape, list[int | None]
     if dim is None:
         dims = tuple(range(x.ndim)) if s is None else tuple(range(x.ndim - len(s), x.ndim))
         if s is not None and len(s) > x.ndim:
-            raise ShapeError(message(call, f"got shape with {len(s)} values but input tensor only has {x.ndim} dimensions", [("input", x)]))
+            raise ShapeError(
+                message(
+                    call,
+                    f"got shape with {len(s)} values but input tensor only has {x.ndim} dimensions",
+                    [("input", x)],
+                )
+            )
     else:
         dims = some_dims(call, dim, x.ndim, x) if isinstance(dim, int) or len(tuple(dim)) else ()
     if not x.shape:
@@ -271,7 +279,7 @@ def ifftshift(input, dim=None):
     return x
 
 
-# --- spectra over time --------------------------------------------------------------------------------------------------------
+# --- spectra over time ------------------------------------------------------------------------------------------------
 
 
 @op(method=True)
@@ -282,11 +290,19 @@ def stft(
     """Spectra of windows that slide over a signal. Shape: (*, L) -> (*, frequencies, frames), complex"""
     x = input
     if x.dtype.kind not in "fc" or x.ndim > 2:
-        raise DTypeError(message("stft", "expected a tensor of floating point or complex values with 1 or 2 dims", [("input", x)]))
+        raise DTypeError(
+            message("stft", "expected a tensor of floating point or complex values with 1 or 2 dims", [("input", x)])
+        )
     real = x.dtype.kind == "f"
     onesided = real if onesided is None else onesided
     if return_complex is None and real and (window is None or window.dtype.kind != "c"):
-        raise ArgumentError(message("stft", "requires the return_complex parameter be given for real inputs", cure="pass return_complex=True"))
+        raise ArgumentError(
+            message(
+                "stft",
+                "requires the return_complex parameter be given for real inputs",
+                cure="pass return_complex=True",
+            )
+        )
     hop, width = hop_length or n_fft // 4, win_length or n_fft
     single = x.ndim == 1
     x = p.reshape(x, shape=(1, *x.shape)) if single else x
@@ -299,10 +315,15 @@ def stft(
         else:
             x = padded(x, (0, half), (0, half))
     if not 0 < n_fft <= x.shape[1] or hop <= 0 or not 0 < width <= n_fft:
-        problem = f"expected 0 < n_fft <= {x.shape[1]}, hop_length > 0 and 0 < win_length <= n_fft, got {n_fft}, {hop}, {width}"
+        problem = (
+            f"expected 0 < n_fft <= {x.shape[1]}, hop_length > 0 and 0 < win_length <= n_fft, got {n_fft}, "
+            f"{hop}, {width}"
+        )
         raise ArgumentError(message("stft", problem, [("input", input)]))
     frames = 1 + (x.shape[1] - n_fft) // hop
-    place = p.iota(shape=(frames, n_fft), dtype=dtypes.int64, dim=0) * hop + p.iota(shape=(frames, n_fft), dtype=dtypes.int64, dim=1)
+    place = p.iota(shape=(frames, n_fft), dtype=dtypes.int64, dim=0) * hop + p.iota(
+        shape=(frames, n_fft), dtype=dtypes.int64, dim=1
+    )
     cuts = p.take(x, place, dim=1)  # (B, frames, n_fft)
     if window is not None:
         shape = centred_window("stft", window, width, n_fft)
@@ -326,27 +347,37 @@ def stft(
 def centred_window(call: str, window: Value, width: int, n_fft: int) -> Value:
     """A window of `width` in the middle of n_fft samples."""
     if window.shape != (width,):
-        raise ShapeError(message(call, f"expected a 1D window tensor of size equal to win_length={width}", [("window", window)]))
+        raise ShapeError(
+            message(call, f"expected a 1D window tensor of size equal to win_length={width}", [("window", window)])
+        )
     edge = (n_fft - width) // 2
     return padded(window, (edge,), (n_fft - width - edge,))
 
 
 @op(method=True)
 def istft(
-    input, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False, onesided=None, length=None,
-    return_complex=False,
+    input, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False, onesided=None,
+    length=None, return_complex=False,
 ):  # fmt: skip
-    """The signal whose spectra stft gave: frames added up, divided by what the windows add up to (Griffin & Lim 1984)."""
+    """The signal whose spectra stft gave: frames added up, divided by the sum of their windows (Griffin & Lim 1984)."""
     x = input
     if x.dtype.kind != "c" or x.ndim not in (2, 3):
-        raise DTypeError(message("istft", "requires a complex-valued input tensor (*, frequencies, frames)", [("input", x)]))
+        raise DTypeError(
+            message("istft", "requires a complex-valued input tensor (*, frequencies, frames)", [("input", x)])
+        )
     single = x.ndim == 2
     x = p.reshape(x, shape=(1, *x.shape)) if single else x
     hop, width = hop_length or n_fft // 4, win_length or n_fft
     onesided = (x.shape[1] != n_fft) if onesided is None else onesided
     frames = x.shape[2]
     if x.shape[1] != (n_fft // 2 + 1 if onesided else n_fft):
-        raise ShapeError(message("istft", f"expected the frequency dimension to match n_fft {n_fft}, got {x.shape[1]}", [("input", input)]))
+        raise ShapeError(
+            message(
+                "istft",
+                f"expected the frequency dimension to match n_fft {n_fft}, got {x.shape[1]}",
+                [("input", input)],
+            )
+        )
     norm = "ortho" if normalized else "backward"
     cuts = p.transpose(x, perm=(0, 2, 1))
     if return_complex and not onesided:
@@ -369,4 +400,3 @@ def istft(
     out = signal / cast(p.broadcast(weight, shape=signal.shape, dims=(0, 1)), signal.dtype)
     out = padded(out, (0, 0), (0, stop - stop_inside)) if stop > stop_inside else out
     return p.reshape(out, shape=out.shape[1:]) if single else out
-

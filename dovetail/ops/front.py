@@ -23,7 +23,7 @@ def front(
     also: tuple[str, ...] = (),
     name: str | None = None,
 ):
-    """Show a function as Tensor.name (method), nn.functional.name (functional), dovetail.name (top) and under `also`."""
+    """Show a function as Tensor.name (method), nn.functional.name (functional), dovetail.name (top) and `also`."""
 
     def mark(function: Callable) -> Callable:
         flags = dict(method=method, functional=functional, top=top, also=also, inplace=False)

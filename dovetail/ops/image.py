@@ -17,7 +17,7 @@ from dovetail.ops.promote import cast, constant, expanded, filled, fitted, liter
 from dovetail.ops.shape import flipped, permuted, section
 from dovetail.tensor.op import op
 
-# --- padding ------------------------------------------------------------------------------------------------------------
+# --- padding ----------------------------------------------------------------------------------------------------------
 
 
 def pairs_from_last(call: str, x: Value, pad) -> list[tuple[int, int]]:
@@ -85,7 +85,10 @@ def constant_pad_nd(input, pad, value=0):
 def reflected(x: Value, dim: int, low: int, high: int) -> Value:
     n = x.shape[dim]
     if low >= n or high >= n:
-        problem = f"Padding size should be less than the corresponding input dimension, but got padding {(low, high)} at dimension {dim}"
+        problem = (
+            "Padding size should be less than the corresponding input dimension, but got padding "
+            f"{(low, high)} at dimension {dim}"
+        )
         raise ShapeError(message("pad", problem, [("input", x)]))
     parts = [flipped(section(x, dim, 1, low + 1), (dim,))] if low > 0 else []
     parts.append(section(x, dim, max(-low, 0), n - max(-high, 0)))
@@ -126,7 +129,7 @@ def wrapped_around(x: Value, dim: int, low: int, high: int) -> Value:
     return p.concat(*parts, dim=dim) if len(parts) > 1 else parts[0]
 
 
-# --- resizing -----------------------------------------------------------------------------------------------------------
+# --- resizing ---------------------------------------------------------------------------------------------------------
 
 Taps = tuple[np.ndarray, np.ndarray]  # (out, k) places and (out, k) weights
 
@@ -296,7 +299,8 @@ def new_sizes(x: Value, size, scale_factor, recompute) -> tuple[Shape, tuple]:
         raise ArgumentError(
             message(
                 "interpolate",
-                "exactly one of size and scale_factor must be given (only one of size or scale_factor should be defined)",
+                "exactly one of size and scale_factor must be given (only one of size or scale_factor should be "
+                "defined)",
             )
         )
     if size is not None:
@@ -335,7 +339,7 @@ def upsample_bilinear(input, size=None, scale_factor=None):
     return interpolated(input, size, scale_factor, "bilinear", True, None, False)
 
 
-# --- sampling at places -----------------------------------------------------------------------------------------------------
+# --- sampling at places -----------------------------------------------------------------------------------------------
 
 
 @op(functional=True, top=False)
@@ -378,7 +382,10 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
 def check_grid(x: Value, grid: Value, mode: str, padding_mode: str) -> None:
     facts = [("input", x), ("grid", grid)]
     if mode not in ("bilinear", "nearest", "bicubic") or padding_mode not in ("zeros", "border", "reflection"):
-        problem = f"mode must be 'bilinear', 'nearest' or 'bicubic' and padding_mode 'zeros', 'border' or 'reflection', got {mode!r}, {padding_mode!r}"
+        problem = (
+            "mode must be 'bilinear', 'nearest' or 'bicubic' and padding_mode 'zeros', 'border' or "
+            f"'reflection', got {mode!r}, {padding_mode!r}"
+        )
         raise ArgumentError(message("grid_sample", problem))
     if x.ndim not in (4, 5) or grid.ndim != x.ndim or grid.shape[0] != x.shape[0] or grid.shape[-1] != x.ndim - 2:
         raise ShapeError(

@@ -253,7 +253,10 @@ def broadcast_to_part(call: str, value, shape: Shape, dtype) -> Value:
     except ShapeError:
         fits = False
     if not fits:
-        problem = f"a value of shape {tuple(value.shape)} does not broadcast to the indexed part, {tuple(shape)} (shape mismatch)"
+        problem = (
+            f"a value of shape {tuple(value.shape)} does not broadcast to the indexed part, {tuple(shape)} "
+            "(shape mismatch)"
+        )
         raise ShapeError(message(call, problem, [("value", value)]))
     return placed(value, dtype, shape)
 
@@ -651,7 +654,10 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     Raises: DTypeError unless input holds int64 or int32.
     """
     if input.dtype.kind not in "iu":
-        problem = f"input must hold row numbers (int64 or int32), got {input.dtype.name} (Expected tensor for argument #1 'indices')"
+        problem = (
+            f"input must hold row numbers (int64 or int32), got {input.dtype.name} (Expected tensor for "
+            "argument #1 'indices')"
+        )
         cure = "convert it with input.long(); the numbers come first, the weight second"
         raise DTypeError(message("embedding", problem, [("input", input), ("weight", weight)], cure))
     if weight.ndim != 2:

@@ -84,5 +84,3 @@ def set_(input: Tensor, source: Tensor | None = None, storage_offset=0, size=Non
     if source is None:
         return resize_(input, 0)
     return take_over(input, lambda x: shape.detach(source), "set_")
-
-

@@ -19,7 +19,7 @@ from dovetail.ops.shape import diagonal as top_diagonal
 from dovetail.ops.shape import permuted, reshaped, section, swapped, triangle_mask
 from dovetail.tensor.op import op
 
-# --- what is asked of matrices --------------------------------------------------------------------------------------------
+# --- what is asked of matrices ----------------------------------------------------------------------------------------
 
 
 def need_matrix(call: str, x: Value, name: str = "A", square: bool = False) -> None:
@@ -72,7 +72,7 @@ def batched(call: str, a: Value, b: Value) -> tuple[Value, Value]:
     return expanded(a, outer + a.shape[-2:]), expanded(b, outer + b.shape[-2:])
 
 
-# --- determinants and inverses ----------------------------------------------------------------------------------------------
+# --- determinants and inverses ----------------------------------------------------------------------------------------
 
 
 @op(method=True, also=("linalg.det",))
@@ -160,7 +160,7 @@ EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "complex64": 2.0**-23, "com
 
 
 def above_tolerance(x: Value, sizes: Value, largest: Value, atol, rtol) -> Value:
-    """Which of `sizes` (*, k) lie above max(atol, rtol * largest); a missing rtol is the usual one unless atol is set."""
+    """Which of `sizes` (*, k) lie above max(atol, rtol * largest); a missing rtol is the usual one without atol."""
     if rtol is None:
         rtol = (
             max(x.shape[-2:]) * EPSILON[x.dtype.name]
@@ -222,7 +222,7 @@ def matrix_exp(input):
     return p.matrix_exp(input) if numel(input.shape) else p.identity(input)
 
 
-# --- factors ------------------------------------------------------------------------------------------------------------------
+# --- factors ----------------------------------------------------------------------------------------------------------
 
 
 @op(method=True)
@@ -276,7 +276,10 @@ def check_solve(call: str, a: Value, b: Value) -> None:
     need_matrix(call, a, "A", True)
     same_dtype(call, ("A", a), ("B", b))
     if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
-        problem = f"incompatible shapes for the equation AX = B: A has {a.shape[-1]} columns, B {b.shape[-2] if b.ndim > 1 else '?'} rows"
+        problem = (
+            f"incompatible shapes for the equation AX = B: A has {a.shape[-1]} columns, B "
+            f"{b.shape[-2] if b.ndim > 1 else '?'} rows"
+        )
         raise ShapeError(message(call, problem, [("A", a), ("B", b)]))
 
 
@@ -385,7 +388,7 @@ def eigvals(A):
     return eig(A)[0]
 
 
-# --- LU -----------------------------------------------------------------------------------------------------------------------
+# --- LU ---------------------------------------------------------------------------------------------------------------
 
 
 def lu_parts(call: str, x: Value, pivot: bool) -> tuple[Value, Value, Value]:
@@ -507,7 +510,7 @@ def solve_by_lu(packed: Value, pivots: Value, b: Value, left: bool, adjoint: boo
     return product(permutation(order, b.dtype), out)
 
 
-# --- equations ------------------------------------------------------------------------------------------------------------------
+# --- equations --------------------------------------------------------------------------------------------------------
 
 
 def solved(call: str, a: Value, b: Value, left: bool) -> Value:
@@ -702,7 +705,7 @@ def geqrf(input):
     return return_types.geqrf(*p.geqrf(input))
 
 
-# --- norms ----------------------------------------------------------------------------------------------------------------------
+# --- norms ------------------------------------------------------------------------------------------------------------
 
 
 @op(top=False, also=("linalg.vector_norm",))
@@ -835,7 +838,7 @@ def singular_ratio(x: Value, order) -> Value:
     return final / first if order == -2 else first / final
 
 
-# --- products -------------------------------------------------------------------------------------------------------------------
+# --- products ---------------------------------------------------------------------------------------------------------
 
 
 def crossed(call: str, a: Value, b: Value, dim: int) -> Value:
@@ -892,7 +895,7 @@ def linalg_vander(x, N=None):
     return reshaped(top_vander(flat, n, True), (*x.shape, n))
 
 
-# --- statistics of columns --------------------------------------------------------------------------------------------------------
+# --- statistics of columns --------------------------------------------------------------------------------------------
 
 
 @op(method=True)

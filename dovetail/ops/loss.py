@@ -20,7 +20,7 @@ from dovetail.ops.promote import cast, common, common_float, constant, expanded,
 from dovetail.ops.shape import reshaped, section
 from dovetail.tensor.op import op
 
-# --- what all losses share ----------------------------------------------------------------------------------------------
+# --- what all losses share --------------------------------------------------------------------------------------------
 
 
 def reduction_named(call: str, reduction: str, size_average=None, reduce=None) -> str:
@@ -55,7 +55,8 @@ def paired(call: str, input: Value, target: Value) -> list[Value]:
         shape = broadcast_sizes(call, input.shape, target.shape, facts=[("input", input), ("target", target)])
         warn(message(
             call,
-            f"target size {tuple(target.shape)} is different to the input size {tuple(input.shape)}; they are broadcast to {tuple(shape)}, "
+            f"target size {tuple(target.shape)} is different to the input size {tuple(input.shape)}; they are "
+            f"broadcast to {tuple(shape)}, "
             "so every prediction meets several targets",
             [("input", input), ("target", target)],
             broadcast_cure(input, target),
@@ -86,7 +87,7 @@ def made_by(x: Value) -> str:
     return x.node.region.name if x.node is not None and x.node.region is not None else ""
 
 
-# --- distances to numbers -----------------------------------------------------------------------------------------------
+# --- distances to numbers ---------------------------------------------------------------------------------------------
 
 
 @op(functional=True, top=False)
@@ -196,7 +197,7 @@ def gaussian_variance(input: Value, var) -> Value:
     raise ShapeError(message("gaussian_nll_loss", "var is of incorrect size", [("input", input), ("var", var)]))
 
 
-# --- probabilities of yes and no ----------------------------------------------------------------------------------------
+# --- probabilities of yes and no --------------------------------------------------------------------------------------
 
 
 @op(functional=True, top=False)
@@ -238,7 +239,8 @@ def warn_twice(call: str, done: str, layer: str, other: str) -> None:
     """A score function is applied before a loss that applies it itself."""
     warn(message(
         call,
-        f"the input comes from {done}, but {call} takes raw scores (logits) and applies {done} itself: it is applied twice",
+        f"the input comes from {done}, but {call} takes raw scores (logits) and applies {done} itself: it is "
+        "applied twice",
         cure=f"remove the {layer} layer before the loss and pass its raw input, or use {other}",
     ))  # fmt: skip
 
@@ -269,7 +271,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return reduced(loss, how)
 
 
-# --- one class of several -----------------------------------------------------------------------------------------------
+# --- one class of several ---------------------------------------------------------------------------------------------
 
 
 def class_dim(input: Value) -> int:
@@ -303,10 +305,14 @@ def check_classes(call: str, input: Value, target: Value) -> int:
 
 def label_problem(input: Value, target: Value, at: int, classes: int, wanted: Shape) -> str:
     if numel(target.shape) == numel(wanted) and target.ndim != len(wanted):
-        return f"target has shape {tuple(target.shape)}, class numbers for this input have shape {tuple(wanted)} (1-D for a batch)"
+        return (
+            f"target has shape {tuple(target.shape)}, class numbers for this input have shape {tuple(wanted)} "
+            "(1-D for a batch)"
+        )
     layout = "(N, C)" if input.ndim == 2 else "(N, C, ...)" if input.ndim > 2 else "(C,)"
     return (
-        f"target {tuple(target.shape)} does not fit the input {tuple(input.shape)}: the input is {layout} with the classes "
+        f"target {tuple(target.shape)} does not fit the input {tuple(input.shape)}: the input is {layout} with "
+        "the classes "
         f"in dim {at}, so {classes} classes and a target of shape {tuple(wanted)} are expected"
     )
 
@@ -319,7 +325,10 @@ def label_cure(input: Value, target: Value, wanted: Shape) -> str:
                 return f"remove the extra dim: target.squeeze({d})"
     if input.ndim > 2 and target.shape == input.shape[:-1]:
         swap = "transpose(1, 2)" if input.ndim == 3 else f"movedim(-1, 1)  # permute(0, {input.ndim - 1}, ...)"
-        return f"the classes seem to be last; move them to dim 1: input.{swap}, or flatten: input.flatten(0, -2) and target.flatten()"
+        return (
+            f"the classes seem to be last; move them to dim 1: input.{swap}, or flatten: input.flatten(0, -2) "
+            "and target.flatten()"
+        )
     if input.ndim == 1 and target.ndim == 1 and target.shape == (1,):
         return "a single sample: add the batch dim, input.unsqueeze(0)"
     if numel(target.shape) == numel(wanted):
@@ -333,7 +342,10 @@ def check_class_weight(call: str, weight: Value | None, classes: int, input: Val
     if weight is None:
         return None
     if weight.shape != (classes,):
-        problem = f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: {tuple(weight.shape)}"
+        problem = (
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
+            f"tensor of shape: {tuple(weight.shape)}"
+        )
         raise ShapeError(message(call, problem, [("input", input), ("weight", weight)]))
     if weight.dtype is not input.dtype:
         raise DTypeError(message(call, "weight must have the input's dtype", [("input", input), ("weight", weight)]))
@@ -348,8 +360,10 @@ class Labels:
         self.valid = p.ne(target, filled(target, ignore_index))
         self.safe = p.where(self.valid, target, filled(target, 0))
         what = (
-            f"{call}: target must name one of the {classes} classes (the model's outputs), 0 to {classes - 1}; it holds labels "
-            f"outside [0, {classes}). Labels start at 0: subtract 1 if yours start at 1, or give the last layer more outputs"
+            f"{call}: target must name one of the {classes} classes (the model's outputs), 0 to {classes - 1}; it "
+            "holds labels "
+            f"outside [0, {classes}). Labels start at 0: subtract 1 if yours start at 1, or give the last layer "
+            "more outputs"
         )
         require_in_range(self.safe, 0, classes, what)
 
@@ -459,8 +473,8 @@ def soft_cross_entropy(input: Value, target: Value, weight, how: str, smoothing:
 
 @op(functional=True, top=False)
 def linear_cross_entropy(
-    input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None, label_smoothing=0.0,
-    options=None,
+    input, linear_weight, target, *, linear_bias=None, weight=None, reduction="mean", ignore_index=None,
+    label_smoothing=0.0, options=None,
 ):  # fmt: skip
     """cross_entropy of linear(input, linear_weight): the scores need not be kept.
 
@@ -474,7 +488,7 @@ def linear_cross_entropy(
     return cross_entropy(scores, target, weight, None, ignored, None, reduction, label_smoothing)
 
 
-# --- margins --------------------------------------------------------------------------------------------------------------
+# --- margins ----------------------------------------------------------------------------------------------------------
 
 
 @op(functional=True)
@@ -517,7 +531,9 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
         raise ShapeError(
             message("cosine_embedding_loss", "expects (N, D), (N, D) and (N,), or (D,), (D,) and ()", facts)
         )
-    a, b = (cast(v, dtypes.int64) if v.dtype.kind == "b" else v for v in common("cosine_embedding_loss", input1, input2))
+    a, b = (
+        cast(v, dtypes.int64) if v.dtype.kind == "b" else v for v in common("cosine_embedding_loss", input1, input2)
+    )
     last = (a.ndim - 1,)
     both = p.reduce_sum(a * b, dims=last)
     lengths = (p.reduce_sum(a * a, dims=last) + 1e-12) * (p.reduce_sum(b * b, dims=last) + 1e-12)
@@ -603,7 +619,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     return reduced(reshaped(loss, input.shape[:-1]), how)
 
 
-# --- distances between vectors ----------------------------------------------------------------------------------------------
+# --- distances between vectors ----------------------------------------------------------------------------------------
 
 
 @op(functional=True)

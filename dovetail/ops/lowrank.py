@@ -28,7 +28,12 @@ def svd_lowrank(A, q=6, niter=2, M=None):
     need_matrix("svd_lowrank", A)
     q = 6 if q is None else q
     if not 0 <= q <= min(A.shape[-2:]):
-        raise ArgumentError(message("svd_lowrank", f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(A.shape[-2:])}"))
+        raise ArgumentError(
+            message(
+                "svd_lowrank",
+                f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(A.shape[-2:])}",
+            )
+        )
     return leading("svd_lowrank", A if M is None else A - expanded(M, A.shape), q)
 
 
@@ -39,7 +44,9 @@ def pca_lowrank(A, q=None, center=True, niter=2):
     m, n = A.shape[-2:]
     q = min(6, m, n) if q is None else q
     if not 0 <= q <= min(m, n):
-        raise ArgumentError(message("pca_lowrank", f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}"))
+        raise ArgumentError(
+            message("pca_lowrank", f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
+        )
     if niter < 0:
         raise ArgumentError(message("pca_lowrank", f"niter(={niter}) must be non-negative integer"))
     if center:

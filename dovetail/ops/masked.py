@@ -31,7 +31,9 @@ class Masked:
         self.mask = None
         if mask is not None:
             if broadcast_sizes(call, mask.shape, x.shape) != x.shape:
-                raise ArgumentError(message(call, "mask must be broadcastable to the input", [("input", x), ("mask", mask)]))
+                raise ArgumentError(
+                    message(call, "mask must be broadcastable to the input", [("input", x), ("mask", mask)])
+                )
             self.mask = expanded(truth(mask), x.shape)
 
     def with_fill(self, value) -> Value:
@@ -209,7 +211,9 @@ def masked_log_softmax(input, dim, *, dtype=None, mask=None):
 @op(top=False, also=("masked.softmin",), name="masked.softmin")
 def masked_softmin(input, dim, *, dtype=None, mask=None):
     """Softmax of the negated elements that count."""
-    return normalised("masked.softmin", lambda x, d: activation.softmax_of(p.neg(x), d), math.inf, input, dim, dtype, mask)
+    return normalised(
+        "masked.softmin", lambda x, d: activation.softmax_of(p.neg(x), d), math.inf, input, dim, dtype, mask
+    )
 
 
 @op(top=False, also=("masked.normalize",), name="masked.normalize")
@@ -228,5 +232,3 @@ def masked_logaddexp(input, other, *, dtype=None, input_mask=None, other_mask=No
     a = Masked("masked.logaddexp", input, input_mask, dtype).with_fill(-math.inf)
     b = Masked("masked.logaddexp", other, other_mask, dtype).with_fill(-math.inf)
     return elementwise.logaddexp(a, b)
-
-

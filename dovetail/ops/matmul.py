@@ -276,7 +276,10 @@ def tensordot(a, b, dims=2):
     for i, j in zip(left, right, strict=True):
         m, n = a.shape[i], b.shape[j]
         if m != n and 1 not in (m, n):
-            problem = f"contracted dimensions need to match, but first has size {m} in dim {i} and second has size {n} in dim {j}"
+            problem = (
+                f"contracted dimensions need to match, but first has size {m} in dim {i} and second has "
+                f"size {n} in dim {j}"
+            )
             raise ShapeError(message("tensordot", problem, [("a", a), ("b", b)]))
         if m != n:  # torch sums the longer one and lets the other broadcast
             long, dim = (a, i) if m > n else (b, j)
@@ -380,7 +383,7 @@ def from_sublists(items: list) -> tuple[str, list[Value]]:
 
 
 def parse_equation(equation: str, xs: list[Value]) -> tuple[list[list[str]], list[str]]:
-    """Names of the dims of every operand and of the result; the dims behind '...' are named '.0', '.1' from the right."""
+    """Names of the dims of every operand and of the result; those behind '...' are named '.0', '.1' from the right."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     words = left.split(",")
     if len(words) != len(xs):

@@ -47,7 +47,7 @@ def along(x: Value, shape: Shape, dims: Shape, dtype: DType) -> Value:
     return p.broadcast(cast(x, dtype), shape=shape, dims=dims)
 
 
-# --- over the last dims -------------------------------------------------------------------------------------------------
+# --- over the last dims -----------------------------------------------------------------------------------------------
 
 
 def last_dims(call: str, x: Value, normalized_shape, **weights: Value | None) -> Shape:
@@ -55,7 +55,10 @@ def last_dims(call: str, x: Value, normalized_shape, **weights: Value | None) ->
     wanted = sizes_of(call, tuple(normalized_shape) if not isinstance(normalized_shape, int) else (normalized_shape,))
     facts = [("input", x), *((n, w) for n, w in weights.items() if w is not None)]
     if not wanted or x.shape[len(x.shape) - len(wanted) :] != wanted:
-        problem = f"Given normalized_shape={list(wanted)}, expected input with shape [*, {', '.join(map(str, wanted))}], but got {tuple(x.shape)}"
+        problem = (
+            f"Given normalized_shape={list(wanted)}, expected input with shape [*, "
+            f"{', '.join(map(str, wanted))}], but got {tuple(x.shape)}"
+        )
         raise ShapeError(
             message(
                 call,
@@ -122,7 +125,7 @@ EPSILON = {
 }  # fmt: skip
 
 
-# --- over groups of channels ----------------------------------------------------------------------------------------------
+# --- over groups of channels ------------------------------------------------------------------------------------------
 
 
 @op(functional=True)
@@ -140,7 +143,10 @@ def group_normed(x: Value, groups: int, weight, bias, eps: float) -> tuple[Value
         raise ShapeError(message("group_norm", "expected at least 2 dimensions for input tensor", [("input", x)]))
     n, c = x.shape[:2]
     if groups < 1 or c % groups:
-        problem = f"expected number of channels in input to be divisible by num_groups, but got {c} channels and num_groups={groups}"
+        problem = (
+            f"expected number of channels in input to be divisible by num_groups, but got {c} channels and "
+            f"num_groups={groups}"
+        )
         raise ShapeError(message("group_norm", problem, [("input", x)]))
     check_channel_weights("group_norm", x, weight=weight, bias=bias)
     rows = p.reshape(x, shape=(n, groups, numel(x.shape[1:]) // groups))
@@ -163,7 +169,7 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     return out, m.mean, m.rstd
 
 
-# --- over the batch ----------------------------------------------------------------------------------------------------------
+# --- over the batch ---------------------------------------------------------------------------------------------------
 
 
 @op(top=False, name="batch_norm")

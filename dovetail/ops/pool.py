@@ -18,7 +18,7 @@ from dovetail.ops.random import Draws
 from dovetail.ops.shape import reshaped
 from dovetail.tensor.op import op
 
-# --- windows ------------------------------------------------------------------------------------------------------------
+# --- windows ----------------------------------------------------------------------------------------------------------
 
 
 class Windows:
@@ -38,7 +38,10 @@ class Windows:
         settings = zip(self.sizes, self.window, self.stride, self.pads, self.dilation, strict=True)
         self.counts = tuple(positions(*each, ceil_mode) for each in settings)
         if any(n < 1 for n in self.counts):
-            problem = f"given input size {self.sizes}, the output size {self.counts} would be too small for kernel {self.window}"
+            problem = (
+                f"given input size {self.sizes}, the output size {self.counts} would be too small for "
+                f"kernel {self.window}"
+            )
             raise ShapeError(message(call, problem, [("input", x)]))
 
     def check(self, call: str, x: Value, rank: int) -> None:
@@ -50,7 +53,10 @@ class Windows:
             raise ArgumentError(message(call, problem))
         for k, d, q in zip(self.window, self.dilation, self.pads, strict=True):
             if q < 0 or 2 * q > d * (k - 1) + 1:
-                problem = f"pad should be at most half of effective kernel size, but got pad={q}, kernel_size={k} and dilation={d}"
+                problem = (
+                    f"pad should be at most half of effective kernel size, but got pad={q}, kernel_size={k} "
+                    f"and dilation={d}"
+                )
                 raise ArgumentError(message(call, problem))
         if any(n == 0 for n in x.shape[1 if x.ndim == rank + 2 else 0 :]):
             raise ShapeError(message(call, "expected input with non-zero sizes apart from the batch", [("input", x)]))
@@ -78,7 +84,7 @@ def positions(n: int, k: int, s: int, q: int, d: int, ceil_mode: bool) -> int:
     return count
 
 
-# --- largest elements -----------------------------------------------------------------------------------------------------
+# --- largest elements -------------------------------------------------------------------------------------------------
 
 
 @op(top=False)
@@ -190,7 +196,7 @@ def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return unpooled("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
-# --- means and norms --------------------------------------------------------------------------------------------------------
+# --- means and norms --------------------------------------------------------------------------------------------------
 
 
 def averaged(call, rank, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override) -> Value:
@@ -275,7 +281,7 @@ def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     return normed("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-# --- windows that make a wanted number of results ------------------------------------------------------------------------------
+# --- windows that make a wanted number of results ---------------------------------------------------------------------
 
 
 def wanted_sizes(call: str, x: Value, rank: int, output_size) -> Shape:
@@ -427,7 +433,7 @@ def adaptive_max_pool3d_with_indices(input, output_size, return_indices=True):
     return adaptive_largest("adaptive_max_pool3d", 3, input, output_size)
 
 
-# --- windows at random places ---------------------------------------------------------------------------------------------------
+# --- windows at random places -----------------------------------------------------------------------------------------
 
 
 def fractional(call, rank, seed, counter, x, kernel_size, output_size, output_ratio, samples) -> tuple[Value, Value]:

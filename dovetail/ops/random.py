@@ -250,7 +250,7 @@ def multinomial(seed, counter, input, num_samples, replacement=False):
     """Numbers of classes drawn by weight.
 
     Shape: (k,) -> (num_samples,); (n, k) -> (n, num_samples), int64
-    Without replacement: the largest of log-weights plus Gumbel noise (Vieira 2014); with: the inverse of the running sum.
+    Without replacement: the first arrivals of a race (Vieira 2014); with: the inverse of the running sum.
     """
     need_float("multinomial", input)
     if input.ndim not in (1, 2) or num_samples <= 0:

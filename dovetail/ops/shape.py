@@ -27,7 +27,10 @@ def fitted_shape(call: str, x: Value, sizes: Shape) -> Shape:
     if unknown:
         known = numel(n for n in sizes if n != -1)
         if known == 0:
-            problem = f"-1 cannot be worked out beside a size 0: {sizes} is ambiguous (unspecified dimension size -1 can be any value)"
+            problem = (
+                f"-1 cannot be worked out beside a size 0: {sizes} is ambiguous (unspecified dimension size "
+                "-1 can be any value)"
+            )
             raise ShapeError(message(call, problem, [("input", x)]))
         if total % known == 0:
             return tuple(total // known if n == -1 else n for n in sizes)
@@ -722,7 +725,10 @@ def repeat(input, *given, repeats=None):
     """The tensor laid side by side `repeats` times along each dim; new dims come in front."""
     times = sizes_of("repeat", given if repeats is None else (repeats,))
     if len(times) < input.ndim:
-        problem = f"{len(times)} repeats {times} for {input.ndim} dims (Number of dimensions of repeat dims can not be smaller)"
+        problem = (
+            f"{len(times)} repeats {times} for {input.ndim} dims (Number of dimensions of repeat dims can "
+            "not be smaller)"
+        )
         raise ShapeError(message("repeat", problem, [("input", input)]))
     if builtins.any(n < 0 for n in times):
         raise ShapeError(

@@ -15,7 +15,7 @@ from dovetail.ops.promote import common, filled, floating
 from dovetail.tensor.op import op
 from dovetail.tensor.tensor import Tensor
 
-# --- Bessel and Airy functions --------------------------------------------------------------------------------------------
+# --- Bessel and Airy functions ----------------------------------------------------------------------------------------
 
 
 @op(top=False, also=("special.i0e",))
@@ -115,7 +115,7 @@ def airy_ai(x):
     return smooth(p.airy_ai, x)
 
 
-# --- normal distribution and its kin ----------------------------------------------------------------------------------------
+# --- normal distribution and its kin ----------------------------------------------------------------------------------
 
 
 @op(top=False, also=("special.erfcx",))
@@ -151,7 +151,9 @@ def entr(input):
 def entropy_term(x: Value) -> Value:
     positive = p.gt(x, filled(x, 0))
     safe = p.where(positive, x, filled(x, 1))
-    out = p.where(positive, p.neg(safe * p.log(safe)), p.where(p.eq(x, filled(x, 0)), filled(x, 0), filled(x, -math.inf)))
+    out = p.where(
+        positive, p.neg(safe * p.log(safe)), p.where(p.eq(x, filled(x, 0)), filled(x, 0), filled(x, -math.inf))
+    )
     return p.where(p.is_nan(x), x, out)
 
 
@@ -173,7 +175,7 @@ def polygamma_method(input: Tensor, n: int) -> Tensor:
     return derived_digamma(input, n)
 
 
-# --- orthogonal polynomials -------------------------------------------------------------------------------------------------
+# --- orthogonal polynomials -------------------------------------------------------------------------------------------
 
 
 def polynomial(call: str, kind: str, x, n) -> Value:

@@ -71,7 +71,9 @@ def exponential(M, *, center=None, tau=1.0, sym=True, dtype=None):
 def gaussian(M, *, std=1.0, sym=True, dtype=None):
     """A normal curve."""
     if std <= 0:
-        raise ArgumentError(message("signal.windows.gaussian", f"Standard deviation must be positive, got: {std} instead."))
+        raise ArgumentError(
+            message("signal.windows.gaussian", f"Standard deviation must be positive, got: {std} instead.")
+        )
     s = Samples("gaussian", M, sym, dtype)
     away = (s.place - s.span / 2) * (1.0 / (std * math.sqrt(2)))
     return s.done(p.exp(p.neg(away * away)))
