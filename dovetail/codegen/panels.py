@@ -33,8 +33,9 @@ def along(w, dims: list, width: int, source: str, target: str, body: Callable[[s
         return
     (count, step, rows), *inner = dims
     with w.b.loop("0", w.text(count), carry=[("ptr", source), ("ptr", target)]) as turn:
-        along(w, inner, width, *turn.carried, body)
-        turn.next(w.at(turn.carried[0], step), w.at(turn.carried[1], w.mul(rows, width)))
+        here, there = turn.carried
+        along(w, inner, width, here, there, body)
+        turn.next(w.at(here, step), w.at(there, w.mul(rows, width)))
 
 
 def pack_rows(w, source: str, panel: str, k: list, phase, masks: list) -> None:

@@ -7,12 +7,13 @@ turns into such a name. Arithmetic on known ints is done here, so that the text 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from dovetail.base.dtypes import DType
 from dovetail.codegen.builder import Builder
 from dovetail.ir.sym import Sym
 
-Extent = object
+Extent = Any
 
 WORD = {"float32": "float", "float64": "double", "int32": "i32", "int64": "i64"}
 
@@ -204,8 +205,7 @@ class Vectors:
         inside = [block + e for block in range(0, lanes, per) for e in one]
         while len(vectors) > 1:
             picks = inside, [pick + 1 for pick in inside]
-            vectors = [self.plus(*[self.shuffle(x, y, lanes, each) for each in picks], lanes)
-                       for x, y in pairs(vectors)]
+            vectors = [self.plus_picked(x, y, picks, lanes) for x, y in pairs(vectors)]
         return vectors[0]
 
     def fold_pairs(self, vectors: list[str], lanes: int, per: int, groups: int) -> list[str]:
@@ -213,9 +213,13 @@ class Vectors:
         picks, halves = alternate(lanes, per), []
         for g in range(0, groups, 2):
             first, second = (vectors[h * per : (h + 1) * per] for h in (g, g + 1))
-            halves += [self.plus(*[self.shuffle(x, y, lanes, each) for each in picks], lanes)
-                       for x, y in zip(first, second, strict=True)]
+            halves += [self.plus_picked(x, y, picks, lanes) for x, y in zip(first, second, strict=True)]
         return halves
+
+    def plus_picked(self, x: str, y: str, picks: tuple[list[int], list[int]], lanes: int) -> str:
+        """The sum of two selections of lanes from x and y."""
+        low, high = (self.shuffle(x, y, lanes, each) for each in picks)
+        return self.plus(low, high, lanes)
 
     def sum_lanes(self, value: str, lanes: int) -> str:
         """The sum of one vector's lanes, as a number."""

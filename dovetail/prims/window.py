@@ -74,12 +74,13 @@ def add_windows(tap_value, outer: Shape, dtype, size: Shape, window, stride, pad
     padded = [n + low + high for n, (low, high) in zip(size, padding, strict=True)]
     counts = window_counts(size, window, stride, padding, dilation)
     total = np.zeros((*outer, *padded), dtype)
+    before = (slice(None),) * len(outer)
     for taps in product(*[range(n) for n in window]):
-        place = [slice(t * gap, t * gap + (count - 1) * step + 1, step)
-                 for t, gap, count, step in zip(taps, dilation, counts, stride, strict=True)]
-        total[(..., *place)] += tap_value(taps)
-    inside = [slice(low, low + n) for n, (low, _) in zip(size, padding, strict=True)]
-    return np.ascontiguousarray(total[(..., *inside)])
+        place = tuple([slice(t * gap, t * gap + (count - 1) * step + 1, step)
+                       for t, gap, count, step in zip(taps, dilation, counts, stride, strict=True)])
+        total[before + place] += tap_value(taps)
+    inside = tuple([slice(low, low + n) for n, (low, _) in zip(size, padding, strict=True)])
+    return np.ascontiguousarray(total[before + inside])
 
 
 def wide(dtype: np.dtype) -> np.dtype:
