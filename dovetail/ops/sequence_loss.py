@@ -124,6 +124,9 @@ def lengths_of(call: str, x, n: int) -> Tensor:
     return Tensor.from_array(made)
 
 
+REDUCTIONS = ("none", "mean", "sum")  # torch.ctc_loss numbers them
+
+
 @front(functional=True)
 def ctc_loss(
     log_probs: Tensor,
@@ -131,15 +134,14 @@ def ctc_loss(
     input_lengths,
     target_lengths,
     blank: int = 0,
-    reduction: str = "mean",
+    reduction: str | int = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
     """Loss of label sequences that may be aligned with the input in any way.
 
     Shape: log_probs (T, N, C) or (T, C), targets (N, S) or all of them in one dim -> () or (N,)
     """
-    reduction = {0: "none", 1: "mean", 2: "sum"}.get(reduction, reduction)
-    how = reduction_named("ctc_loss", reduction)
+    how = reduction_named("ctc_loss", REDUCTIONS[reduction] if isinstance(reduction, int) else reduction)
     if log_probs.dtype.kind != "f" or targets.dtype.kind not in "iu":
         facts = [("log_probs", log_probs), ("targets", targets)]
         raise DTypeError(message("ctc_loss", "log_probs must be floating point and targets whole numbers", facts))
