@@ -16,6 +16,7 @@ from dovetail.tensor.autograd import freed_error
 from dovetail.tensor.joint import Joint, join, value_before
 from dovetail.tensor.modes import GradMode
 from dovetail.tensor.recorder import local
+from dovetail.tensor.steps import step_before
 from dovetail.tensor.tensor import Tensor
 
 
@@ -54,7 +55,7 @@ class Context:
     def saved_tensors(self) -> tuple:
         """What save_for_backward kept. Raises GradientError after they were let go or changed in place."""
         if self._freed:
-            raise freed_error(())
+            raise freed_error(("", 0, ""))
         for t, version in zip(self._saved, self._versions, strict=True):
             if t is not None and t._version != version:
                 problem = (
@@ -93,28 +94,6 @@ class Context:
         return f"<{self.name()} object at {id(self):#x}>"
 
 
-class AccumulateGrad:
-    """The end of a gradient's way: it is added to `.grad` of `variable`."""
-
-    def __init__(self, variable: Tensor):
-        self.variable = variable
-        self.next_functions: tuple = ()
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
-
-    def __repr__(self) -> str:
-        return f"<AccumulateGrad object at {id(self):#x}>"
-
-
-def step_before(t: Tensor) -> tuple:
-    """(step of the gradient that made `t`, which of its results `t` is)"""
-    if t._leaf:
-        return (AccumulateGrad(t), 0)
-    index = t._joint.index if t._joint is not None else 0
-    return (t.grad_fn, index)
-
-
 class Step:
     """Python code on a gradient's way. `joints`: of its results, in order."""
 
@@ -145,7 +124,7 @@ class FunctionStep(Step):
     def backward(self, gradients: list, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
         ctx = self.ctx
         if ctx._freed:
-            raise freed_error(())
+            raise freed_error(("", 0, ""))
         given = []
         at = iter(gradients)
         for m, joined in self.outs:

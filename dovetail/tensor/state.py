@@ -1,4 +1,4 @@
-"""A tensor's part in gradients: requires_grad_, backward, detach, data, grad_fn.
+"""A tensor's part in gradients: requires_grad_, backward, detach, data.
 
 They stand above Tensor, recorder and autograd, which they join, and are given to Tensor at the end of the file.
 """
@@ -10,9 +10,7 @@ from typing import Any
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
-from dovetail.tensor import autograd, staged
-from dovetail.tensor.anomaly import step_name
-from dovetail.tensor.history import made_by
+from dovetail.tensor import autograd, staged, steps  # noqa: F401  (steps gives Tensor its grad_fn)
 from dovetail.tensor.meta import WATCHED, forget_leaves, meta
 from dovetail.tensor.op import op
 from dovetail.tensor.recorder import current
@@ -91,32 +89,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
     current().enter_root()
 
 
-class GradientFunction:
-    """The step of a gradient that made a tensor; its name is torch's name for that step."""
-
-    def __init__(self, op_name: str):
-        self.op_name = op_name
-
-    def name(self) -> str:
-        return step_name(self.op_name)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
-
-
-def grad_fn(self: Tensor) -> Any:
-    """What made this tensor, if a gradient leads through it; None for leaves."""
-    if self._leaf or not self._meta.requires_grad:
-        return None
-    if self._joint is not None and self._joint.node is not None:
-        return self._joint.node.grad_fn()
-    if self._run is None:
-        return GradientFunction(self._made_by)
-    return GradientFunction(made_by(self._run.recorder.sync().values.get(self._slot)))
-
-
 Tensor.requires_grad_ = requires_grad_
 Tensor.backward = backward
 Tensor.detach = detach
-Tensor.grad_fn = property(grad_fn)
 Tensor.data = property(detach, set_data, doc="The same values and memory without gradient.")

@@ -37,7 +37,7 @@ class Recomputed(Step):
 
     def backward(self, gradients: list, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
         if self.done:
-            raise freed_error(())
+            raise freed_error(("", 0, ""))
         with GradMode(True), self.around, Replayed(self.counter):
             flat = tree.flatten(self.function(*self.args, **self.kwargs))
         outs = [flat[i] for i in self.at]

@@ -145,7 +145,8 @@ def gradgradcheck(
         )
         return tuple(g for g in found if g is not None)
 
-    settings = {"eps": eps, "atol": atol, "rtol": rtol, "raise_exception": raise_exception, "nondet_tol": nondet_tol}
+    settings: dict[str, Any] = {"raise_exception": raise_exception, "nondet_tol": nondet_tol}
+    settings.update(eps=eps, atol=atol, rtol=rtol)
     return gradcheck(slope, (*given, *cotangents), **settings)
 
 
