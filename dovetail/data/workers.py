@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+from dovetail.base.config import config
 from dovetail.base.errors import DovetailError, message, warn
 from dovetail.data.fetch import EndOfStream, short_list
 
@@ -203,7 +204,12 @@ class ThreadPool(Pool):
 
 
 def serve_process(info, make_fetcher, init, requests, results) -> None:
-    """serve, in a process of its own, with exceptions made fit for travelling."""
+    """serve, in a process of its own, with exceptions made fit for travelling.
+
+    A worker reads data; it interprets what little it computes and leaves the compiler and its threads, whose locks a
+    fork may have caught in any state, alone.
+    """
+    config.tier, config.threads = 0, 1
     random.seed(info.seed)
     serve(info, make_fetcher, init, requests, Portable(results))
 

@@ -76,6 +76,7 @@ class Worker:
         self._queue: deque[tuple[Ticket, Callable[[], Any]]] = deque()
         self._wake = threading.Condition()
         self._working = threading.Lock()  # held during one piece of work
+        self._paused = False
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._current: tuple[Ticket, Callable[[], Any]] | None = None
@@ -108,10 +109,12 @@ class Worker:
 
     def pause(self) -> bool:
         """Wait for the end of the piece of work under way and begin nothing until `go_on`."""
-        return self._working.acquire(timeout=EXIT_WAIT)
+        self._paused = self._working.acquire(timeout=EXIT_WAIT)
+        return self._paused
 
     def go_on(self) -> None:
-        if self._working.locked():
+        if self._paused:  # where the wait was in vain, the lock belongs to the thread that is working
+            self._paused = False
             self._working.release()
 
     def stop(self) -> None:

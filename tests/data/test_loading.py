@@ -194,9 +194,10 @@ def test_streams():
 
 def test_leaving_early_does_no_harm():
     loader = data.DataLoader(Squares(50), 2, num_workers=2, persistent_workers=True)
-    for batch in loader:
-        break
-    assert batch[1].tolist() == [0, 1] and rows(loader)[0] == [0, 1]
+    epoch = iter(loader)
+    assert next(epoch)[1].tolist() == [0, 1]
+    epoch.close()
+    assert rows(loader)[0] == [0, 1]
 
 
 @pytest.mark.parametrize("count", [0, 2])
