@@ -126,11 +126,10 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     adjacent = adjacent and (len(dims.n) == 1 or runs_whole(dims, phases))
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
     step = dims.k[-1][1]
-    far = abs(guess(step)) * dtype.itemsize >= 1024
+    far = abs(guess(step)) * depth * dtype.itemsize >= 4 * CACHE and abs(guess(step)) * dtype.itemsize >= 1024
     terms = BLOCK // 3 if far else BLOCK
     per_k = width * dtype.itemsize + (0 if is_(step, 1) else 64)
-    span = depth * max(per_k, abs(guess(step)) * dtype.itemsize if far else 0)
-    if span > CACHE and depth > 2 * terms:
+    if (far or depth * per_k > CACHE) and depth > 2 * terms:
         group = max(1, min(-(-columns // width), 512 // width))
         chunk = max(1, WAITING // (phases[0].rows * group * width * dtype.itemsize))
         return Plan("broadcast", phases, copied, False, *block_of(dims, terms, copied), chunk, group)
