@@ -5,6 +5,7 @@ from __future__ import annotations
 from dovetail.base import dtypes
 from dovetail.base.errors import DTypeError, message
 from dovetail.ops.front import front
+from dovetail.tensor.meta import INFERENCE
 from dovetail.tensor.tensor import Tensor
 
 
@@ -46,8 +47,8 @@ def is_neg(input: Tensor) -> bool:
 
 @front(method=True)
 def is_inference(input: Tensor) -> bool:
-    """Whether the tensor was made in inference mode; such tensors are ordinary ones here."""
-    return False
+    """Whether the tensor was made in inference mode."""
+    return input._meta.history is INFERENCE
 
 
 @front()

@@ -7,9 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dovetail.tensor.meta import INFERENCE
 from dovetail.tensor.recorder import local
-from dovetail.tensor.tensor import Tensor
 
 
 class GradMode:
@@ -150,11 +148,3 @@ def is_grad_enabled() -> bool:
 def is_inference_mode_enabled() -> bool:
     """Whether this is inside inference_mode."""
     return local.rec.inference
-
-
-def is_inference(self: Tensor) -> bool:
-    """Whether this tensor was made in inference mode."""
-    return self._meta.history is INFERENCE
-
-
-Tensor.is_inference = is_inference

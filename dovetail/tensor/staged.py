@@ -15,7 +15,16 @@ import numpy as np
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.tensor import autograd
-from dovetail.tensor.autograd import NeedsStages, free, ones_for, require_differentiable, stage
+from dovetail.tensor.autograd import (
+    BACKWARD,
+    GRAD,
+    STAGE,
+    NeedsStages,
+    free,
+    ones_for,
+    require_differentiable,
+    stage,
+)
 from dovetail.tensor.joint import drop_joint, joint_of
 from dovetail.tensor.modes import GradMode
 from dovetail.tensor.recorder import local
@@ -131,9 +140,13 @@ def captured(
 
 
 def in_stages() -> bool:
-    """Whether this run has met Python code on the gradient's way."""
-    run = local.rec.run
-    return bool(run.hooked or any(t._joint is not None for t in run.joints))
+    """Whether this run has met Python code on the gradient's way, or did at this point of the trace before."""
+    rec = local.rec
+    if rec.run.hooked or any(t._joint is not None for t in rec.run.joints):
+        return True
+    after = [e.op for e in rec.node.children]
+    after += [e.op for child in rec.node.children if child.op == "modes" for e in child.children]
+    return STAGE in after and BACKWARD not in after and GRAD not in after
 
 
 class Way:

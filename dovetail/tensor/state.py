@@ -11,7 +11,7 @@ from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
 from dovetail.tensor import autograd, staged, steps  # noqa: F401  (steps gives Tensor its grad_fn)
-from dovetail.tensor.meta import WATCHED, forget_leaves, meta
+from dovetail.tensor.meta import INFERENCE, WATCHED, forget_leaves, meta
 from dovetail.tensor.op import op
 from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
@@ -22,7 +22,7 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     if requires_grad and not self._meta.dtype.is_differentiable:
         problem = "only Tensors of floating point and complex dtype can require gradients"
         raise GradientError(message("requires_grad_", problem, [("tensor", self)], "x = x.float() first"))
-    if requires_grad and self.is_inference() and not current().inference:
+    if requires_grad and self._meta.history is INFERENCE and not current().inference:
         problem = "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
         raise GradientError(
             message("requires_grad_", problem, [("tensor", self)], "x.clone() gives an ordinary tensor")
