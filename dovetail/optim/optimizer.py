@@ -19,7 +19,6 @@ from typing import Any
 
 from dovetail.base.dtypes import float32
 from dovetail.base.errors import ArgumentError, GradientError, message, user_line, warn
-from dovetail.base.source import Where
 from dovetail.nn.hooks import RemovableHandle, hang
 from dovetail.nn.module import MemberIterator, Module
 from dovetail.optim import watch
@@ -109,7 +108,7 @@ class Optimizer:
         self._stepped_on: tuple[Any, int, int] = (None, 0, 0)
         self._look_at = 2
         self._idle = watch.Idle()
-        self._built_at: Where = ("", 0, "")
+        self._built_at = ("", 0, "")
 
     def _listed(self, params) -> list:
         """The parameters as a list, or an error that says why there are none."""
