@@ -80,6 +80,8 @@ class History:
         """A backward has gone through result `index`, and lets go of what it shares with others."""
         for i in self.segment.shared_with(index):
             self.freed[i] = where
+        if len(self.freed) == len(self.segment.outs):  # nobody may read them again; a kept loss should not hold them
+            self.saved, self.inputs = [], []
 
 
 class Ticket:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 
 import pytest
 
@@ -253,3 +255,45 @@ def test_steps_before():
     before, index = step.next_functions[0]
     assert (step.name(), before.name(), index) == ("SquareBackward", "MulBackward0", 0)
     assert Square.apply(x).grad_fn.next_functions[0][0].variable is x
+
+
+@pytest.mark.parametrize("look", [False, True], ids=["whole", "looked at"])
+def test_gradient_penalty_is_the_same_with_looks_between(look):
+    weight = dv.tensor([[0.5, -0.2], [0.1, 0.7]], dtype=dv.float64, requires_grad=True)
+    for _ in range(3):
+        weight.grad = None
+        x = dv.tensor([[1.0, 2.0], [-0.5, 0.3]], dtype=dv.float64, requires_grad=True)
+        score = (x @ weight).tanh().sum()
+        if look:
+            score.item()
+        (slope,) = dv.autograd.grad(score, x, create_graph=True)
+        penalty = ((slope * slope).sum(1).sqrt() - 1).pow(2).sum()
+        if look:
+            penalty.item()
+        penalty.backward()
+        found = weight.grad.tolist()
+    step = 1e-6
+    for i in range(2):
+        for j in range(2):
+            ends = []
+            for sign in (1, -1):
+                moved = weight.detach().clone()
+                moved[i, j] += sign * step
+                y = x.detach().requires_grad_()
+                (slope,) = dv.autograd.grad((y @ moved).tanh().sum(), y)
+                ends.append(((slope * slope).sum(1).sqrt() - 1).pow(2).sum().item())
+            assert found[i][j] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-5, abs=1e-8)
+
+
+def test_a_kept_loss_does_not_hold_its_batch():
+    w, losses, batches = leaf(4), [], []
+    for i in range(4):
+        x = dv.ones(8, 4) * i
+        batches.append(weakref.ref(x))
+        loss = (x * w).exp().sum()
+        loss.item()
+        loss.backward()
+        losses.append(loss)
+        del x
+    gc.collect()
+    assert sum(b() is not None for b in batches) <= 1
