@@ -1,6 +1,9 @@
 """keras.layers: building blocks by Keras's names."""
 
 from dovetail.keras.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from dovetail.keras.layers.attention import (
+    AdditiveAttention, Attention, GroupedQueryAttention, GroupQueryAttention, MultiHeadAttention,
+)  # fmt: skip
 from dovetail.keras.layers.convolutional import (
     Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Conv3D, Conv3DTranspose, Convolution1D, Convolution1DTranspose, Convolution2D,
     Convolution2DTranspose, Convolution3D, Convolution3DTranspose, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D,
@@ -23,9 +26,16 @@ from dovetail.keras.layers.pooling import (
     MaxPooling2D, MaxPooling3D,
 )  # fmt: skip
 from dovetail.keras.layers.preprocessing import Rescaling
+from dovetail.keras.layers.projections import EinsumDense, Embedding, ReversibleEmbedding
+from dovetail.keras.layers.recurrent import (
+    GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells, TimeDistributed, Wrapper,
+)  # fmt: skip
 from dovetail.keras.layers.regularization import (
     ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D,
 )  # fmt: skip
-from dovetail.keras.layers.reshaping import Flatten, Permute, Reshape
+from dovetail.keras.layers.reshaping import (
+    Cropping1D, Cropping2D, Cropping3D, Flatten, Permute, RepeatVector, Reshape, UpSampling1D, UpSampling2D, UpSampling3D, ZeroPadding1D,
+    ZeroPadding2D, ZeroPadding3D,
+)  # fmt: skip
 from dovetail.keras.layers.spec import InputSpec
 from dovetail.keras.layers.wrapper import TorchModuleWrapper
