@@ -142,8 +142,8 @@ def pseudo_inverse(call: str, x: Value, atol, rtol, hermitian: bool) -> Value:
         return constant(0, x.shape[:-2] + (x.shape[-1], x.shape[-2]), x.dtype)
     if rtol is None and atol is None:
         rtol = max(x.shape[-2:]) * EPSILON[x.dtype.name]
-    if atol is None and isinstance(rtol, float):  # also for hermitian matrices, whose gradient torch takes this way
-        return p.pinv(x, rtol=rtol)
+    if atol is None and isinstance(rtol, float):
+        return p.pinv(by_lower_part(x) if hermitian else x, rtol=rtol)
     if hermitian:
         values, vectors = p.eigh(x, upper=False)
         size = p.abs(values)
@@ -154,6 +154,13 @@ def pseudo_inverse(call: str, x: Value, atol, rtol, hermitian: bool) -> Value:
     kept = above_tolerance(x, s, p.reduce_max(s, dims=(s.ndim - 1,)), atol, rtol)
     part = p.where(kept, 1 / p.where(kept, s, filled(s, 1)), filled(s, 0))
     return product(columns_scaled(adjoint_of(vh), part), adjoint_of(u))
+
+
+def by_lower_part(x: Value) -> Value:
+    """The hermitian matrix that x's lower triangle stands for; the gradient goes to x as it is, as in torch."""
+    low = p.where(triangle_mask(x.shape, -1, True), x, filled(x, 0))
+    whole = p.where(triangle_mask(x.shape, 0, True), x, adjoint_of(low))
+    return x + p.detach(whole - x)
 
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "complex64": 2.0**-23, "complex128": 2.0**-52}
@@ -448,7 +455,9 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
 def lu(input, pivot=True, get_infos=False):
     """(LU, pivots), and info on wish."""
     packed, pivots, _ = lu_parts("lu", input, pivot)
-    return (packed, pivots, no_info(input)) if get_infos else return_types.linalg_lu_factor(packed, pivots)
+    if get_infos:
+        return return_types.linalg_lu_factor_ex(packed, pivots, no_info(input))
+    return return_types.linalg_lu_factor(packed, pivots)
 
 
 def row_order(pivots: Value, rows: int) -> Value:
