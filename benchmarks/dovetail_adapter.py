@@ -8,13 +8,13 @@ import os
 import time
 
 import numpy as np
-from dovetail.utils.data import DataLoader, TensorDataset
 
 import dovetail
 import dovetail.nn as nn
 import dovetail.nn.functional as F
 import dovetail.optim as optim
 from dovetail import keras
+from dovetail.utils.data import DataLoader, TensorDataset
 
 VERSION = dovetail.__version__
 THREADS = int(os.environ["PEERS_THREADS"])

@@ -1,11 +1,11 @@
 # ruff: noqa: E701, E702  the probe must stay on one line, so that it is not counted as a user's
 import numpy as np
-from dovetail.utils.data import DataLoader, TensorDataset
 
 import dovetail as torch
 import dovetail.nn as nn
 import dovetail.nn.functional as F
 import dovetail.optim as optim
+from dovetail.utils.data import DataLoader, TensorDataset
 
 
 class SimpleNet(nn.Module):

@@ -2,8 +2,8 @@
 
     python docs/how_a_step_runs.py
 
-Read it beside its output. Every claim is an assert, and CI runs this file, so what it says is so. The names of the rooms
-(desk, language, machine room) are those of docs/architecture.md.
+Read it beside its output. Every claim is an assert, and CI runs this file, so what it says is so. The names of the
+rooms (desk, language, machine room) are those of docs/architecture.md.
 """
 
 import time
@@ -95,14 +95,16 @@ target = resolve_target()
 lowered = lower(graph, target=target)
 print("\nkernels:", *(f"\n  {kernel.name}: {kernel.words}" for kernel in lowered.kernels))
 vectors = [line.strip() for line in lowered.text.splitlines() if f"<{target.lanes(4)} x float>" in line]
-print(f"\ntarget {target.name}: {target.lanes(4)} float32 to a vector; {len(lowered.text.splitlines())} lines of text, such as")
+length = len(lowered.text.splitlines())
+print(f"\ntarget {target.name}: {target.lanes(4)} float32 to a vector; {length} lines of text, such as")
 print(*(f"  {line}" for line in vectors[:3]), sep="\n")
 assert vectors
 
 assembly = emit(lowered.text, target, assembly=True)
 instructions = [line.strip() for line in assembly.splitlines() if line.startswith("\t") and not line.startswith("\t.")]
 print(f"{len(instructions)} instructions for {target.cpu or 'this machine'}, among them")
-interesting = [line for line in instructions if line.split()[0] in ("vfmadd213ps", "vfmadd231ps", "mulps", "fmla", "vaddps")]
+arithmetic = ("vfmadd213ps", "vfmadd231ps", "mulps", "fmla", "vaddps")
+interesting = [line for line in instructions if line.split()[0] in arithmetic]
 print(*(f"  {line}" for line in interesting[:3]), sep="\n")
 
 # A Program is the same as loaded machine code. It reads its inputs and writes its outputs at the addresses it is given.
@@ -144,8 +146,8 @@ def step():
 
 
 # The first round records: each op's body runs on Values and the calls are noted. backward() and step() are single
-# events, for which gradient and update rule are appended to the graph. At the end of step() the trace is closed and run,
-# interpreted for now. The second round meets the same calls: the cursor hands out the next Tensor for each, and no
+# events, for which gradient and update rule are appended to the graph. At the end of step() the trace is closed
+# and run, interpreted for now. The second round meets the same calls: the cursor hands out the next Tensor for each, and no
 # body runs. After two equal rounds the step is compiled in the background and takes over between two steps.
 times, losses = [], []
 for _ in range(150):

@@ -66,8 +66,8 @@ def get_num_threads() -> int:
 def set_flush_denormal(mode: bool) -> bool:
     """Whether compiled steps treat numbers below 1e-38 as zero, which is up to seven times quicker where they occur.
 
-    On by default inside compiled steps only; Python's own arithmetic is not touched. Returns True, as in torch where the
-    processor can do it.
+    On by default inside compiled steps only; Python's own arithmetic is not touched. Returns True, as in torch where
+    the processor can do it.
     """
     config.flush_denormal = bool(mode)
     return True

@@ -52,7 +52,7 @@ class NotCovered(DovetailError, AttributeError, NotImplementedError):
 
 
 class NotCoveredImport(DovetailError, ImportError, NotImplementedError):
-    """NotCovered where an `import` asked, so that `except ImportError` keeps working (Python forbids one class for both)."""
+    """NotCovered where an `import` asked: an ImportError. (Python does not allow one class to be both.)"""
 
 
 class MissingExtra(DovetailError, ImportError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -27,11 +28,13 @@ AWAY = {  # calls that leave tensors for plain Python or NumPy
 HAS_NO = re.compile(r"'([\w.]+)' object has no attribute '(\w+)'")
 
 
-def hint(error: BaseException, place: TracebackType | None) -> str:
-    """What to add to the message of an error that was raised in the user's own code; "" for most."""
-    frame = innermost(place)
+def hint(error: BaseException, place: TracebackType | None, hidden: Callable[[str], bool]) -> str:
+    """What to add to the message of an error of Python's; "" for most. hidden: whether a file is not the user's."""
+    frame, inside = innermost(place, hidden)
     if frame is None:
         return ""
+    if inside:
+        return several_results(str(error), frame)
     if isinstance(error, AttributeError):
         found = HAS_NO.search(str(error))
         return attribute(found[1], found[2], error, frame) if found else ""
@@ -40,10 +43,35 @@ def hint(error: BaseException, place: TracebackType | None) -> str:
     return ""
 
 
-def innermost(place: TracebackType | None) -> FrameType | None:
-    while place is not None and place.tb_next is not None:
+def innermost(place: TracebackType | None, hidden: Callable[[str], bool]) -> tuple[FrameType | None, bool]:
+    """The user's innermost frame, and whether the error was raised further inside, in the package."""
+    frame, inside = None, False
+    while place is not None:
+        inside = hidden(place.tb_frame.f_code.co_filename)
+        frame = frame if inside else place.tb_frame
         place = place.tb_next
-    return place.tb_frame if place is not None else None
+    return frame, inside
+
+
+def several_results(text: str, frame: FrameType) -> str:
+    """A call that was given the tuple which another layer returned."""
+    node = source.running(frame)
+    if "tuple" not in text or not isinstance(node, ast.Call):
+        return ""
+    for given in node.args:
+        name = source.short(given)
+        value = frame.f_locals.get(name, frame.f_globals.get(name))
+        if isinstance(value, tuple) and any(isinstance(x, Tensor) for x in value):
+            return a_tuple(name, name, value)
+    return ""
+
+
+def a_tuple(who: str, name: str, value: tuple) -> str:
+    shapes = ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else type(x).__name__ for x in value)
+    return (
+        f"  {who} is a tuple of {len(value)} ({shapes}), not one tensor: some layers return several results\n"
+        f"  Take them apart first: out, *rest = ..., or use {name or 'result'}[0]"
+    )
 
 
 def attribute(kind: str, wanted: str, error: AttributeError, frame: FrameType) -> str:
@@ -63,11 +91,7 @@ def attribute(kind: str, wanted: str, error: AttributeError, frame: FrameType) -
     if kind in ("float", "int", "ndarray", "float32", "float64", "bool", "list") and hasattr(Tensor, wanted):
         return left_tensors(kind, wanted, name, obj, frame)
     if kind == "tuple" and isinstance(obj, tuple) and any(isinstance(x, Tensor) for x in obj):
-        shapes = ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else type(x).__name__ for x in obj)
-        return (
-            f"  {who} is a tuple of {len(obj)} ({shapes}), not one tensor: some layers return several results\n"
-            f"  Take them apart first: out, *rest = ..., or use {name or 'result'}[0]"
-        )
+        return a_tuple(who, name, obj)
     if isinstance(obj, type) or kind == "type":
         return f"  {who} is a class, not an object of it: write {who}() to make one"
     return ""

@@ -41,14 +41,14 @@ def show(kind: type[BaseException], error: BaseException, place: TracebackType |
 
 def explained(error: BaseException, place: TracebackType | None) -> str:
     """A hint for errors of Python's own; "" where there is none, and whatever goes wrong while looking for it."""
-    if not isinstance(error, (AttributeError, TypeError)) or isinstance(error, DovetailError) or ends_inside(place):
+    if not isinstance(error, (AttributeError, TypeError)) or isinstance(error, DovetailError):
         return ""
-    if "dovetail.nn.module" not in sys.modules:  # a script without tensors
+    if "dovetail.tensor.tensor" not in sys.modules:  # a script without tensors
         return ""
     try:
         from dovetail.cli.hints import hint
 
-        return hint(error, place)
+        return hint(error, place, hidden)
     except Exception:  # the user's error is what matters
         return ""
 
