@@ -147,8 +147,8 @@ def step():
 
 # The first round records: each op's body runs on Values and the calls are noted. backward() and step() are single
 # events, for which gradient and update rule are appended to the graph. At the end of step() the trace is closed
-# and run, interpreted for now. The second round meets the same calls: the cursor hands out the next Tensor for each, and no
-# body runs. After two equal rounds the step is compiled in the background and takes over between two steps.
+# and run, interpreted for now. The second round meets the same calls: the cursor hands out the next Tensor for each,
+# and no body runs. After two equal rounds the step is compiled in the background and takes over between two steps.
 times, losses = [], []
 for _ in range(150):
     start = time.perf_counter()
