@@ -341,7 +341,11 @@ def surface_stub(found: dict[str, dict[str, Shown]]) -> str:
     methods = sorted(found["method"].values(), key=lambda s: s.name)
     rows = [f"    def {s.name}{signature(s)}: ..." for s in methods]
     properties = {*found["property"], *joined(property)}
-    rows += [f"    def {name}{stub_signature(function, name)}: ..." for name, function in joined(FunctionType).items()]
+    rows += [
+        f"    def {name}{stub_signature(function, name)}: ..."
+        for name, function in joined(FunctionType).items()
+        if name not in found["method"]
+    ]
     rows += [f"    @property\n    def {name}(self) -> Any: ..." for name in sorted(properties)]
     return f'''"""What Tensor's methods look like, for editors and type checkers. Programs never import it.
 
