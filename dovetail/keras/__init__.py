@@ -1,6 +1,21 @@
 """The Keras dialect: `from dovetail import keras`."""
 
-from dovetail.keras import activations, callbacks, config, constraints, datasets, initializers, layers, losses, metrics, models, ops, optimizers, regularizers, utils
+from dovetail.keras import (
+    activations,
+    callbacks,
+    config,
+    constraints,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    regularizers,
+    utils,
+)
 from dovetail.keras.context import name_scope
 from dovetail.keras.initializers import Initializer
 from dovetail.keras.layers import Input, InputSpec, Layer

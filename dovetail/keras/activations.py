@@ -1,4 +1,4 @@
-"""keras.activations: functions by name. Where a default differs from keras.ops, it is the one of Keras's activations."""
+"""keras.activations: functions by name, with the defaults of Keras's activations where keras.ops has others."""
 
 from __future__ import annotations
 
@@ -62,10 +62,37 @@ def gelu(x: Any, approximate: bool = False):
 swish, hard_swish = silu, hard_silu
 
 for _function in (
-    relu, leaky_relu, relu6, softmax, celu, elu, selu, softplus, softsign, squareplus, soft_shrink, sparse_plus, silu, gelu,
-    glu, tanh, tanh_shrink, threshold, sigmoid, sparse_sigmoid, exponential, hard_sigmoid, hard_silu, hard_tanh, hard_shrink,
-    linear, mish, log_softmax, log_sigmoid, sparsemax,
-):  # fmt: skip
+    relu,
+    leaky_relu,
+    relu6,
+    softmax,
+    celu,
+    elu,
+    selu,
+    softplus,
+    softsign,
+    squareplus,
+    soft_shrink,
+    sparse_plus,
+    silu,
+    gelu,
+    glu,
+    tanh,
+    tanh_shrink,
+    threshold,
+    sigmoid,
+    sparse_sigmoid,
+    exponential,
+    hard_sigmoid,
+    hard_silu,
+    hard_tanh,
+    hard_shrink,
+    linear,
+    mish,
+    log_softmax,
+    log_sigmoid,
+    sparsemax,
+):
     TABLE.add(_function)
 TABLE.entries.update(swish=silu, hard_swish=hard_silu)
 

@@ -16,7 +16,9 @@ def floatx() -> str:
 def set_floatx(value: str) -> None:
     """Set the float type of new weights and inputs. Raises ArgumentError for anything but a float type's name."""
     if value not in FLOATS:
-        raise ArgumentError(message("set_floatx", f"unknown floatx {value!r}", cure=f"Expected one of: {', '.join(FLOATS)}"))
+        raise ArgumentError(
+            message("set_floatx", f"unknown floatx {value!r}", cure=f"Expected one of: {', '.join(FLOATS)}")
+        )
     _settings["floatx"] = value
 
 
@@ -47,7 +49,9 @@ def standardize_data_format(data_format: str | None) -> str:
     name = str(data_format).lower()
     if name not in ("channels_first", "channels_last"):
         raise ArgumentError(
-            message("data_format", f"unknown layout {data_format!r}", cure="Expected 'channels_first' or 'channels_last'")
+            message(
+                "data_format", f"unknown layout {data_format!r}", cure="Expected 'channels_first' or 'channels_last'"
+            )
         )
     return name
 

@@ -100,7 +100,9 @@ class MinMaxNorm(Constraint):
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w):
-        return norm_between(w, float(self.min_value), float(self.max_value), float(self.rate), hashable(self.axis), epsilon())
+        return norm_between(
+            w, float(self.min_value), float(self.max_value), float(self.rate), hashable(self.axis), epsilon()
+        )
 
     def get_config(self):
         return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}

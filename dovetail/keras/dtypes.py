@@ -12,12 +12,34 @@ from dovetail.base.errors import ArgumentError, message
 from dovetail.keras.config import floatx
 
 ALLOWED = (
-    "float16", "float32", "float64", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "bfloat16",
-    "bool", "string", "complex64", "complex128",
+    "float16",
+    "float32",
+    "float64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "bfloat16",
+    "bool",
+    "string",
+    "complex64",
+    "complex128",
 )
 _PYTHON = {bool: "bool", int: "int32", float: "float32", complex: "complex64"}
-_LONGER = {"half": "float16", "float": "float32", "double": "float64", "long": "int64", "int": "int32", "uint16": "int32",
-           "uint32": "int64", "uint64": "int64"}  # fmt: skip
+_LONGER = {
+    "half": "float16",
+    "float": "float32",
+    "double": "float64",
+    "long": "int64",
+    "int": "int32",
+    "uint16": "int32",
+    "uint32": "int64",
+    "uint64": "int64",
+}
 
 
 def standardize_dtype(dtype: Any) -> str:
@@ -41,7 +63,9 @@ def standardize_dtype(dtype: Any) -> str:
 
 
 def as_dtype(dtype: Any) -> DType:
-    """The engine's DType for anything `standardize_dtype` takes; unsigned types it lacks become the next wider signed one."""
+    """The engine's DType for anything `standardize_dtype` takes; unsigned types it lacks become the next wider signed
+    one.
+    """
     if isinstance(dtype, DType):
         return dtype
     name = standardize_dtype(dtype)

@@ -1,6 +1,7 @@
 """keras.initializers: the values weights start with, drawn on the host from Philox streams.
 
-An initializer with a whole number as seed (or none) gives the same values at every call of the same shape, as Keras's do.
+An initializer with a whole number as seed (or none) gives the same values at every call of the same shape, as Keras's
+do.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ class RandomInitializer(Initializer):
         elif isinstance(seed, dict):
             seed = deserialize_object(seed)
         elif not isinstance(seed, (int, np.integer, SeedGenerator)):
-            raise ArgumentError(message(type(self).__name__, f"seed must be a whole number or a SeedGenerator, got {seed!r}"))
+            raise ArgumentError(
+                message(type(self).__name__, f"seed must be a whole number or a SeedGenerator, got {seed!r}")
+            )
         self.seed = seed
 
     def stream(self) -> np.random.Generator:
@@ -169,13 +172,19 @@ class VarianceScaling(RandomInitializer):
     MODES = ("fan_in", "fan_out", "fan_avg")
     DISTRIBUTIONS = ("uniform", "truncated_normal", "untruncated_normal")
 
-    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None, input_axes=None, output_axes=None):
+    def __init__(
+        self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None, input_axes=None, output_axes=None
+    ):
         if scale <= 0:
             raise ArgumentError(message(type(self).__name__, f"scale must be positive, got {scale}"))
         distribution = {"normal": "truncated_normal"}.get(distribution.lower(), distribution.lower())
         for what, value, known in (("mode", mode, self.MODES), ("distribution", distribution, self.DISTRIBUTIONS)):
             if value not in known:
-                raise ArgumentError(message(type(self).__name__, f"unknown {what} {value!r}", cure=f"Expected one of: {', '.join(known)}"))
+                raise ArgumentError(
+                    message(
+                        type(self).__name__, f"unknown {what} {value!r}", cure=f"Expected one of: {', '.join(known)}"
+                    )
+                )
         self.scale, self.mode, self.distribution = scale, mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
         super().__init__(seed)
@@ -219,7 +228,11 @@ class _Preset(VarianceScaling):
         super().__init__(scale, mode, distribution, seed, input_axes, output_axes)
 
     def get_config(self):
-        return {"seed": serialize_object(self._init_seed), "input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {
+            "seed": serialize_object(self._init_seed),
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
 
 
 class GlorotUniform(_Preset):
@@ -267,7 +280,9 @@ class Orthogonal(RandomInitializer):
 
     def __call__(self, shape, dtype=None):
         if len(shape) < 2:
-            raise ShapeError(message("OrthogonalInitializer", f"needs at least two dims, asked for shape {tuple(shape)}"))
+            raise ShapeError(
+                message("OrthogonalInitializer", f"needs at least two dims, asked for shape {tuple(shape)}")
+            )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(self.stream().standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.sign(np.diag(r))  # which makes the distribution uniform (Mezzadri 2007)
@@ -313,8 +328,21 @@ glorot_uniform, glorot_normal, lecun_normal, lecun_uniform = GlorotUniform, Glor
 he_normal, he_uniform = HeNormal, HeUniform
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 
-for _kind in (Zeros, Ones, Constant, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, GlorotUniform, GlorotNormal,
-              LecunNormal, LecunUniform, HeNormal, HeUniform):  # fmt: skip
+for _kind in (
+    Zeros,
+    Ones,
+    Constant,
+    RandomNormal,
+    TruncatedNormal,
+    RandomUniform,
+    VarianceScaling,
+    GlorotUniform,
+    GlorotNormal,
+    LecunNormal,
+    LecunUniform,
+    HeNormal,
+    HeUniform,
+):
     TABLE.add(_kind)
 TABLE.add(Identity, "IdentityInitializer")
 TABLE.add(Orthogonal, "OrthogonalInitializer")
@@ -337,5 +365,3 @@ def serialize(initializer) -> Any:
 def deserialize(config, custom_objects=None):
     """The initializer that a config describes."""
     return deserialize_object(config, custom_objects, TABLE)
-
-

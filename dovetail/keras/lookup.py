@@ -52,7 +52,11 @@ def unknown(kind: str, name: Any, known: Any) -> ArgumentError:
     wanted = str(name).lower().replace("_", "").replace(" ", "").replace("-", "")
     near = [folded[wanted]] if wanted in folded else []
     near += [n for n in difflib.get_close_matches(str(name), list(known), 3, 0.6) if n not in near]
-    cure = f"Did you mean {' or '.join(repr(n) for n in near[:3])}?" if near else "Pass a known name, an object or a function."
+    cure = (
+        f"Did you mean {' or '.join(repr(n) for n in near[:3])}?"
+        if near
+        else "Pass a known name, an object or a function."
+    )
     facts = [] if near else [f"known names: {', '.join(sorted(k for k in known if k.islower())[:40])}"]
     return ArgumentError(message("", f"{kind}={name!r} is unknown: Dovetail has no {kind} of that name", facts, cure))
 
@@ -148,15 +152,25 @@ def serialize(thing: Any) -> Any:
 def plain(x: Any) -> Any:
     """NumPy values, tensors and dtypes in the form that a config file holds."""
     if hasattr(x, "tolist"):
-        return {"class_name": "__numpy__", "config": {"value": x.tolist(), "dtype": str(getattr(x.dtype, "name", x.dtype))}}
+        return {
+            "class_name": "__numpy__",
+            "config": {"value": x.tolist(), "dtype": str(getattr(x.dtype, "name", x.dtype))},
+        }
     return getattr(x, "name", None) or str(x)
 
 
 def function_config(f: Callable) -> Any:
     if getattr(f, "__name__", "") == "<lambda>":
-        raise ArgumentError(message("serialize", "a lambda cannot be written to a config", cure="Give the function a name with def."))
+        raise ArgumentError(
+            message("serialize", "a lambda cannot be written to a config", cure="Give the function a name with def.")
+        )
     name = getattr(f, "__name__", type(f).__name__)
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": REGISTERED.get(f, "function")}
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": name,
+        "registered_name": REGISTERED.get(f, "function"),
+    }
 
 
 def serialize_entry(entries: Table, thing: Any) -> Any:
@@ -167,7 +181,9 @@ def serialize_entry(entries: Table, thing: Any) -> Any:
     return serialize(thing)
 
 
-def deserialize(config: Any, custom_objects: dict | None = None, entries: Table | None = None, safe_mode: bool = True) -> Any:
+def deserialize(
+    config: Any, custom_objects: dict | None = None, entries: Table | None = None, safe_mode: bool = True
+) -> Any:
     """The object that a config describes.
 
     Raises ArgumentError for a class that is not known; custom_objects or register_keras_serializable make it known.
@@ -207,7 +223,8 @@ def found_class(name: str, module: str | None, registered: str | None, entries: 
     known = [n for t in (places or TABLES.values()) for n in t.entries]
     error = unknown("class_name", name, known)
     error.args = (
-        f"{error.args[0]}\n  A class of your own must be known: pass custom_objects={{{name!r}: {name}}}, or decorate it with"
+        f"{error.args[0]}\n  A class of your own must be known: pass custom_objects={{{name!r}: {name}}}, or decorate "
+        "it with"
         " @keras.saving.register_keras_serializable()",
     )
     raise error
@@ -239,5 +256,6 @@ def got(entries: Table, identifier: Any, call: str) -> Any:
         return identifier()
     if callable(identifier) or hasattr(identifier, "get_config"):
         return identifier
-    raise ArgumentError(message(call, f"could not interpret {entries.kind} identifier {identifier!r}", [("type", type(identifier).__name__)],
+    raise ArgumentError(message(call, f"could not interpret {entries.kind} identifier "
+        f"{identifier!r}", [("type", type(identifier).__name__)],
                                 "Pass a name, an object or a function."))  # fmt: skip

@@ -1,7 +1,7 @@
 """The arithmetic of Keras's losses: (targets, predictions) -> one loss for each sample. Each is one op.
 
-Shape unless said otherwise: y_true (*, n), y_pred (*, n) -> (*). Targets take the dtype of the predictions. Where one of
-the two lacks a last axis of size 1, it is added or removed, as in Keras.
+Shape unless said otherwise: y_true (*, n), y_pred (*, n) -> (*). Targets take the dtype of the predictions. Where one
+of the two lacks a last axis of size 1, it is added or removed, as in Keras.
 """
 
 from __future__ import annotations
@@ -45,9 +45,14 @@ def pair(call: str, y_true: Value, y_pred: Value) -> tuple[Value, Value]:
         y_pred = cast(y_pred, dtypes.default_dtype())
     y_true, y_pred = same_rank(cast(y_true, y_pred.dtype), y_pred)
     if y_true.shape != y_pred.shape and not fits(y_true.shape, y_pred.shape):
-        raise ShapeError(message(
-            call, f"the labels' shape {tuple(y_true.shape)} does not fit the model's output {tuple(y_pred.shape)}",
-            [("y_true", y_true), ("y_pred", y_pred)], "Both need the same shape: check the number of units of the last layer."))
+        raise ShapeError(
+            message(
+                call,
+                f"the labels' shape {tuple(y_true.shape)} does not fit the model's output {tuple(y_pred.shape)}",
+                [("y_true", y_true), ("y_pred", y_pred)],
+                "Both need the same shape: check the number of units of the last layer.",
+            )
+        )
     return y_true, y_pred
 
 
@@ -210,13 +215,25 @@ def check_one_hot(call: str, y_true: Value, y_pred: Value) -> None:
     classes = y_pred.shape[-1] if y_pred.shape else 1
     facts = [("y_true", y_true), ("y_pred", y_pred)]
     if y_true.ndim < y_pred.ndim or y_true.shape[-1:] == (1,):
-        raise ShapeError(message(
-            call, f"the labels have shape {tuple(y_true.shape)}, the model's output {tuple(y_pred.shape)}: {call} compares "
-            f"one-hot labels, one value for each of the {classes} classes", facts,
-            f"For integer labels use loss='sparse_{call}', or make them one-hot: keras.utils.to_categorical(y, {classes})"))  # fmt: skip
-    raise ShapeError(message(
-        call, f"the labels have {y_true.shape[-1]} classes, the model's output {classes}", facts,
-        f"Give the last layer {y_true.shape[-1]} units, or make the labels with to_categorical(y, {classes})"))
+        raise ShapeError(
+            message(
+                call,
+                f"the labels have shape {tuple(y_true.shape)}, the model's output {tuple(y_pred.shape)}: {call} "
+                "compares "
+                f"one-hot labels, one value for each of the {classes} classes",
+                facts,
+                f"For integer labels use loss='sparse_{call}', or make them one-hot: keras.utils.to_categorical(y, "
+                f"{classes})",
+            )
+        )
+    raise ShapeError(
+        message(
+            call,
+            f"the labels have {y_true.shape[-1]} classes, the model's output {classes}",
+            facts,
+            f"Give the last layer {y_true.shape[-1]} units, or make the labels with to_categorical(y, {classes})",
+        )
+    )
 
 
 @op(top=False, name="keras.categorical_crossentropy")
@@ -259,8 +276,10 @@ def sparse_categorical_crossentropy(
         labels = p.where(valid, labels, filled(labels, 0))
     classes = y_pred.shape[axis]
     require_in_range(labels, 0, classes, (
-        f"{call}: the labels must be class numbers from 0 to {classes - 1}, since the model has {classes} outputs (classes); "
-        f"there is a label outside [0, {classes}). Labels start at 0: use y - 1 if yours start at 1, or give the last layer "
+        f"{call}: the labels must be class numbers from 0 to {classes - 1}, since the model has {classes} outputs "
+            "(classes); "
+        f"there is a label outside [0, {classes}). Labels start at 0: use y - 1 if yours start at 1, or give the last "
+            "layer "
         "as many units as there are classes"))  # fmt: skip
     loss = -picked_class(class_logs(y_pred, from_logits, axis, eps), labels, axis)
     return loss if valid is None else p.where(valid, loss, filled(loss, 0))
@@ -269,12 +288,19 @@ def sparse_categorical_crossentropy(
 def sparse_label_error(call: str, y_true: Value, y_pred: Value, rest: tuple[int, ...]) -> ShapeError:
     facts = [("y_true", y_true), ("y_pred", y_pred)]
     if y_true.shape == y_pred.shape:
-        return ShapeError(message(
-            call, f"the labels have the shape of the model's output, {tuple(y_pred.shape)}: they look one-hot, but {call} takes "
-            f"class numbers of shape {tuple(rest)}", facts,
-            "For one-hot labels use loss='categorical_crossentropy', or make them class numbers: y.argmax(-1)"))  # fmt: skip
+        return ShapeError(
+            message(
+                call,
+                f"the labels have the shape of the model's output, {tuple(y_pred.shape)}: they look one-hot, but "
+                f"{call} takes "
+                f"class numbers of shape {tuple(rest)}",
+                facts,
+                "For one-hot labels use loss='categorical_crossentropy', or make them class numbers: y.argmax(-1)",
+            )
+        )
     return ShapeError(message(
-        call, f"the labels' shape {tuple(y_true.shape)} does not fit the model's output {tuple(y_pred.shape)}: class numbers of "
+        call, f"the labels' shape {tuple(y_true.shape)} does not fit the model's output {tuple(y_pred.shape)}: class "
+            "numbers of "
         f"shape {tuple(rest)} are expected", facts))  # fmt: skip
 
 
@@ -323,7 +349,14 @@ def binary_focal_crossentropy(
 
 @op(top=False, name="keras.categorical_focal_crossentropy")
 def categorical_focal_crossentropy(
-    y_true: Value, y_pred: Value, alpha: float, gamma: float, from_logits: bool, label_smoothing: float, axis: int, eps: float
+    y_true: Value,
+    y_pred: Value,
+    alpha: float,
+    gamma: float,
+    from_logits: bool,
+    label_smoothing: float,
+    axis: int,
+    eps: float,
 ) -> Value:
     """Categorical crossentropy that counts easy samples less. Source: Lin et al. 2018."""
     check_one_hot("categorical_focal_crossentropy", y_true, y_pred)
@@ -368,7 +401,13 @@ def tversky(y_true: Value, y_pred: Value, alpha: float, beta: float, axis, eps: 
 
 @op(top=False, name="keras.circle")
 def circle(
-    y_true: Value, y_pred: Value, ref_labels: Value, ref_embeddings: Value, remove_diagonal: bool, gamma: float, margin: float
+    y_true: Value,
+    y_pred: Value,
+    ref_labels: Value,
+    ref_embeddings: Value,
+    remove_diagonal: bool,
+    gamma: float,
+    margin: float,
 ) -> Value:
     """Circle loss on normalized embeddings. Source: Sun et al. 2020.
 
@@ -381,7 +420,9 @@ def circle(
     same = p.eq(mine, theirs)
     different = p.logical_not(same)
     if remove_diagonal:
-        diagonal = p.eq(p.iota(shape=away.shape, dtype=dtypes.int64, dim=0), p.iota(shape=away.shape, dtype=dtypes.int64, dim=1))
+        diagonal = p.eq(
+            p.iota(shape=away.shape, dtype=dtypes.int64, dim=0), p.iota(shape=away.shape, dtype=dtypes.int64, dim=1)
+        )
         same = p.bitwise_and(same, p.logical_not(diagonal))
     alike, unlike = cast(same, away.dtype), cast(different, away.dtype)
     pull = positive((away + margin) * alike) * (margin - away) * -gamma
@@ -403,7 +444,9 @@ def reduced(values: Value, sample_weight: Value | None, mask: Value | None, redu
         if reduction in ("mean", "sum_over_batch_size"):
             count = reduce.sum(share)
             some = p.gt(count, filled(count, 0))
-            factor = p.where(some, float(max(share.numel, 1)) / p.where(some, count, filled(count, 1)), filled(count, 0))
+            factor = p.where(
+                some, float(max(share.numel, 1)) / p.where(some, count, filled(count, 1)), filled(count, 0)
+            )
             share = share * factor
         if weight is not None:
             share, weight = same_rank(share, cast(weight, values.dtype))
@@ -413,8 +456,14 @@ def reduced(values: Value, sample_weight: Value | None, mask: Value | None, redu
     if weight is not None:
         values, weight = same_rank(values, cast(weight, values.dtype))
         if not fits(values.shape, weight.shape):
-            raise ShapeError(message("sample_weight", "the weights do not fit the losses", [("losses", values), ("weights", weight)],
-                                     "Pass one weight for each sample"))  # fmt: skip
+            raise ShapeError(
+                message(
+                    "sample_weight",
+                    "the weights do not fit the losses",
+                    [("losses", values), ("weights", weight)],
+                    "Pass one weight for each sample",
+                )
+            )
         values = values * weight
     if reduction in (None, "none") or values.shape in ((), (0,)):
         return values

@@ -125,9 +125,13 @@ def warn_twice(call: str, done: str, layer: str) -> None:
         return
     _warned.add(key)
     whose = f"layer {layer!r} ends in {done}" if layer else f"the predictions come from {done}"
-    warn(message(
-        call, f"from_logits=True, but {whose}: its output does not represent logits, and {done} is applied twice",
-        cure=f"Use from_logits=False, or drop the activation ({done}) of the last layer"))
+    warn(
+        message(
+            call,
+            f"from_logits=True, but {whose}: its output does not represent logits, and {done} is applied twice",
+            cure=f"Use from_logits=False, or drop the activation ({done}) of the last layer",
+        )
+    )
 
 
 _warned: set = set()
@@ -141,7 +145,9 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     """
     check_axis(axis)
     y_true, y_pred = both(y_true, y_pred)
-    y_pred, from_logits = scores("categorical_crossentropy", y_pred, from_logits) if axis == -1 else (y_pred, from_logits)
+    y_pred, from_logits = (
+        scores("categorical_crossentropy", y_pred, from_logits) if axis == -1 else (y_pred, from_logits)
+    )
     warn_single_class("categorical_crossentropy", y_pred)
     return f.categorical_crossentropy(y_true, y_pred, bool(from_logits), float(label_smoothing), axis, epsilon())
 
@@ -155,8 +161,13 @@ def warn_single_class(call: str, y_pred: Any) -> None:
     if y_pred.shape and y_pred.shape[-1] == 1 and ("one", call) not in _warned:
         _warned.add(("one", call))
         whose = f" of layer {context.output_layer!r}" if context.output_layer else ""
-        warn(message(call, f"the output{whose} has a single class, shape {tuple(y_pred.shape)}: its probability is always 1",
-                     cure="For two classes use loss='binary_crossentropy' with one sigmoid unit, or give it two units"))  # fmt: skip
+        warn(
+            message(
+                call,
+                f"the output{whose} has a single class, shape {tuple(y_pred.shape)}: its probability is always 1",
+                cure="For two classes use loss='binary_crossentropy' with one sigmoid unit, or give it two units",
+            )
+        )
 
 
 @symbolic
@@ -191,7 +202,9 @@ def binary_focal_crossentropy(
 
 
 @symbolic
-def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1):
+def categorical_focal_crossentropy(
+    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
+):
     """Categorical crossentropy times alpha * (1 - probability) ** gamma."""
     check_axis(axis)
     y_true, y_pred = both(y_true, y_pred)
@@ -227,9 +240,17 @@ def ctc(y_true, y_pred):
     """
     y_true, y_pred = both(y_true, y_pred)
     if y_true.ndim != 2 or y_pred.ndim != 3:
-        raise ArgumentError(message("ctc", "takes labels (batch, max_length) and scores (batch, steps, classes)", [("y_true", y_true), ("y_pred", y_pred)]))
+        raise ArgumentError(
+            message(
+                "ctc",
+                "takes labels (batch, max_length) and scores (batch, steps, classes)",
+                [("y_true", y_true), ("y_pred", y_pred)],
+            )
+        )
     lengths = (y_true != 0).sum(-1)
-    return nn_ops.ctc_loss(y_true, y_pred, lengths, full((y_pred.shape[0],), y_pred.shape[1], dtype=as_dtype("int64")), mask_index=0)
+    return nn_ops.ctc_loss(
+        y_true, y_pred, lengths, full((y_pred.shape[0],), y_pred.shape[1], dtype=as_dtype("int64")), mask_index=0
+    )
 
 
 @symbolic
@@ -300,7 +321,11 @@ class LossFunctionWrapper(Loss):
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self):
-        return {**super().get_config(), "fn": serialize_object(self.fn), **{k: serialize_object(v) for k, v in self._fn_kwargs.items()}}
+        return {
+            **super().get_config(),
+            "fn": serialize_object(self.fn),
+            **{k: serialize_object(v) for k, v in self._fn_kwargs.items()},
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -416,17 +441,44 @@ class BinaryCrossentropy(_Preset):
 
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size",
                  name="binary_crossentropy", dtype=None):  # fmt: skip
-        super().__init__(binary_crossentropy, reduction, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing,
-                         axis=axis)  # fmt: skip
+        super().__init__(
+            binary_crossentropy,
+            reduction,
+            name,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
 
 class BinaryFocalCrossentropy(_Preset):
     """Binary crossentropy that counts easy samples less."""
 
-    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
-                 reduction="sum_over_batch_size", name="binary_focal_crossentropy", dtype=None):  # fmt: skip
-        super().__init__(binary_focal_crossentropy, reduction, name, dtype, apply_class_balancing=apply_class_balancing,
-                         alpha=alpha, gamma=gamma, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)  # fmt: skip
+    def __init__(
+        self,
+        apply_class_balancing=False,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="binary_focal_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(
+            binary_focal_crossentropy,
+            reduction,
+            name,
+            dtype,
+            apply_class_balancing=apply_class_balancing,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
 
 class CategoricalCrossentropy(_Preset):
@@ -476,7 +528,9 @@ class Tversky(_Preset):
 class Circle(_Preset):
     """Pulls embeddings of one class together and others apart. Source: Sun et al. 2020."""
 
-    def __init__(self, gamma=80.0, margin=0.4, remove_diagonal=True, reduction="sum_over_batch_size", name="circle", dtype=None):
+    def __init__(
+        self, gamma=80.0, margin=0.4, remove_diagonal=True, reduction="sum_over_batch_size", name="circle", dtype=None
+    ):
         super().__init__(circle, reduction, name, dtype, remove_diagonal=remove_diagonal, gamma=gamma, margin=margin)
 
     def call(self, y_true, y_pred, ref_labels=None, ref_embeddings=None):
@@ -493,35 +547,86 @@ class CTC(_Preset):
 class CategoricalGeneralizedCrossEntropy(_Preset):
     """Crossentropy that forgives wrong labels; q from 0 (crossentropy) to 1 (absolute error)."""
 
-    def __init__(self, q=0.5, reduction="sum_over_batch_size", name="categorical_generalized_cross_entropy", dtype=None):
+    def __init__(
+        self, q=0.5, reduction="sum_over_batch_size", name="categorical_generalized_cross_entropy", dtype=None
+    ):
         if not 0 < q < 1:
-            raise ArgumentError(message("CategoricalGeneralizedCrossEntropy", f"q must be in the interval (0, 1), got {q}"))
+            raise ArgumentError(
+                message("CategoricalGeneralizedCrossEntropy", f"q must be in the interval (0, 1), got {q}")
+            )
         super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
 
 
 CLASSES = (
-    MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, CosineSimilarity, Huber,
-    LogCosh, Hinge, SquaredHinge, CategoricalHinge, KLDivergence, Poisson, BinaryCrossentropy, BinaryFocalCrossentropy,
-    CategoricalCrossentropy, CategoricalFocalCrossentropy, SparseCategoricalCrossentropy, Dice, Tversky, Circle,
-    CategoricalGeneralizedCrossEntropy, CTC,
-)  # fmt: skip
+    MeanSquaredError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    Hinge,
+    SquaredHinge,
+    CategoricalHinge,
+    KLDivergence,
+    Poisson,
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    SparseCategoricalCrossentropy,
+    Dice,
+    Tversky,
+    Circle,
+    CategoricalGeneralizedCrossEntropy,
+    CTC,
+)
 FUNCTIONS = (
-    mean_squared_error, mean_absolute_error, mean_absolute_percentage_error, mean_squared_logarithmic_error, cosine_similarity,
-    huber, log_cosh, hinge, squared_hinge, categorical_hinge, kl_divergence, poisson, binary_crossentropy,
-    binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy, sparse_categorical_crossentropy, dice,
-    tversky, circle, categorical_generalized_cross_entropy, ctc,
-)  # fmt: skip
+    mean_squared_error,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_logarithmic_error,
+    cosine_similarity,
+    huber,
+    log_cosh,
+    hinge,
+    squared_hinge,
+    categorical_hinge,
+    kl_divergence,
+    poisson,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    sparse_categorical_crossentropy,
+    dice,
+    tversky,
+    circle,
+    categorical_generalized_cross_entropy,
+    ctc,
+)
 for _function in FUNCTIONS:
     TABLE.add(_function)
 for _kind in CLASSES:
     TABLE.entries[_kind.__name__] = _kind
 TABLE.entries["LossFunctionWrapper"] = LossFunctionWrapper
 TABLE.entries.update(
-    mse=mean_squared_error, MSE=mean_squared_error, mae=mean_absolute_error, MAE=mean_absolute_error,
-    mape=mean_absolute_percentage_error, MAPE=mean_absolute_percentage_error, msle=mean_squared_logarithmic_error,
-    MSLE=mean_squared_logarithmic_error, kld=kl_divergence, KLD=kl_divergence, kullback_leibler_divergence=kl_divergence,
-    logcosh=log_cosh, bce=binary_crossentropy, BCE=binary_crossentropy, huber_loss=huber,
-)  # fmt: skip
+    mse=mean_squared_error,
+    MSE=mean_squared_error,
+    mae=mean_absolute_error,
+    MAE=mean_absolute_error,
+    mape=mean_absolute_percentage_error,
+    MAPE=mean_absolute_percentage_error,
+    msle=mean_squared_logarithmic_error,
+    MSLE=mean_squared_logarithmic_error,
+    kld=kl_divergence,
+    KLD=kl_divergence,
+    kullback_leibler_divergence=kl_divergence,
+    logcosh=log_cosh,
+    bce=binary_crossentropy,
+    BCE=binary_crossentropy,
+    huber_loss=huber,
+)
 mse = MSE = mean_squared_error
 mae = MAE = mean_absolute_error
 mape = MAPE = mean_absolute_percentage_error

@@ -19,11 +19,19 @@ class DTypePolicy:
 
     def __init__(self, name: str = "float32", **kwargs):
         if not isinstance(name, str):
-            raise TypeError(f"'name' must be a string, such as 'mixed_float16'. Received: name={name} (of type {type(name)})")
+            raise TypeError(
+                f"'name' must be a string, such as 'mixed_float16'. Received: name={name} (of type {type(name)})"
+            )
         self._name = name
         if name.startswith("mixed_"):
             if name not in ("mixed_float16", "mixed_bfloat16"):
-                raise ArgumentError(message("DTypePolicy", f"unknown policy {name!r}", cure="Expected 'mixed_float16', 'mixed_bfloat16' or a dtype"))
+                raise ArgumentError(
+                    message(
+                        "DTypePolicy",
+                        f"unknown policy {name!r}",
+                        cure="Expected 'mixed_float16', 'mixed_bfloat16' or a dtype",
+                    )
+                )
             self.compute_dtype, self.variable_dtype = name.removeprefix("mixed_"), "float32"
         else:
             self.compute_dtype = self.variable_dtype = standardize_dtype(name)

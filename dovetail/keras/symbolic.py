@@ -1,8 +1,8 @@
 """KerasTensor: the stand-in of the functional API, which has a shape, a dtype and a history but no values.
 
-Calling a layer or a `keras.ops` function on one makes a `Node`; `Functional` runs real data through the nodes later. This
-is the only file that knows sizes of None: to learn the shape of a result, the call is made twice on tensors with made-up
-sizes in a scratch recorder (nothing is computed), and sizes that differ between the two are None.
+Calling a layer or a `keras.ops` function on one makes a `Node`; `Functional` runs real data through the nodes later.
+This is the only file that knows sizes of None: to learn the shape of a result, the call is made twice on tensors with
+made-up sizes in a scratch recorder (nothing is computed), and sizes that differ between the two are None.
 """
 
 from __future__ import annotations
@@ -38,8 +38,16 @@ class KerasTensor:
 
     _keras_history: History
 
-    def __init__(self, shape, dtype: Any = "float32", sparse: bool = False, ragged: bool = False, record_history: bool = True,
-                 name: str | None = None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        shape,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **kwargs,
+    ):
         self.shape: tuple[int | None, ...] = tuple(None if n is None else int(n) for n in shape)
         self.dtype = standardize_dtype(dtype)
         self.sparse, self.ragged = bool(sparse), bool(ragged)
@@ -57,9 +65,15 @@ class KerasTensor:
                 f"name={self.name}>")  # fmt: skip
 
     def _no_value(self, what: str):
-        raise ArgumentError(message(
-            what, "a KerasTensor has a shape but no values: it stands for data that the model will get later", [("tensor", repr(self))],
-            "Inside a functional model use layers and keras.ops functions; to see values, call the finished model on data."))
+        raise ArgumentError(
+            message(
+                what,
+                "a KerasTensor has a shape but no values: it stands for data that the model will get later",
+                [("tensor", repr(self))],
+                "Inside a functional model use layers and keras.ops functions; to see values, call the finished model "
+                "on data.",
+            )
+        )
 
     def __array__(self, dtype=None, copy=None):
         self._no_value("numpy")
@@ -183,10 +197,10 @@ def compared(function: Callable, args: tuple, kwargs: dict, sizes: tuple[int, in
     first = stood_in(function, args, kwargs, sizes[0])
     second = first if known else stood_in(function, args, kwargs, sizes[1])
     if tree.flatten(first) and len(tree.flatten(first)) != len(tree.flatten(second)):
-        raise ArgumentError(message(getattr(function, "__name__", "call"), "the number of results depends on the batch size"))
+        raise ArgumentError(
+            message(getattr(function, "__name__", "call"), "the number of results depends on the batch size")
+        )
     return tree.map_leaves(spec_of, first, second)
-
-
 
 
 def stood_in(function: Callable, args: tuple, kwargs: dict, size: int) -> Any:
@@ -202,7 +216,9 @@ def stood_in(function: Callable, args: tuple, kwargs: dict, size: int) -> Any:
     try:
         with scratch(), training_phase(context.training):
             made = function(*tree.map_leaves(stand_in, args), **tree.map_leaves(stand_in, kwargs))
-            return tree.map_leaves(lambda t: Leaf(tuple(t._meta.shape), t._meta.dtype.name) if isinstance(t, Tensor) else t, made)
+            return tree.map_leaves(
+                lambda t: Leaf(tuple(t._meta.shape), t._meta.dtype.name) if isinstance(t, Tensor) else t, made
+            )
     finally:
         context.symbolic = before
 
@@ -222,7 +238,11 @@ def spec_of(a: Any, b: Any) -> Any:
     if not isinstance(a, Leaf):
         return a
     if len(a.shape) != len(b.shape):
-        raise ArgumentError(message("call", "the rank of the result depends on the batch size", [("ranks", (len(a.shape), len(b.shape)))]))
+        raise ArgumentError(
+            message(
+                "call", "the rank of the result depends on the batch size", [("ranks", (len(a.shape), len(b.shape)))]
+            )
+        )
     return KerasTensor(tuple(n if n == m else None for n, m in zip(a.shape, b.shape, strict=True)), a.dtype)
 
 
@@ -230,7 +250,8 @@ def source_of(x: KerasTensor) -> Node:
     """The node that makes `x`. Raises ArgumentError where it has no history."""
     history = getattr(x, "_keras_history", None)
     if history is None:
-        raise ArgumentError(message("Model", "a KerasTensor without history cannot be part of a model", [("tensor", repr(x))],
+        raise ArgumentError(message("Model", "a KerasTensor without history cannot be part of a "
+            "model", [("tensor", repr(x))],
                                     "Start from keras.Input(...)"))  # fmt: skip
     return history.operation._inbound_nodes[history.node_index]
 

@@ -23,16 +23,28 @@ def matched(model: Any, given: Any, graph: Any) -> list[Any]:
                 return tree.flatten([given[k] for k in keys])
             names = [str(k) for k in keys]
         found = {str(k): v for k, v in given.items()}
-        missing = [n for n, x in zip(names, wanted, strict=False) if n not in found and not getattr(x, "optional", False)]
+        missing = [
+            n for n, x in zip(names, wanted, strict=False) if n not in found and not getattr(x, "optional", False)
+        ]
         if missing:
             near = difflib.get_close_matches(missing[0], list(found), 1)
-            raise ArgumentError(message(
-                f"model {model.name!r}", f"no data for the input(s) {', '.join(map(repr, missing))}",
-                [("given", ", ".join(found)), ("inputs", ", ".join(names))], f"Is {near[0]!r} meant for {missing[0]!r}?" if near else ""))
+            raise ArgumentError(
+                message(
+                    f"model {model.name!r}",
+                    f"no data for the input(s) {', '.join(map(repr, missing))}",
+                    [("given", ", ".join(found)), ("inputs", ", ".join(names))],
+                    f"Is {near[0]!r} meant for {missing[0]!r}?" if near else "",
+                )
+            )
         return [found.get(n) for n in names]
     flat = tree.flatten(given)
     if len(flat) != len(wanted):
-        raise ArgumentError(message(
-            f"model {model.name!r}", f"expects {len(wanted)} input(s), but it received {len(flat)} input tensors", [("inputs", ", ".join(names))],
-            "Pass them as a list in this order, or as a dict by name"))
+        raise ArgumentError(
+            message(
+                f"model {model.name!r}",
+                f"expects {len(wanted)} input(s), but it received {len(flat)} input tensors",
+                [("inputs", ", ".join(names))],
+                "Pass them as a list in this order, or as a dict by name",
+            )
+        )
     return flat

@@ -55,8 +55,18 @@ class Variable(Parameter):
     def __new__(cls, *args, **kwargs):
         return object.__new__(cls)
 
-    def __init__(self, initializer: Any, shape=None, dtype: Any = None, trainable: bool = True, autocast: bool = True,
-                 aggregation: str | None = "none", synchronization: str | None = "auto", name: str | None = None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        initializer: Any,
+        shape=None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        **kwargs,
+    ):
         Tensor._numpy_detaches = True  # NumPy values of results that carry gradients are asked for all the time here
         name = name or auto_name(type(self).__name__)
         if "/" in name:
@@ -112,9 +122,14 @@ class Variable(Parameter):
         """Replace the value, which is cast to the variable's dtype. Raises ShapeError where the shape differs."""
         value = self._given(value, "assign")
         if tuple(value._meta.shape) != self._meta.shape:
-            raise ShapeError(message(
-                "assign", f"the value's shape {tuple(value._meta.shape)} is not that of the variable {self.path!r}",
-                [("variable", self), ("value", value)], "The shape of the target variable and the shape of the value must match"))
+            raise ShapeError(
+                message(
+                    "assign",
+                    f"the value's shape {tuple(value._meta.shape)} is not that of the variable {self.path!r}",
+                    [("variable", self), ("value", value)],
+                    "The shape of the target variable and the shape of the value must match",
+                )
+            )
         return self._write(assign, value)
 
     def assign_add(self, value: Any, use_locking=False, name=None, read_value=True) -> Variable:
@@ -144,14 +159,19 @@ class Variable(Parameter):
         return Tensor.__deepcopy__(self, memo)  # type: ignore[return-value]
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self._meta.shape}, dtype={self._meta.dtype.name}, value={self.numpy()}>"
+        return (
+            f"<Variable path={self.path}, shape={self._meta.shape}, dtype={self._meta.dtype.name}, "
+            f"value={self.numpy()}>"
+        )
 
 
 def first_value(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
     """The array a variable starts with."""
     if callable(initializer) and not isinstance(initializer, Tensor):
         if shape is None:
-            raise ArgumentError(message("Variable", "an initializer that is a function needs shape=", [("initializer", initializer)]))
+            raise ArgumentError(
+                message("Variable", "an initializer that is a function needs shape=", [("initializer", initializer)])
+            )
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
         wanted = as_dtype(dtype)
         made = initializer(shape, dtype=wanted.name)

@@ -29,8 +29,14 @@ def as_array(x: Any, name: str) -> np.ndarray:
     else:
         array = np.asarray(x)
     if array.dtype == object or array.dtype.kind in "USmM":
-        raise DTypeError(message("fit", f"{name} holds {array.dtype}, which no tensor can hold", [(name, array.shape)],
-                                 "Make it numbers first, for example np.array(..., dtype='float32'); rows must all have one length"))  # fmt: skip
+        raise DTypeError(
+            message(
+                "fit",
+                f"{name} holds {array.dtype}, which no tensor can hold",
+                [(name, array.shape)],
+                "Make it numbers first, for example np.array(..., dtype='float32'); rows must all have one length",
+            )
+        )
     if array.dtype == np.float64:
         return array.astype(default_dtype().np)
     if array.dtype.kind == "u" and array.dtype != np.uint8:
@@ -72,13 +78,24 @@ def check_sizes(call: str, x: Any, y: Any, weight: Any) -> int:
     named = [(n, sizes(d)) for n, d in (("x", x), ("y", y), ("sample_weight", weight)) if d is not None]
     found = {n for _, ns in named for n in ns}
     if -1 in found:
-        raise ArgumentError(message(call, "an array without a batch axis was given", [(n, d) for n, d in (("x", x), ("y", y)) if hasattr(d, "shape")],
-                                    "Data must have the samples along its first axis"))  # fmt: skip
+        raise ArgumentError(
+            message(
+                call,
+                "an array without a batch axis was given",
+                [(n, d) for n, d in (("x", x), ("y", y)) if hasattr(d, "shape")],
+                "Data must have the samples along its first axis",
+            )
+        )
     if len(found) > 1:
         counts = ", ".join(f"{n} has {' and '.join(map(str, ns))}" for n, ns in named)
-        raise ArgumentError(message(
-            call, f"the number of samples is ambiguous: {counts} samples", [(n, d) for n, d in (("x", x), ("y", y)) if hasattr(d, "shape")],
-            "x and y must have the same number of samples along their first axis (the same length)"))
+        raise ArgumentError(
+            message(
+                call,
+                f"the number of samples is ambiguous: {counts} samples",
+                [(n, d) for n, d in (("x", x), ("y", y)) if hasattr(d, "shape")],
+                "x and y must have the same number of samples along their first axis (the same length)",
+            )
+        )
     return found.pop() if found else 0
 
 
@@ -92,8 +109,17 @@ class ArrayBatches:
     shuffle: True, False or "batch" (shuffle whole batches). steps: end an epoch after so many batches.
     """
 
-    def __init__(self, x: Any, y: Any = None, sample_weight: Any = None, batch_size: int | None = None, shuffle: Any = False,
-                 steps: int | None = None, class_weight: dict | None = None, call: str = "fit"):  # fmt: skip
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int | None = None,
+        shuffle: Any = False,
+        steps: int | None = None,
+        class_weight: dict | None = None,
+        call: str = "fit",
+    ):
         self.x, self.y, self.w = as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight")
         if class_weight is not None:
             if self.w is not None:
@@ -108,7 +134,11 @@ class ArrayBatches:
         self.steps: int | None = whole if steps is None else min(whole, steps)
         self.limit = steps
         if not self.n:
-            raise ArgumentError(message(call, "the data is empty: it has no samples", [("x", self.x)] if hasattr(self.x, "shape") else []))
+            raise ArgumentError(
+                message(
+                    call, "the data is empty: it has no samples", [("x", self.x)] if hasattr(self.x, "shape") else []
+                )
+            )
 
     def __iter__(self) -> Iterator[Batch]:
         return itertools.islice(self.batches(), self.limit) if self.limit is not None else self.batches()
@@ -121,12 +151,16 @@ class ArrayBatches:
         for start in range(0, n, size):
             at = slice(start, min(start + size, n)) if order is None else order[start : start + size]
             if quick:
-                yield tuple([None if a is None else tensor_of(a[at] if order is None else a.take(at, 0)) for a in leaves])  # type: ignore[misc]
+                yield tuple(
+                    [None if a is None else tensor_of(a[at] if order is None else a.take(at, 0)) for a in leaves]
+                )  # type: ignore[misc]
             else:
                 yield tuple([self.part(a, at, order) for a in leaves])  # type: ignore[misc]
 
     def part(self, data: Any, at: Any, order: Any) -> Any:
-        return tree.map_leaves(lambda a: None if a is None else tensor_of(a[at] if order is None else a.take(at, 0)), data)
+        return tree.map_leaves(
+            lambda a: None if a is None else tensor_of(a[at] if order is None else a.take(at, 0)), data
+        )
 
     def order(self) -> np.ndarray | None:
         """The rows in the order of this epoch; None for their own order."""
@@ -259,7 +293,11 @@ def batches_from(x: Any, y: Any, sample_weight: Any, *, batch_size: int | None, 
     if is_source(x):
         for name, given in (("y", y), ("sample_weight", sample_weight)):
             if given is not None:
-                raise ArgumentError(message(call, f"{name} must not be given beside a loader or generator, which gives it with each batch"))
+                raise ArgumentError(
+                    message(
+                        call, f"{name} must not be given beside a loader or generator, which gives it with each batch"
+                    )
+                )
         return IterableBatches(x, steps, class_weight, call)
     return ArrayBatches(x, y, sample_weight, batch_size, shuffle, steps, class_weight, call)
 

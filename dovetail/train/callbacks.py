@@ -88,19 +88,39 @@ class Callback:
         """After prediction."""
 
 
-BATCH_TURNS = ("on_train_batch_begin", "on_train_batch_end", "on_test_batch_begin", "on_test_batch_end", "on_predict_batch_begin",
-               "on_predict_batch_end")  # fmt: skip
+BATCH_TURNS = (
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+)
 
 
 class CallbackList:
     """Several callbacks as one; knows which of them want to hear of every batch."""
 
-    def __init__(self, callbacks: Iterable[Any] | Any = None, add_history: bool = False, add_progbar: bool = False, model: Any = None, **params):
+    def __init__(
+        self,
+        callbacks: Iterable[Any] | Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params,
+    ):
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         for c in given:
             if not hasattr(c, "set_model"):
-                raise ArgumentError(message("callbacks", f"{c!r} is no callback", [("type", type(c).__name__)],
-                                            "Pass objects, such as keras.callbacks.EarlyStopping(), or subclasses of keras.callbacks.Callback"))  # fmt: skip
+                raise ArgumentError(
+                    message(
+                        "callbacks",
+                        f"{c!r} is no callback",
+                        [("type", type(c).__name__)],
+                        "Pass objects, such as keras.callbacks.EarlyStopping(), or subclasses of "
+                        "keras.callbacks.Callback",
+                    )
+                )
         self.callbacks = given
         self._history: History | None = next((c for c in given if isinstance(c, History)), None)
         if add_history and self._history is None:
@@ -138,7 +158,9 @@ class CallbackList:
 
     def find_batch_hooks(self) -> None:
         """The bound methods that do something; a turn without any costs nothing."""
-        self.batch_hooks = {turn: [getattr(c, turn) for c in self.callbacks if overrides(c, turn)] for turn in BATCH_TURNS}
+        self.batch_hooks = {
+            turn: [getattr(c, turn) for c in self.callbacks if overrides(c, turn)] for turn in BATCH_TURNS
+        }
 
     def call(self, turn: str, *args, **kwargs) -> None:
         for c in self.callbacks:
@@ -191,11 +213,26 @@ class ProgbarLogger(Callback):
 class LambdaCallback(Callback):
     """Functions at the turns of training."""
 
-    def __init__(self, on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None, on_train_batch_begin=None,
-                 on_train_batch_end=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        on_epoch_begin=None,
+        on_epoch_end=None,
+        on_train_begin=None,
+        on_train_end=None,
+        on_train_batch_begin=None,
+        on_train_batch_end=None,
+        **kwargs,
+    ):
         super().__init__()
-        turns = dict(on_epoch_begin=on_epoch_begin, on_epoch_end=on_epoch_end, on_train_begin=on_train_begin, on_train_end=on_train_end,
-                     on_train_batch_begin=on_train_batch_begin, on_train_batch_end=on_train_batch_end, **kwargs)  # fmt: skip
+        turns = dict(
+            on_epoch_begin=on_epoch_begin,
+            on_epoch_end=on_epoch_end,
+            on_train_begin=on_train_begin,
+            on_train_end=on_train_end,
+            on_train_batch_begin=on_train_batch_begin,
+            on_train_batch_end=on_train_batch_end,
+            **kwargs,
+        )
         for turn, function in turns.items():
             if function is not None:
                 setattr(self, turn, function)
@@ -243,7 +280,9 @@ class Monitor(Callback):
             for m in inner:
                 if getattr(m, "name", None) == name and getattr(m, "_direction", None):
                     return 1 if m._direction == "up" else -1
-        up = name.endswith(("acc", "accuracy", "auc")) or name.startswith("fmeasure") or "accuracy" in name or name in UP
+        up = (
+            name.endswith(("acc", "accuracy", "auc")) or name.startswith("fmeasure") or "accuracy" in name or name in UP
+        )
         return 1 if up else -1
 
     def better(self, value: float, best: float | None) -> bool:
@@ -252,7 +291,18 @@ class Monitor(Callback):
         return (value - best) * self.sign > self.min_delta
 
 
-UP = ("precision", "recall", "f1_score", "fbeta_score", "mean_io_u", "iou", "top2", "acc", "r2_score", "cosine_similarity")
+UP = (
+    "precision",
+    "recall",
+    "f1_score",
+    "fbeta_score",
+    "mean_io_u",
+    "iou",
+    "top2",
+    "acc",
+    "r2_score",
+    "cosine_similarity",
+)
 
 
 def weights_of(model: Any) -> Any:
@@ -274,11 +324,21 @@ def restore(model: Any, weights: Any) -> None:
 class EarlyStopping(Monitor):
     """Stops when the value followed has not improved for `patience` epochs.
 
-    min_delta: what counts as an improvement; baseline: a value to beat; restore_best_weights: go back to the best epoch.
+    min_delta: what counts as an improvement; baseline: a value to beat; restore_best_weights: go back to the best
+    epoch.
     """
 
-    def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None, restore_best_weights=False,
-                 start_from_epoch=0):  # fmt: skip
+    def __init__(
+        self,
+        monitor="val_loss",
+        min_delta=0,
+        patience=0,
+        verbose=0,
+        mode="auto",
+        baseline=None,
+        restore_best_weights=False,
+        start_from_epoch=0,
+    ):
         super().__init__(monitor, mode, min_delta)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
@@ -323,18 +383,41 @@ class ModelCheckpoint(Monitor):
     filepath may name values: "best-{epoch:02d}-{val_loss:.3f}.keras". save_best_only: only where `monitor` improved.
     """
 
-    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False, save_weights_only=False, mode="auto",
-                 save_freq="epoch", initial_value_threshold=None):  # fmt: skip
+    def __init__(
+        self,
+        filepath,
+        monitor="val_loss",
+        verbose=0,
+        save_best_only=False,
+        save_weights_only=False,
+        mode="auto",
+        save_freq="epoch",
+        initial_value_threshold=None,
+    ):
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
-        self.verbose, self.save_best_only, self.save_weights_only, self.save_freq = verbose, save_best_only, save_weights_only, save_freq
+        self.verbose, self.save_best_only, self.save_weights_only, self.save_freq = (
+            verbose,
+            save_best_only,
+            save_weights_only,
+            save_freq,
+        )
         self.best = initial_value_threshold
         if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ArgumentError(message("ModelCheckpoint", f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}"))
-        wanted = (".weights.h5", ".safetensors") if save_weights_only else (".keras", ".h5", ".safetensors", ".pt", ".pth")
+            raise ArgumentError(
+                message("ModelCheckpoint", f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
+            )
+        wanted = (
+            (".weights.h5", ".safetensors") if save_weights_only else (".keras", ".h5", ".safetensors", ".pt", ".pth")
+        )
         if not self.filepath.endswith(wanted):
-            raise ArgumentError(message(
-                "ModelCheckpoint", f"the filepath must end in {' or '.join(wanted[:2])} (save_weights_only={save_weights_only}), got {self.filepath!r}"))
+            raise ArgumentError(
+                message(
+                    "ModelCheckpoint",
+                    f"the filepath must end in {' or '.join(wanted[:2])} (save_weights_only={save_weights_only}), got "
+                    f"{self.filepath!r}",
+                )
+            )
         self.batches = self.epoch = 0
 
     def on_train_batch_end(self, batch, logs=None):
@@ -378,7 +461,10 @@ class ModelCheckpoint(Monitor):
         try:
             return self.filepath.format(**names)
         except KeyError as missing:
-            raise KeyError(f'Failed to format this callback filepath: "{self.filepath}". Reason: {missing} is not among {sorted(names)}') from None
+            raise KeyError(
+                f'Failed to format this callback filepath: "{self.filepath}". Reason: {missing} is not among '
+                f"{sorted(names)}"
+            ) from None
 
 
 class LearningRateScheduler(Callback):
@@ -397,7 +483,9 @@ class LearningRateScheduler(Callback):
         try:
             rate = float(rate)
         except (TypeError, ValueError):
-            raise ArgumentError(message("LearningRateScheduler", f"the `schedule` function should return a float, got {rate!r}")) from None
+            raise ArgumentError(
+                message("LearningRateScheduler", f"the `schedule` function should return a float, got {rate!r}")
+            ) from None
         set_learning_rate(self.model, rate)
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
@@ -410,11 +498,28 @@ class LearningRateScheduler(Callback):
 class ReduceLROnPlateau(Monitor):
     """Multiplies the learning rate by `factor` when the value followed has not improved for `patience` epochs."""
 
-    def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto", min_delta=1e-4, cooldown=0, min_lr=0.0, **kwargs):
+    def __init__(
+        self,
+        monitor="val_loss",
+        factor=0.1,
+        patience=10,
+        verbose=0,
+        mode="auto",
+        min_delta=1e-4,
+        cooldown=0,
+        min_lr=0.0,
+        **kwargs,
+    ):
         super().__init__(monitor, mode, min_delta)
         if factor >= 1.0:
             raise ArgumentError(message("ReduceLROnPlateau", f"does not support a factor >= 1.0, got {factor}"))
-        self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = factor, patience, verbose, cooldown, min_lr
+        self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = (
+            factor,
+            patience,
+            verbose,
+            cooldown,
+            min_lr,
+        )
         self.best: float | None = None
         self.wait = self.cooldown_counter = 0
 
@@ -454,7 +559,9 @@ def learning_rate(model: Any) -> float:
         return float(optimizer.learning_rate)
     if hasattr(optimizer, "param_groups"):
         return float(optimizer.param_groups[0]["lr"])
-    raise ArgumentError(message("learning rate", "the model's optimizer has no learning rate", [("optimizer", optimizer)]))
+    raise ArgumentError(
+        message("learning rate", "the model's optimizer has no learning rate", [("optimizer", optimizer)])
+    )
 
 
 def set_learning_rate(model: Any, rate: float) -> None:
@@ -486,7 +593,9 @@ class CSVLogger(Callback):
         if self.keys is None:
             self.keys = sorted(logs)
         if self.writer is None:
-            self.writer = csv.DictWriter(self.file, ["epoch", *self.keys], delimiter=self.sep, extrasaction="ignore", restval="NA")
+            self.writer = csv.DictWriter(
+                self.file, ["epoch", *self.keys], delimiter=self.sep, extrasaction="ignore", restval="NA"
+            )
             if self.header:
                 self.writer.writeheader()
         self.writer.writerow({"epoch": epoch, **{k: logs.get(k, "NA") for k in self.keys}})
@@ -520,7 +629,10 @@ class BackupAndRestore(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = weights_of(self.model)
         arrays = kept if isinstance(kept, list) else list(kept.values())
-        for name, content in (("latest.weights.npz", {str(i): a for i, a in enumerate(arrays)}), ("training_metadata.npz", {"epoch": epoch})):
+        for name, content in (
+            ("latest.weights.npz", {str(i): a for i, a in enumerate(arrays)}),
+            ("training_metadata.npz", {"epoch": epoch}),
+        ):
             temporary = self.folder / f"new-{name}"
             np.savez(temporary, **content)
             os.replace(temporary, self.folder / name)
@@ -558,5 +670,3 @@ class SwapEMAWeights(Callback):
 
     def on_predict_end(self, logs=None):
         self.swap()
-
-

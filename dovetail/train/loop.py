@@ -1,7 +1,7 @@
 """The loops of fit, evaluate and predict, for whatever can make a step.
 
-A step is recorded and then run as one program (`current().close()`); no value is looked at in between. Logs are looked at
-when the bar moves, when a callback reads them, and at the end of an epoch.
+A step is recorded and then run as one program (`current().close()`); no value is looked at in between. Logs are looked
+at when the bar moves, when a callback reads them, and at the end of an epoch.
 """
 
 from __future__ import annotations
@@ -136,7 +136,10 @@ class Interrupt:
 def interruptible() -> Iterator[Interrupt]:
     """Steps inside are never cut in two by Ctrl-C. Other handlers than Python's own are left in place."""
     interrupt = Interrupt()
-    mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    mine = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
     if mine:
         signal.signal(signal.SIGINT, interrupt.handle)
     try:
@@ -197,8 +200,18 @@ class Steps:
         return as_numbers(logs)
 
 
-def fit(learner: Learner, source: Any, callbacks: CallbackList, *, epochs: int, initial_epoch: int = 0, verbose: int = 1,
-        validation: Any = None, validation_freq: Any = 1, evaluate: Callable[[Any], dict[str, float]] | None = None) -> None:  # fmt: skip
+def fit(
+    learner: Learner,
+    source: Any,
+    callbacks: CallbackList,
+    *,
+    epochs: int,
+    initial_epoch: int = 0,
+    verbose: int = 1,
+    validation: Any = None,
+    validation_freq: Any = 1,
+    evaluate: Callable[[Any], dict[str, float]] | None = None,
+) -> None:
     """Train for some epochs, validating as asked; callbacks hear of every turn."""
     learner.stop_training = False
     callbacks.call("on_train_begin")
@@ -213,8 +226,14 @@ def fit(learner: Learner, source: Any, callbacks: CallbackList, *, epochs: int, 
             steps = Steps(learner, callbacks, "train", progress, interrupt)
             count = steps.run(source, learner.train_on)
             if not count:
-                raise ArgumentError(message("fit", "the data gave no batches" + ("" if epoch == initial_epoch else f" in epoch {epoch + 1}"),
-                                            cure="A generator that is used up cannot start again: give steps_per_epoch and one that goes on, or a dataset"))  # fmt: skip
+                raise ArgumentError(
+                    message(
+                        "fit",
+                        "the data gave no batches" + ("" if epoch == initial_epoch else f" in epoch {epoch + 1}"),
+                        cure="A generator that is used up cannot start again: give steps_per_epoch and one that goes "
+                        "on, or a dataset",
+                    )
+                )
             source.steps = source.steps if source.steps is not None else count
             logs = steps.read()
             if validation is not None and evaluate is not None and is_due(epoch, validation_freq):
@@ -249,7 +268,9 @@ def evaluate(learner: Learner, source: Any, callbacks: CallbackList, *, verbose:
     return logs
 
 
-def predict(step: Callable[[Any], Any], learner: Learner, source: Any, callbacks: CallbackList, *, verbose: int = 0) -> list:
+def predict(
+    step: Callable[[Any], Any], learner: Learner, source: Any, callbacks: CallbackList, *, verbose: int = 0
+) -> list:
     """What the step gives for each batch."""
     callbacks.call("on_predict_begin")
     outputs: list = []

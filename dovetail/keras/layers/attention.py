@@ -41,12 +41,20 @@ class _Projected(Layer):
 
     def _dense(self, equation: str, shape: tuple, bias: str | None, name: str, activation=None) -> EinsumDense:
         return EinsumDense(
-            equation, shape, activation=activation, bias_axes=bias if self._use_bias else None, name=name, dtype=self.dtype_policy,
+            equation,
+            shape,
+            activation=activation,
+            bias_axes=bias if self._use_bias else None,
+            name=name,
+            dtype=self.dtype_policy,
             kernel_initializer=type(self._kernel_initializer).from_config(self._kernel_initializer.get_config()),
             bias_initializer=type(self._bias_initializer).from_config(self._bias_initializer.get_config()),
-            kernel_regularizer=self._kernel_regularizer, bias_regularizer=self._bias_regularizer,
-            activity_regularizer=self.activity_regularizer, kernel_constraint=self._kernel_constraint, bias_constraint=self._bias_constraint,
-        )  # fmt: skip
+            kernel_regularizer=self._kernel_regularizer,
+            bias_regularizer=self._bias_regularizer,
+            activity_regularizer=self.activity_regularizer,
+            kernel_constraint=self._kernel_constraint,
+            bias_constraint=self._bias_constraint,
+        )
 
     def _mask(self, query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask):
         parts = []
@@ -81,15 +89,41 @@ class MultiHeadAttention(_Projected):
     Shape: query (n, t, d), value (n, s, d) -> (n, t, d), or (n, t, *output_shape)
     """
 
-    def __init__(self, num_heads, key_dim, value_dim=None, dropout=0.0, use_bias=True, output_shape=None, attention_axes=None,
-                 flash_attention=None, use_gate=False, sliding_window=None, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, bias_constraint=None,
-                 seed=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        num_heads,
+        key_dim,
+        value_dim=None,
+        dropout=0.0,
+        use_bias=True,
+        output_shape=None,
+        attention_axes=None,
+        flash_attention=None,
+        use_gate=False,
+        sliding_window=None,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        seed=None,
+        **kwargs,
+    ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self._num_heads, self._key_dim, self._value_dim = num_heads, key_dim, value_dim or key_dim
         self._dropout, self._use_bias, self._use_gate = dropout, use_bias, use_gate
-        self._output_shape = None if output_shape is None else (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
-        self._attention_axes = None if attention_axes is None else (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes)
+        self._output_shape = (
+            None if output_shape is None else (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        )
+        self._attention_axes = (
+            None
+            if attention_axes is None
+            else (attention_axes,)
+            if isinstance(attention_axes, int)
+            else tuple(attention_axes)
+        )
         self._given_axes = self._attention_axes
         self._set_up_attention(locals())
 
@@ -107,7 +141,8 @@ class MultiHeadAttention(_Projected):
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ArgumentError(message(f"MultiHeadAttention {self.name!r}", "value and key must agree in all sizes but the last",
+            raise ArgumentError(message(f"MultiHeadAttention {self.name!r}", "value and key must agree in all sizes "
+                "but the last",
                                         [("value", value_shape), ("key", key_shape)]))  # fmt: skip
         rank = len(query_shape)
         if self._attention_axes is None:
@@ -128,7 +163,9 @@ class MultiHeadAttention(_Projected):
         self._value_dense = head(self._value_dim, "value", value_shape)
         out = self._output_shape or (query_shape[-1],)
         letters = string.ascii_lowercase[20 : 20 + len(out)]
-        self._output_dense = self._dense(f"{free}yx,yx{letters}->{free}{letters}", (*(None for _ in steps), *out), letters, "attention_output")
+        self._output_dense = self._dense(
+            f"{free}yx,yx{letters}->{free}{letters}", (*(None for _ in steps), *out), letters, "attention_output"
+        )
         self._output_dense.build((*tuple(query_shape[:-1]), self._num_heads, self._value_dim))
         self.built = True
 
@@ -158,7 +195,18 @@ class MultiHeadAttention(_Projected):
         q, k, v = (ops.reshape(t, (*lead, -1, t.shape[-1])) for t in (q, k, v))
         scores = ops.matmul(q * self._key_dim**-0.5, ops.swapaxes(k, -1, -2))
         if mask is not None:
-            m = ops.reshape(mask, (*mask.shape[: mask.ndim - 2 * len(axes)], scores.shape[-2] if mask.shape[-2] != 1 else 1, scores.shape[-1])) if len(axes) > 1 else mask
+            m = (
+                ops.reshape(
+                    mask,
+                    (
+                        *mask.shape[: mask.ndim - 2 * len(axes)],
+                        scores.shape[-2] if mask.shape[-2] != 1 else 1,
+                        scores.shape[-1],
+                    ),
+                )
+                if len(axes) > 1
+                else mask
+            )
             while m.ndim < scores.ndim:
                 m = ops.expand_dims(m, -3)
             scores = self._softmax(scores, mask=m)
@@ -176,21 +224,51 @@ class MultiHeadAttention(_Projected):
         return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
 
     def get_config(self):
-        config = {"num_heads": self._num_heads, "key_dim": self._key_dim, "value_dim": self._value_dim, "dropout": self._dropout,
-                  "use_bias": self._use_bias, "use_gate": self._use_gate, "output_shape": self._output_shape,
-                  "attention_axes": self._given_axes, "sliding_window": self.sliding_window}  # fmt: skip
+        config = {
+            "num_heads": self._num_heads,
+            "key_dim": self._key_dim,
+            "value_dim": self._value_dim,
+            "dropout": self._dropout,
+            "use_bias": self._use_bias,
+            "use_gate": self._use_gate,
+            "output_shape": self._output_shape,
+            "attention_axes": self._given_axes,
+            "sliding_window": self.sliding_window,
+        }
         return {**super().get_config(), **config, **self._weights_config()}
 
 
 class GroupedQueryAttention(_Projected):
     """Attention whose groups of query heads share key and value heads. Source: Ainslie et al. 2023."""
 
-    def __init__(self, head_dim, num_query_heads, num_key_value_heads, dropout=0.0, use_bias=True, flash_attention=None, use_gate=False,
-                 sliding_window=None, kernel_initializer="glorot_uniform", bias_initializer="zeros", kernel_regularizer=None,
-                 bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, bias_constraint=None, seed=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        head_dim,
+        num_query_heads,
+        num_key_value_heads,
+        dropout=0.0,
+        use_bias=True,
+        flash_attention=None,
+        use_gate=False,
+        sliding_window=None,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        seed=None,
+        **kwargs,
+    ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if num_query_heads % num_key_value_heads:
-            raise ArgumentError(message("GroupQueryAttention", f"num_query_heads={num_query_heads} must be divisible by num_key_value_heads={num_key_value_heads}"))
+            raise ArgumentError(
+                message(
+                    "GroupQueryAttention",
+                    f"num_query_heads={num_query_heads} must be divisible by num_key_value_heads={num_key_value_heads}",
+                )
+            )
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
         self.num_repeats = num_query_heads // num_key_value_heads
         self.dropout, self.use_bias, self._use_bias, self.use_gate = dropout, use_bias, use_bias, use_gate
@@ -238,8 +316,15 @@ class GroupedQueryAttention(_Projected):
         return query_shape
 
     def get_config(self):
-        config = {"head_dim": self.head_dim, "num_query_heads": self.num_query_heads, "num_key_value_heads": self.num_key_value_heads,
-                  "use_bias": self.use_bias, "dropout": self.dropout, "use_gate": self.use_gate, "sliding_window": self.sliding_window}  # fmt: skip
+        config = {
+            "head_dim": self.head_dim,
+            "num_query_heads": self.num_query_heads,
+            "num_key_value_heads": self.num_key_value_heads,
+            "use_bias": self.use_bias,
+            "dropout": self.dropout,
+            "use_gate": self.use_gate,
+            "sliding_window": self.sliding_window,
+        }
         return {**super().get_config(), **config, **self._weights_config()}
 
 
@@ -249,7 +334,9 @@ class Attention(Layer):
     def __init__(self, use_scale=False, score_mode="dot", dropout=0.0, seed=None, **kwargs):
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
-            raise ArgumentError(message("Attention", f"invalid score_mode {score_mode!r}", cure="Expected 'dot' or 'concat'"))
+            raise ArgumentError(
+                message("Attention", f"invalid score_mode {score_mode!r}", cure="Expected 'dot' or 'concat'")
+            )
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
         self.supports_masking = True
         self.scale = self.concat_score_weight = None
@@ -258,7 +345,12 @@ class Attention(Layer):
 
     def build(self, input_shape):
         if not isinstance(input_shape, (list, tuple)) or not 2 <= len(input_shape) <= 3:
-            raise ArgumentError(message(f"{type(self).__name__} {self.name!r}", "must be called on a list of inputs, namely [query, value] or [query, value, key]"))
+            raise ArgumentError(
+                message(
+                    f"{type(self).__name__} {self.name!r}",
+                    "must be called on a list of inputs, namely [query, value] or [query, value, key]",
+                )
+            )
         if self.use_scale:
             self.scale = self.add_weight((), "ones", name="scale")
         if self.score_mode == "concat":
@@ -298,7 +390,13 @@ class Attention(Layer):
         return (*input_shape[0][:-1], input_shape[1][-1])
 
     def get_config(self):
-        return {**super().get_config(), "use_scale": self.use_scale, "score_mode": self.score_mode, "dropout": self.dropout, "seed": self.seed}
+        return {
+            **super().get_config(),
+            "use_scale": self.use_scale,
+            "score_mode": self.score_mode,
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
 
 
 class AdditiveAttention(Attention):

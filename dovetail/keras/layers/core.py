@@ -24,9 +24,23 @@ class Dense(Layer):
     kernel (n, units): Glorot uniform; bias (units,): zeros. Source: keras.layers.Dense.
     """
 
-    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
-                 bias_constraint=None, lora_rank=None, lora_alpha=None, quantization_config=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
+        quantization_config=None,
+        **kwargs,
+    ):
         if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
             raise ArgumentError(message("Dense", f"units must be a positive whole number, got {units!r}"))
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -45,16 +59,31 @@ class Dense(Layer):
         self._act = DIRECT.get(self.activation, self.activation) if is_hashable(self.activation) else self.activation
         self.bias = None
         if units == 1 and self.activation is activations.softmax:
-            warn(message(f"Dense {self.name!r}", "softmax over one unit is always 1, so the layer cannot learn",
-                         cure="For yes-or-no answers use activation='sigmoid'; for classes use one unit for each"))  # fmt: skip
+            warn(
+                message(
+                    f"Dense {self.name!r}",
+                    "softmax over one unit is always 1, so the layer cannot learn",
+                    cure="For yes-or-no answers use activation='sigmoid'; for classes use one unit for each",
+                )
+            )
 
     def build(self, input_shape):
         n = input_shape[-1]
-        self.kernel = self.add_weight((n, self.units), self.kernel_initializer, name="kernel",
-                                      regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)  # fmt: skip
+        self.kernel = self.add_weight(
+            (n, self.units),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias", regularizer=self.bias_regularizer,
-                                        constraint=self.bias_constraint)  # fmt: skip
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: n})
         self.built = True
 
@@ -68,14 +97,17 @@ class Dense(Layer):
 
     def get_config(self):
         config = {
-            "units": self.units, "activation": activations.serialize(self.activation), "use_bias": self.use_bias,
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint), "quantization_config": self.quantization_config,
-        }  # fmt: skip
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": self.quantization_config,
+        }
         return {**super().get_config(), **config}
 
 

@@ -13,8 +13,19 @@ from dovetail.keras.symbolic import KerasTensor, Node
 class InputLayer(Layer):
     """The entry of a model: holds the KerasTensor that stands for its data."""
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, input_tensor=None,
-                 optional=False, name=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        sparse=None,
+        ragged=None,
+        batch_shape=None,
+        input_tensor=None,
+        optional=False,
+        name=None,
+        **kwargs,
+    ):
         if kwargs.get("input_shape") is not None and shape is None:
             shape = kwargs.pop("input_shape")
         super().__init__(name=name)
@@ -24,13 +35,21 @@ class InputLayer(Layer):
             raise ArgumentError(message("Input", "give either shape or batch_shape, not both"))
         if batch_shape is None:
             if shape is None:
-                raise ArgumentError(message("Input", "needs shape=, the shape of one sample", cure="For example keras.Input(shape=(784,))"))
+                raise ArgumentError(
+                    message(
+                        "Input", "needs shape=, the shape of one sample", cure="For example keras.Input(shape=(784,))"
+                    )
+                )
             batch_shape = (batch_size, *((shape,) if isinstance(shape, int) else tuple(shape)))
         self.batch_shape = tuple(batch_shape)
         self._input_dtype = standardize_dtype(dtype)
         self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), bool(optional)
         self.built = True
-        made = input_tensor if isinstance(input_tensor, KerasTensor) else KerasTensor(self.batch_shape, self._input_dtype, name=self.name)
+        made = (
+            input_tensor
+            if isinstance(input_tensor, KerasTensor)
+            else KerasTensor(self.batch_shape, self._input_dtype, name=self.name)
+        )
         made.name = self.name
         made.optional = self.optional
         Node(self, (), {}, made)
@@ -47,8 +66,14 @@ class InputLayer(Layer):
         return self._inbound_nodes[0].outputs
 
     def get_config(self):
-        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": self.sparse, "ragged": self.ragged, "name": self.name,
-                **({"optional": True} if self.optional else {})}  # fmt: skip
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            **({"optional": True} if self.optional else {}),
+        }
 
     @classmethod
     def from_config(cls, config):

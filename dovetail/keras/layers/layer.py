@@ -1,8 +1,8 @@
 """Layer: a Module whose weights are made when the first input is seen, and whose `call` is the computation.
 
 What a call does beyond `call`: it converts arrays, builds, checks the input against `input_spec`, decides `training`,
-hands masks on, collects losses, and, on a KerasTensor, notes a node instead of computing. A layer that has done all that
-for inputs of one kind remembers it (`_seen`), and the next such call goes straight to `call`.
+hands masks on, collects losses, and, on a KerasTensor, notes a node instead of computing. A layer that has done all
+that for inputs of one kind remembers it (`_seen`), and the next such call goes straight to `call`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import tree
-from dovetail.base.errors import ArgumentError, DovetailError, ShapeError, message
+from dovetail.base.errors import ArgumentError, DovetailError, ShapeError, message, user_line
 from dovetail.keras import constraints, initializers, policy, regularizers
 from dovetail.keras.context import context, name_scope
 from dovetail.keras.dtypes import as_dtype
@@ -62,7 +62,9 @@ class CallFacts:
 
     def __init__(self, call: Callable):
         parameters = inspect.signature(call).parameters
-        self.names = [n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and n != "self"]
+        self.names = [
+            n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and n != "self"
+        ]
         self.takes_training = "training" in parameters
         self.takes_mask = "mask" in parameters
         self.any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -118,7 +120,9 @@ class Layer(Module):
             raise ArgumentError(message(type(self).__name__, f"unrecognized keyword arguments: {', '.join(kwargs)}",
                                         cure=f"It takes {', '.join(known_arguments(type(self)))}"))  # fmt: skip
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ArgumentError(message(type(self).__name__, f"a layer's name must be a string without '/', got {name!r}"))
+            raise ArgumentError(
+                message(type(self).__name__, f"a layer's name must be a string without '/', got {name!r}")
+            )
         own["_name"] = name or auto_name(type(self).__name__)
         own["_trainable"] = bool(trainable)
         own["_policy"] = policy.get(dtype)
@@ -178,8 +182,14 @@ class Layer(Module):
         except TypeError as error:
             if isinstance(error, DovetailError):
                 raise
-            raise TypeError(message(f"{cls.__name__}.from_config", f"the class cannot be made from its config: {error}",
-                                    [("config", config)], "get_config() must return the arguments that __init__ takes")) from error  # fmt: skip
+            raise TypeError(
+                message(
+                    f"{cls.__name__}.from_config",
+                    f"the class cannot be made from its config: {error}",
+                    [("config", config)],
+                    "get_config() must return the arguments that __init__ takes",
+                )
+            ) from error
 
     # -- weights ---------------------------------------------------------------------------------------------------
 
@@ -197,9 +207,13 @@ class Layer(Module):
             initializer = None if isinstance(initializer, (tuple, list)) else initializer
         shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
         if any(n is None for n in shape):
-            raise ArgumentError(message(
-                f"{type(self).__name__} {self.name!r}", f"a weight needs known sizes, got shape {shape}",
-                cure="The last axis of the input must have a known size: give it in keras.Input(shape=...)"))
+            raise ArgumentError(
+                message(
+                    f"{type(self).__name__} {self.name!r}",
+                    f"a weight needs known sizes, got shape {shape}",
+                    cure="The last axis of the input must have a known size: give it in keras.Input(shape=...)",
+                )
+            )
         dtype = dtype or self.variable_dtype
         if initializer is None:
             initializer = "glorot_uniform" if as_dtype(dtype).kind == "f" else "zeros"
@@ -312,14 +326,21 @@ class Layer(Module):
         """Replace all weights by arrays in the order of get_weights. Nothing is changed unless all fit."""
         mine = self.weights
         if len(mine) != len(weights):
-            raise ArgumentError(message(
-                f"set_weights of {self.name!r}", f"got {len(weights)} arrays, the layer has {len(mine)} weights",
-                [f"{weight_path(v)} {tuple(v._meta.shape)}" for v in mine],
-                "" if self.built else "The layer has no weights before it is built: call it on data, or give its input shape."))
+            raise ArgumentError(
+                message(
+                    f"set_weights of {self.name!r}",
+                    f"got {len(weights)} arrays, the layer has {len(mine)} weights",
+                    [f"{weight_path(v)} {tuple(v._meta.shape)}" for v in mine],
+                    ""
+                    if self.built
+                    else "The layer has no weights before it is built: call it on data, or give its input shape.",
+                )
+            )
         arrays = [array_from(w, v._meta.dtype) for v, w in zip(mine, weights, strict=True)]
         for v, w in zip(mine, arrays, strict=True):
             if w.shape != v._meta.shape:
-                raise ShapeError(message(f"set_weights of {self.name!r}", f"weight {weight_path(v)} has shape {tuple(v._meta.shape)}, "
+                raise ShapeError(message(f"set_weights of {self.name!r}", f"weight {weight_path(v)} has shape "
+                    f"{tuple(v._meta.shape)}, "
                                          f"the array given for it {w.shape}"))  # fmt: skip
         for v, w in zip(mine, arrays, strict=True):
             write(v, w)
@@ -354,6 +375,7 @@ class Layer(Module):
     def trainable(self, value: bool) -> None:
         value = bool(value)
         self.__dict__["_trainable"] = value
+        self.__dict__["_trainable_set_at"] = user_line()
         for v in self._trainable_variables:
             v.trainable = value
         for child in self._sublayers():
@@ -422,7 +444,9 @@ class Layer(Module):
 
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:
-            raise AttributeError(f"The layer {self.name} has never been called on a keras.Input and thus has no defined {what}.")
+            raise AttributeError(
+                f"The layer {self.name} has never been called on a keras.Input and thus has no defined {what}."
+            )
         return self._inbound_nodes[0]
 
     @property
@@ -512,7 +536,9 @@ class Layer(Module):
         facts = facts_of(self)
         if args or kwargs:
             args = tree.map_leaves(self._converted, args)
-            kwargs = {k: v if k in ("training", "mask") else tree.map_leaves(self._converted, v) for k, v in kwargs.items()}
+            kwargs = {
+                k: v if k in ("training", "mask") else tree.map_leaves(self._converted, v) for k, v in kwargs.items()
+            }
         first = args[0] if args else next(iter(kwargs.values()), None)
         before = context.training
         try:
@@ -574,7 +600,9 @@ class Layer(Module):
         if self.activity_regularizer is not None and not context.symbolic:
             for x in tree.leaves(outputs):
                 if isinstance(x, Tensor):
-                    self.add_loss(self.activity_regularizer(x) / float(max(x._meta.shape[0] if x._meta.shape else 1, 1)))
+                    self.add_loss(
+                        self.activity_regularizer(x) / float(max(x._meta.shape[0] if x._meta.shape else 1, 1))
+                    )
         if (self.supports_masking or type(self).compute_mask is not Layer.compute_mask) and (
             Masks.used or getattr(self, "makes_mask", False)
         ):
@@ -630,7 +658,9 @@ class Layer(Module):
 
     def _build_for(self, facts: CallFacts, args: tuple, kwargs: dict) -> None:
         """Call `build` with the shapes it asks for."""
-        named = dict(zip(facts.names, args, strict=False)) | {k: v for k, v in kwargs.items() if k not in ("training", "mask")}
+        named = dict(zip(facts.names, args, strict=False)) | {
+            k: v for k, v in kwargs.items() if k not in ("training", "mask")
+        }
         shapes = {k: shapes_of(v) for k, v in named.items() if holds_tensors(v)}
         parameters = list(inspect.signature(self.build).parameters.values())
         takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -717,9 +747,13 @@ class Layer(Module):
         """Read own weights from `store`. Raises ArgumentError where the number differs."""
         mine = list(self._tracked())
         if len(store) != len(mine):
-            raise ArgumentError(message(
-                f"layer {self.name!r}", f"expected {len(mine)} variables, but received {len(store)} variables during loading",
-                [f"{weight_path(v)} {tuple(v._meta.shape)}" for v in mine]))
+            raise ArgumentError(
+                message(
+                    f"layer {self.name!r}",
+                    f"expected {len(mine)} variables, but received {len(store)} variables during loading",
+                    [f"{weight_path(v)} {tuple(v._meta.shape)}" for v in mine],
+                )
+            )
         for i, v in enumerate(mine):
             write(v, np.asarray(store[str(i)]))
 
@@ -767,7 +801,9 @@ def built_by(build: Callable) -> Callable:
         if outer:
             names = list(inspect.signature(build).parameters)[1:]
             given = dict(zip(names, args, strict=False)) | kwargs
-            own["_build_shapes"] = {"input_shape": next(iter(given.values()), None)} if len(given) == 1 else {"shapes_dict": given}
+            own["_build_shapes"] = (
+                {"input_shape": next(iter(given.values()), None)} if len(given) == 1 else {"shapes_dict": given}
+            )
             register_loose(self)
         return result
 
@@ -898,15 +934,24 @@ def known_arguments(kind: type) -> list[str]:
     names: list[str] = []
     for base in kind.__mro__:
         if "__init__" in base.__dict__ and issubclass(base, Layer):
-            names += [n for n in inspect.signature(base.__init__).parameters if n not in ("self", "kwargs", "args") and n not in names]
+            names += [
+                n
+                for n in inspect.signature(base.__init__).parameters
+                if n not in ("self", "kwargs", "args") and n not in names
+            ]
     return names
 
 
 def not_initialized(layer: Layer) -> Exception:
     name = type(layer).__name__
-    return RuntimeError(message(
-        name, f"in layer {name!r} you forgot to call super().__init__() as the first statement in the `__init__()` method",
-        cure=f"Make this the first line of {name}.__init__:  super().__init__()"))
+    return RuntimeError(
+        message(
+            name,
+            f"in layer {name!r} you forgot to call super().__init__() as the first statement in the `__init__()` "
+            "method",
+            cure=f"Make this the first line of {name}.__init__:  super().__init__()",
+        )
+    )
 
 
 @contextmanager

@@ -12,8 +12,14 @@ from dovetail.keras.layers.layer import TABLE, Layer
 def need_list(layer: Layer, shape) -> list:
     """The shapes of several inputs. Raises ArgumentError for a single one."""
     if not isinstance(shape, (list, tuple)) or not shape or not isinstance(shape[0], (list, tuple)):
-        raise ArgumentError(message(f"{type(layer).__name__} {layer.name!r}", "should be called on a list of inputs", [("received", shape)],
-                                    f"{type(layer).__name__}()([a, b])"))  # fmt: skip
+        raise ArgumentError(
+            message(
+                f"{type(layer).__name__} {layer.name!r}",
+                "should be called on a list of inputs",
+                [("received", shape)],
+                f"{type(layer).__name__}()([a, b])",
+            )
+        )
     return list(shape)
 
 
@@ -27,7 +33,13 @@ class _Merge(Layer):
     def build(self, input_shape):
         shapes = need_list(self, input_shape)
         if len({s[0] for s in shapes if s and s[0] is not None}) > 1:
-            raise ShapeError(message(f"{type(self).__name__} {self.name!r}", "cannot merge tensors with different batch sizes", [("shapes", shapes)]))
+            raise ShapeError(
+                message(
+                    f"{type(self).__name__} {self.name!r}",
+                    "cannot merge tensors with different batch sizes",
+                    [("shapes", shapes)],
+                )
+            )
         self.built = True
 
     def merge(self, xs: list):
@@ -56,13 +68,17 @@ class _Merge(Layer):
             if m is None or n is None:
                 sizes.append(None)
             elif m != n and m != 1 and n != 1:
-                raise ShapeError(message(f"{type(self).__name__} {self.name!r}", f"inputs have incompatible shapes: {a} and {b}"))
+                raise ShapeError(
+                    message(f"{type(self).__name__} {self.name!r}", f"inputs have incompatible shapes: {a} and {b}")
+                )
             else:
                 sizes.append(n if m == 1 else m)
         return tuple(sizes)
 
     def compute_mask(self, inputs, previous_mask=None):
-        masks = [m for m in (previous_mask if isinstance(previous_mask, (list, tuple)) else [previous_mask]) if m is not None]
+        masks = [
+            m for m in (previous_mask if isinstance(previous_mask, (list, tuple)) else [previous_mask]) if m is not None
+        ]
         return fold(lambda a, b: a | b, masks) if masks else None
 
 
@@ -78,7 +94,9 @@ class Subtract(_Merge):
 
     def build(self, input_shape):
         if len(need_list(self, input_shape)) != 2:
-            raise ArgumentError(message(f"Subtract {self.name!r}", "should be called on exactly 2 inputs", [("received", input_shape)]))
+            raise ArgumentError(
+                message(f"Subtract {self.name!r}", "should be called on exactly 2 inputs", [("received", input_shape)])
+            )
         self.built = True
 
     def merge(self, xs):
@@ -125,7 +143,8 @@ class Concatenate(_Merge):
         rest = {tuple(n for i, n in enumerate(s) if i != self.axis % len(s)) for s in shapes}
         known = [{r[i] for r in rest if i < len(r) and r[i] is not None} for i in range(max(map(len, rest)))]
         if any(len(k) > 1 for k in known) or len({len(s) for s in shapes}) > 1:
-            raise ShapeError(message(f"Concatenate {self.name!r}", "inputs must have matching shapes except for the concatenation axis "
+            raise ShapeError(message(f"Concatenate {self.name!r}", "inputs must have matching shapes except for the "
+                "concatenation axis "
                                      f"{self.axis}", [("shapes", [tuple(s) for s in shapes])]))  # fmt: skip
         self.built = True
 
@@ -140,9 +159,16 @@ class Concatenate(_Merge):
         return tuple(made)
 
     def compute_mask(self, inputs, previous_mask=None):
-        if previous_mask is None or not isinstance(previous_mask, (list, tuple)) or all(m is None for m in previous_mask):
+        if (
+            previous_mask is None
+            or not isinstance(previous_mask, (list, tuple))
+            or all(m is None for m in previous_mask)
+        ):
             return None
-        masks = [ops.ones_like(x[..., 0], dtype="bool") if m is None else m for x, m in zip(inputs, previous_mask, strict=True)]
+        masks = [
+            ops.ones_like(x[..., 0], dtype="bool") if m is None else m
+            for x, m in zip(inputs, previous_mask, strict=True)
+        ]
         if self.axis % inputs[0].ndim == inputs[0].ndim - 1:
             return fold(lambda a, b: a & b, masks)
         return ops.concatenate(masks, axis=self.axis)
@@ -163,7 +189,8 @@ class Dot(_Merge):
         shapes = need_list(self, input_shape)
         a, b = self.pair(len(shapes[0]), len(shapes[1]))
         if shapes[0][a] is not None and shapes[1][b] is not None and shapes[0][a] != shapes[1][b]:
-            raise ShapeError(message(f"Dot {self.name!r}", f"incompatible input shapes: axis values {shapes[0][a]} (at axis {a}) != {shapes[1][b]} (at axis {b})",
+            raise ShapeError(message(f"Dot {self.name!r}", f"incompatible input shapes: axis values {shapes[0][a]} "
+                f"(at axis {a}) != {shapes[1][b]} (at axis {b})",
                                      [("shapes", shapes)]))  # fmt: skip
         self.built = True
 

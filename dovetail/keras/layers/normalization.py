@@ -32,7 +32,9 @@ def batch_moments(input: Value, axes: tuple, mask: Value | None) -> tuple[Value,
     count = reduce.sum(share, axes, True)
     mean = reduce.sum(input * share, axes, True) / count
     centered = (input - mean) * share
-    return reduce.sum(mean, axes) / product(mean.shape, axes), reduce.sum(centered * centered, axes) / reduce.sum(count, axes)
+    return reduce.sum(mean, axes) / product(mean.shape, axes), reduce.sum(centered * centered, axes) / reduce.sum(
+        count, axes
+    )
 
 
 def product(shape: tuple, axes: tuple) -> float:
@@ -53,8 +55,13 @@ class _Affine(Layer):
         self.gamma = self.beta = None
 
     def _affine_weight(self, name: str, shape):
-        return self.add_weight(shape, getattr(self, f"{name}_initializer"), name=name, regularizer=getattr(self, f"{name}_regularizer"),
-                               constraint=getattr(self, f"{name}_constraint"))  # fmt: skip
+        return self.add_weight(
+            shape,
+            getattr(self, f"{name}_initializer"),
+            name=name,
+            regularizer=getattr(self, f"{name}_regularizer"),
+            constraint=getattr(self, f"{name}_constraint"),
+        )
 
     def _affine_config(self) -> dict:
         config = {}
@@ -71,16 +78,39 @@ class _Affine(Layer):
 class BatchNormalization(_Affine):
     """Mean 0 and variance 1 for each feature: over the batch in training, by running averages afterwards.
 
-    momentum: share of the running averages that is kept (torch's is the share that is replaced). Source: Ioffe & Szegedy 2015.
+    momentum: share of the running averages that is kept (torch's is the share that is replaced). Source: Ioffe &
+    Szegedy 2015.
     """
 
-    def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros", gamma_initializer="ones",
-                 moving_mean_initializer="zeros", moving_variance_initializer="ones", beta_regularizer=None, gamma_regularizer=None,
-                 beta_constraint=None, gamma_constraint=None, synchronized=False, renorm=False, renorm_clipping=None, renorm_momentum=0.99,
-                 **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        synchronized=False,
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.axis, self.momentum, self.epsilon, self.center, self.scale = axis, float(momentum), epsilon, center, scale
-        self.synchronized, self.renorm, self.renorm_clipping, self.renorm_momentum = synchronized, renorm, renorm_clipping, renorm_momentum
+        self.synchronized, self.renorm, self.renorm_clipping, self.renorm_momentum = (
+            synchronized,
+            renorm,
+            renorm_clipping,
+            renorm_momentum,
+        )
         if renorm:
             raise ArgumentError(message("BatchNormalization", "renorm=True is not covered"))
         self._affine_settings(locals())
@@ -95,7 +125,9 @@ class BatchNormalization(_Affine):
         if self.center:
             self.beta = self._affine_weight("beta", (n,))
         self.moving_mean = self.add_weight((n,), self.moving_mean_initializer, trainable=False, name="moving_mean")
-        self.moving_variance = self.add_weight((n,), self.moving_variance_initializer, trainable=False, name="moving_variance")
+        self.moving_variance = self.add_weight(
+            (n,), self.moving_variance_initializer, trainable=False, name="moving_variance"
+        )
         rank = len(input_shape)
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: n})
         self._axes = tuple(d for d in range(rank) if d != self.axis % rank)
@@ -104,26 +136,48 @@ class BatchNormalization(_Affine):
     def call(self, inputs, training=None, mask=None):
         axis = self.axis % inputs.ndim
         if not (training and self.trainable):
-            return normalize_by(inputs, self.moving_mean, self.moving_variance, self.gamma, self.beta, axis, float(self.epsilon))
+            return normalize_by(
+                inputs, self.moving_mean, self.moving_variance, self.gamma, self.beta, axis, float(self.epsilon)
+            )
         mean, variance = batch_moments(inputs, self._axes, mask)
         move_average.inplace(self.moving_mean, mean, self.momentum)
         move_average.inplace(self.moving_variance, variance, self.momentum)
         return normalize_by(inputs, mean, variance, self.gamma, self.beta, axis, float(self.epsilon))
 
     def get_config(self):
-        config = {"axis": self.axis, "momentum": self.momentum, "epsilon": self.epsilon, "center": self.center, "scale": self.scale,
-                  "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
-                  "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-                  "synchronized": self.synchronized, "renorm": self.renorm, "renorm_clipping": self.renorm_clipping,
-                  "renorm_momentum": self.renorm_momentum}  # fmt: skip
+        config = {
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+            "synchronized": self.synchronized,
+            "renorm": self.renorm,
+            "renorm_clipping": self.renorm_clipping,
+            "renorm_momentum": self.renorm_momentum,
+        }
         return {**super().get_config(), **config, **self._affine_config()}
 
 
 class LayerNormalization(_Affine):
     """Mean 0 and variance 1 over the features of each sample. Source: Ba et al. 2016."""
 
-    def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros", gamma_initializer="ones",
-                 beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
         self_rms = kwargs.pop("rms_scaling", False)
         super().__init__(**kwargs)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
@@ -142,18 +196,39 @@ class LayerNormalization(_Affine):
         self.built = True
 
     def call(self, inputs):
-        return layer_norm_of(inputs, self.gamma, self.beta, self._dims, float(self.epsilon), "variance" if self.rms_scaling else "")
+        return layer_norm_of(
+            inputs, self.gamma, self.beta, self._dims, float(self.epsilon), "variance" if self.rms_scaling else ""
+        )
 
     def get_config(self):
-        config = {"axis": self.axis, "epsilon": self.epsilon, "center": self.center, "scale": self.scale, "rms_scaling": self.rms_scaling}
+        config = {
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "rms_scaling": self.rms_scaling,
+        }
         return {**super().get_config(), **config, **self._affine_config()}
 
 
 class GroupNormalization(_Affine):
     """Mean 0 and variance 1 over groups of channels of each sample; groups=-1: each channel. Source: Wu & He 2018."""
 
-    def __init__(self, groups=32, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros", gamma_initializer="ones",
-                 beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        groups=32,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
         self._affine_settings(locals())
@@ -162,11 +237,21 @@ class GroupNormalization(_Affine):
     def build(self, input_shape):
         n = input_shape[self.axis]
         if n is None:
-            raise ArgumentError(message(f"GroupNormalization {self.name!r}", f"axis {self.axis} of the input must be known, got shape {input_shape}"))
+            raise ArgumentError(
+                message(
+                    f"GroupNormalization {self.name!r}",
+                    f"axis {self.axis} of the input must be known, got shape {input_shape}",
+                )
+            )
         if self.groups == -1:
             self.groups = n
         if n < self.groups or n % self.groups:
-            raise ArgumentError(message(f"GroupNormalization {self.name!r}", f"groups={self.groups} must divide the {n} channels of axis {self.axis}"))
+            raise ArgumentError(
+                message(
+                    f"GroupNormalization {self.name!r}",
+                    f"groups={self.groups} must divide the {n} channels of axis {self.axis}",
+                )
+            )
         if self.scale:
             self.gamma = self._affine_weight("gamma", (n,))
         if self.center:
@@ -187,7 +272,13 @@ class GroupNormalization(_Affine):
         return x if self.beta is None else x + ops.reshape(self.beta, shape)
 
     def get_config(self):
-        config = {"groups": self.groups, "axis": self.axis, "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        config = {
+            "groups": self.groups,
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }
         return {**super().get_config(), **config, **self._affine_config()}
 
 

@@ -31,14 +31,22 @@ class _Pool(Layer):
     def compute_output_shape(self, input_shape):
         last = self.data_format == "channels_last"
         sizes = input_shape[1:-1] if last else input_shape[2:]
-        made = [positions(n, k, s, 1, self.padding) for n, k, s in zip(sizes, self.pool_size, self.strides, strict=True)]
+        made = [
+            positions(n, k, s, 1, self.padding) for n, k, s in zip(sizes, self.pool_size, self.strides, strict=True)
+        ]
         return (input_shape[0], *made, input_shape[-1]) if last else (*input_shape[:2], *made)
 
     def input_advice(self, shape: tuple) -> str:
         return "Each sample needs a channel axis: x[..., None]" if len(shape) == self.rank + 1 else ""
 
     def get_config(self):
-        return {**super().get_config(), "pool_size": self.pool_size, "padding": self.padding, "strides": self.strides, "data_format": self.data_format}
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "padding": self.padding,
+            "strides": self.strides,
+            "data_format": self.data_format,
+        }
 
 
 class MaxPooling1D(_Pool):
@@ -97,7 +105,9 @@ class _GlobalPool(Layer):
         return (ops.max if self.largest else ops.mean)(inputs, axis=self.where, keepdims=self.keepdims)
 
     def compute_output_shape(self, input_shape):
-        return tuple(1 if i in self.where else n for i, n in enumerate(input_shape) if self.keepdims or i not in self.where)
+        return tuple(
+            1 if i in self.where else n for i, n in enumerate(input_shape) if self.keepdims or i not in self.where
+        )
 
     def get_config(self):
         return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
@@ -136,7 +146,9 @@ class GlobalAveragePooling1D(_GlobalPool):
             return ops.mean(inputs, axis=self.where, keepdims=self.keepdims)
         step = self.where[0]
         share = ops.expand_dims(ops.cast(mask, inputs.dtype), 2 if self.data_format == "channels_last" else 1)
-        return ops.sum(inputs * share, axis=step, keepdims=self.keepdims) / ops.sum(share, axis=step, keepdims=self.keepdims)
+        return ops.sum(inputs * share, axis=step, keepdims=self.keepdims) / ops.sum(
+            share, axis=step, keepdims=self.keepdims
+        )
 
     def compute_mask(self, inputs, previous_mask=None):
         return None
@@ -216,12 +228,32 @@ class AdaptiveAveragePooling3D(_AdaptivePool):
     rank, largest = 3, False
 
 
-for _kind in (MaxPooling1D, MaxPooling2D, MaxPooling3D, AveragePooling1D, AveragePooling2D, AveragePooling3D, GlobalMaxPooling1D,
-              GlobalMaxPooling2D, GlobalMaxPooling3D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D,
-              AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D, AdaptiveAveragePooling1D, AdaptiveAveragePooling2D,
-              AdaptiveAveragePooling3D):  # fmt: skip
+for _kind in (
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+):
     TABLE.add(_kind)
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
-GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)

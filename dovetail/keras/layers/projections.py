@@ -27,8 +27,20 @@ def rows_of(input: Value, table: Value) -> Value:
 class Embedding(Layer):
     """A learned vector for each whole number; mask_zero: 0 is padding. Shape: (*) -> (*, output_dim)"""
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", embeddings_regularizer=None, embeddings_constraint=None,
-                 mask_zero=False, weights=None, lora_rank=None, lora_alpha=None, quantization_config=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        weights=None,
+        lora_rank=None,
+        lora_alpha=None,
+        quantization_config=None,
+        **kwargs,
+    ):
         kwargs.pop("input_length", None)
         activity_regularizer = kwargs.pop("activity_regularizer", None)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -46,8 +58,13 @@ class Embedding(Layer):
 
     def build(self, input_shape=None):
         if not self.built:
-            self.embeddings = self.add_weight((self.input_dim, self.output_dim), self.embeddings_initializer, name="embeddings",
-                                              regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint)  # fmt: skip
+            self.embeddings = self.add_weight(
+                (self.input_dim, self.output_dim),
+                self.embeddings_initializer,
+                name="embeddings",
+                regularizer=self.embeddings_regularizer,
+                constraint=self.embeddings_constraint,
+            )
         self.built = True
 
     def call(self, inputs):
@@ -74,13 +91,34 @@ class Embedding(Layer):
 class ReversibleEmbedding(Embedding):
     """An Embedding that can also project back: call(vectors, reverse=True) gives a score for each row."""
 
-    def __init__(self, input_dim, output_dim, tie_weights=True, embeddings_initializer="uniform", embeddings_regularizer=None,
-                 embeddings_constraint=None, mask_zero=False, reverse_dtype=None, logit_soft_cap=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        tie_weights=True,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        reverse_dtype=None,
+        logit_soft_cap=None,
+        **kwargs,
+    ):
         self_settings = (tie_weights, reverse_dtype, logit_soft_cap)
-        super().__init__(input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero, **kwargs)
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer,
+            embeddings_regularizer,
+            embeddings_constraint,
+            mask_zero,
+            **kwargs,
+        )
         self.tie_weights, self.reverse_dtype, self.logit_soft_cap = self_settings
         if not tie_weights:
-            self.reverse_embeddings = self.add_weight((output_dim, input_dim), self.embeddings_initializer, name="reverse_embeddings")
+            self.reverse_embeddings = self.add_weight(
+                (output_dim, input_dim), self.embeddings_initializer, name="reverse_embeddings"
+            )
 
     def call(self, inputs, reverse=False):
         if not reverse:
@@ -91,22 +129,51 @@ class ReversibleEmbedding(Embedding):
         return scores if cap is None else ops.tanh(scores / cap) * cap
 
     def get_config(self):
-        return {**super().get_config(), "tie_weights": self.tie_weights, "reverse_dtype": self.reverse_dtype, "logit_soft_cap": self.logit_soft_cap}
+        return {
+            **super().get_config(),
+            "tie_weights": self.tie_weights,
+            "reverse_dtype": self.reverse_dtype,
+            "logit_soft_cap": self.logit_soft_cap,
+        }
 
 
 class EinsumDense(Layer):
     """A dense layer over the axes that an equation names: "abc,cd->abd", with "..." for any axes between."""
 
-    def __init__(self, equation, output_shape, activation=None, bias_axes=None, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, bias_constraint=None,
-                 lora_rank=None, lora_alpha=None, quantization_config=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        equation,
+        output_shape,
+        activation=None,
+        bias_axes=None,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
+        quantization_config=None,
+        **kwargs,
+    ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.bias_axes, self.activation = bias_axes, activations.get(activation)
-        self.kernel_initializer, self.bias_initializer = initializers.get(kernel_initializer), initializers.get(bias_initializer)
-        self.kernel_regularizer, self.bias_regularizer = regularizers.get(kernel_regularizer), regularizers.get(bias_regularizer)
-        self.kernel_constraint, self.bias_constraint = constraints.get(kernel_constraint), constraints.get(bias_constraint)
+        self.kernel_initializer, self.bias_initializer = (
+            initializers.get(kernel_initializer),
+            initializers.get(bias_initializer),
+        )
+        self.kernel_regularizer, self.bias_regularizer = (
+            regularizers.get(kernel_regularizer),
+            regularizers.get(bias_regularizer),
+        )
+        self.kernel_constraint, self.bias_constraint = (
+            constraints.get(kernel_constraint),
+            constraints.get(bias_constraint),
+        )
         self.quantization_config = quantization_config
         self.supports_masking = True
         self.bias = None
@@ -114,8 +181,13 @@ class EinsumDense(Layer):
     def build(self, input_shape):
         kernel, bias, full = shapes_for(self.equation, self.bias_axes, tuple(input_shape), self.partial_output_shape)
         self.full_output_shape = full
-        self.kernel = self.add_weight(kernel, self.kernel_initializer, name="kernel", regularizer=self.kernel_regularizer,
-                                      constraint=self.kernel_constraint)  # fmt: skip
+        self.kernel = self.add_weight(
+            kernel,
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         if bias is not None:
             self.bias = self.add_weight(bias, self.bias_initializer, name="bias", regularizer=self.bias_regularizer,
                                         constraint=self.bias_constraint)  # fmt: skip
@@ -131,27 +203,47 @@ class EinsumDense(Layer):
 
     def get_config(self):
         config = {
-            "output_shape": self.partial_output_shape, "equation": self.equation, "activation": activations.serialize(self.activation),
-            "bias_axes": self.bias_axes, "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "output_shape": self.partial_output_shape,
+            "equation": self.equation,
+            "activation": activations.serialize(self.activation),
+            "bias_axes": self.bias_axes,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint), "quantization_config": self.quantization_config,
-        }  # fmt: skip
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "quantization_config": self.quantization_config,
+        }
         return {**super().get_config(), **config}
 
 
-def shapes_for(equation: str, bias_axes: str | None, inputs: tuple, partial: tuple) -> tuple[tuple, tuple | None, tuple]:
+def shapes_for(
+    equation: str, bias_axes: str | None, inputs: tuple, partial: tuple
+) -> tuple[tuple, tuple | None, tuple]:
     """(kernel, bias, whole output) shapes of an EinsumDense. Raises ArgumentError for an equation that does not fit."""
-    found = re.fullmatch(r"(\.{3})?([a-zA-Z]*)(\.{3})?,([a-zA-Z]*)->(\.{3})?([a-zA-Z]*)(\.{3})?", equation.replace(" ", ""))
+    found = re.fullmatch(
+        r"(\.{3})?([a-zA-Z]*)(\.{3})?,([a-zA-Z]*)->(\.{3})?([a-zA-Z]*)(\.{3})?", equation.replace(" ", "")
+    )
     if found is None:
-        raise ArgumentError(message("EinsumDense", f"invalid einsum equation {equation!r}", cure="Equations look like ab,bc->ac, ...ab,bc->...ac or ab...,bc->ac..."))
+        raise ArgumentError(
+            message(
+                "EinsumDense",
+                f"invalid einsum equation {equation!r}",
+                cure="Equations look like ab,bc->ac, ...ab,bc->...ac or ab...,bc->ac...",
+            )
+        )
     lead, left, tail, kernel, _, right, _ = found.groups()
     free = len(inputs) - len(left)
     if free < 0 or (free and not (lead or tail)):
-        raise ArgumentError(message("EinsumDense", f"the equation {equation!r} names {len(left)} axes, the input has {len(inputs)}", [("input shape", inputs)]))
+        raise ArgumentError(
+            message(
+                "EinsumDense",
+                f"the equation {equation!r} names {len(left)} axes, the input has {len(inputs)}",
+                [("input shape", inputs)],
+            )
+        )
     names = inputs[free:] if lead else inputs[: len(left)]
     size_in = dict(zip(left, names, strict=True))
     rest = inputs[:free] if lead else inputs[len(left) :]
@@ -165,7 +257,11 @@ def shapes_for(equation: str, bias_axes: str | None, inputs: tuple, partial: tup
     size_out = {c: (size_in.get(c) if known.get(c) is None else known[c]) for c in letters}
     for c in kernel:
         if c not in size_in and c not in size_out:
-            raise ArgumentError(message("EinsumDense", f"the weight axis {c!r} is neither in the input nor in the output of {equation!r}"))
+            raise ArgumentError(
+                message(
+                    "EinsumDense", f"the weight axis {c!r} is neither in the input nor in the output of {equation!r}"
+                )
+            )
     kernel_shape = tuple(size_in[c] if c in size_in else size_out[c] for c in kernel)
     out = (*rest, *(size_out[c] for c in letters)) if lead else (*(size_out[c] for c in letters), *rest)
     bias = None

@@ -1,6 +1,7 @@
 """Recurrent layers: cells, RNN over any cell, and LSTM, GRU, SimpleRNN as single ops where their settings allow it.
 
-Sequences are (batch, steps, features). A cell is a layer with `state_size` and call(inputs, states) -> (output, states).
+Sequences are (batch, steps, features). A cell is a layer with `state_size` and call(inputs, states) -> (output,
+states).
 """
 
 from __future__ import annotations
@@ -57,13 +58,28 @@ class _Cell(Layer):
 
     def build(self, input_shape):
         size = self.gates * self.units
-        self.kernel = self.add_weight((input_shape[-1], size), self.kernel_initializer, name="kernel", regularizer=self.kernel_regularizer,
-                                      constraint=self.kernel_constraint)  # fmt: skip
-        self.recurrent_kernel = self.add_weight((self.units, size), self.recurrent_initializer, name="recurrent_kernel",
-                                                regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint)  # fmt: skip
+        self.kernel = self.add_weight(
+            (input_shape[-1], size),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.recurrent_kernel = self.add_weight(
+            (self.units, size),
+            self.recurrent_initializer,
+            name="recurrent_kernel",
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
         if self.use_bias:
-            self.bias = self.add_weight(self._bias_shape(), self._first_bias(), name="bias", regularizer=self.bias_regularizer,
-                                        constraint=self.bias_constraint)  # fmt: skip
+            self.bias = self.add_weight(
+                self._bias_shape(),
+                self._first_bias(),
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
         self.built = True
 
     def _dropped(self, inputs, h, training):
@@ -116,9 +132,25 @@ class SimpleRNNCell(_Cell):
 
     two_activations = False
 
-    def __init__(self, units, activation="tanh", use_bias=True, kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal",
-                 bias_initializer="zeros", kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None, kernel_constraint=None,
-                 recurrent_constraint=None, bias_constraint=None, dropout=0.0, recurrent_dropout=0.0, seed=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self._set_up_cell(locals())
         self.state_size = units
@@ -132,14 +164,33 @@ class SimpleRNNCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """Gated recurrent unit, gates in the order z, r, h. reset_after: the reset gate works on the product. Source: Cho et al. 2014."""
+    """Gated recurrent unit, gates in the order z, r, h. reset_after: the reset gate works on the product. Source: Cho
+    et al. 2014.
+    """
 
     gates = 3
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True, kernel_initializer="glorot_uniform",
-                 recurrent_initializer="orthogonal", bias_initializer="zeros", kernel_regularizer=None, recurrent_regularizer=None,
-                 bias_regularizer=None, kernel_constraint=None, recurrent_constraint=None, bias_constraint=None, dropout=0.0,
-                 recurrent_dropout=0.0, reset_after=True, seed=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        reset_after=True,
+        seed=None,
+        **kwargs,
+    ):
         kwargs.pop("implementation", None)
         super().__init__(**kwargs)
         self._set_up_cell(locals())
@@ -159,11 +210,17 @@ class GRUCell(_Cell):
         if self.reset_after:
             r = h @ self.recurrent_kernel
             r = r if other is None else r + other
-            z, reset = self.recurrent_activation(x[:, :n] + r[:, :n]), self.recurrent_activation(x[:, n : 2 * n] + r[:, n : 2 * n])
+            z, reset = (
+                self.recurrent_activation(x[:, :n] + r[:, :n]),
+                self.recurrent_activation(x[:, n : 2 * n] + r[:, n : 2 * n]),
+            )
             new = self.activation(x[:, 2 * n :] + reset * r[:, 2 * n :])
         else:
             r = h @ self.recurrent_kernel[:, : 2 * n]
-            z, reset = self.recurrent_activation(x[:, :n] + r[:, :n]), self.recurrent_activation(x[:, n : 2 * n] + r[:, n:])
+            z, reset = (
+                self.recurrent_activation(x[:, :n] + r[:, :n]),
+                self.recurrent_activation(x[:, n : 2 * n] + r[:, n:]),
+            )
             new = self.activation(x[:, 2 * n :] + (reset * h) @ self.recurrent_kernel[:, 2 * n :])
         h = z * h + (1.0 - z) * new
         return h, [h] if isinstance(states, (list, tuple)) else h
@@ -177,10 +234,27 @@ class LSTMCell(_Cell):
 
     gates = 4
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True, kernel_initializer="glorot_uniform",
-                 recurrent_initializer="orthogonal", bias_initializer="zeros", unit_forget_bias=True, kernel_regularizer=None,
-                 recurrent_regularizer=None, bias_regularizer=None, kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
-                 dropout=0.0, recurrent_dropout=0.0, seed=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        **kwargs,
+    ):
         kwargs.pop("implementation", None)
         super().__init__(**kwargs)
         self._set_up_cell(locals())
@@ -193,7 +267,9 @@ class LSTMCell(_Cell):
 
         def forgetful(shape, dtype=None):
             """Ones for the forget gate."""
-            return ops.concatenate([tensor(rest((n,), dtype=dtype)), ops.ones((n,), dtype), tensor(rest((2 * n,), dtype=dtype))])
+            return ops.concatenate(
+                [tensor(rest((n,), dtype=dtype)), ops.ones((n,), dtype), tensor(rest((2 * n,), dtype=dtype))]
+            )
 
         return forgetful
 
@@ -219,7 +295,13 @@ class StackedRNNCells(Layer):
         super().__init__(**kwargs)
         for cell in cells:
             if not hasattr(cell, "call") or not hasattr(cell, "state_size"):
-                raise ArgumentError(message("StackedRNNCells", "all cells must have a `call` method and a `state_size`", [("received", cell)]))
+                raise ArgumentError(
+                    message(
+                        "StackedRNNCells",
+                        "all cells must have a `call` method and a `state_size`",
+                        [("received", cell)],
+                    )
+                )
         self.cells = list(cells)
 
     @property
@@ -268,22 +350,35 @@ def takes_training(cell: Any) -> bool:
     return isinstance(cell, Layer) and facts_of(cell).takes_training
 
 
-# -- loops over sequences ------------------------------------------------------------------------------------------------
+# -- loops over sequences
+# ------------------------------------------------------------------------------------------------
 
 
 class RNN(Layer):
     """A cell run over the steps of sequences.
 
     return_sequences: outputs of all steps; return_state: also the last states; go_backwards: from the last step on;
-    stateful: the next batch goes on where this one ended. Shape: (n, steps, features) -> (n, units) or (n, steps, units)
+    stateful: the next batch goes on where this one ended. Shape: (n, steps, features) -> (n, units) or (n, steps,
+    units)
     """
 
-    def __init__(self, cell, return_sequences=False, return_state=False, go_backwards=False, stateful=False, unroll=False,
-                 zero_output_for_mask=False, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        zero_output_for_mask=False,
+        **kwargs,
+    ):
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
         if not hasattr(cell, "call") or not hasattr(cell, "state_size"):
-            raise ArgumentError(message("RNN", "the cell needs a `call` method and a `state_size` attribute", [("cell", cell)]))
+            raise ArgumentError(
+                message("RNN", "the cell needs a `call` method and a `state_size` attribute", [("cell", cell)])
+            )
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
@@ -312,7 +407,8 @@ class RNN(Layer):
 
     def input_advice(self, shape: tuple) -> str:
         if len(shape) == 2:
-            return ("It needs whole sequences, (batch, steps, features). If they come from another recurrent layer, give that one "
+            return ("It needs whole sequences, (batch, steps, features). If they come from another recurrent layer, "
+                "give that one "
                     "return_sequences=True")  # fmt: skip
         return ""
 
@@ -324,7 +420,9 @@ class RNN(Layer):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if initial_state is None:
-            state = self.states if self.stateful and self.states is not None else self.get_initial_state(sequences.shape[0])
+            state = (
+                self.states if self.stateful and self.states is not None else self.get_initial_state(sequences.shape[0])
+            )
         else:
             state = list(initial_state) if tree.is_nested(initial_state) else [initial_state]
             state = tree.map_leaves(tensor, state)
@@ -351,7 +449,9 @@ class RNN(Layer):
                 before = out if out is not None else ops.zeros_like(new)
                 shown = kept(alive, new, ops.zeros_like(new) if self.zero_output_for_mask else before)
                 out = kept(alive, new, before)
-                states = tree.pack(states, [kept(alive, a, b) for a, b in zip(tree.leaves(states), tree.leaves(state), strict=True)])
+                states = tree.pack(
+                    states, [kept(alive, a, b) for a, b in zip(tree.leaves(states), tree.leaves(state), strict=True)]
+                )
                 outputs.append(shown)
             else:
                 out = new
@@ -372,8 +472,14 @@ class RNN(Layer):
         return (out, *((n, k) for k in tree.leaves(self.state_size))) if self.return_state else out
 
     def _rnn_config(self) -> dict:
-        return {"return_sequences": self.return_sequences, "return_state": self.return_state, "go_backwards": self.go_backwards,
-                "stateful": self.stateful, "unroll": self.unroll, "zero_output_for_mask": self.zero_output_for_mask}  # fmt: skip
+        return {
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "unroll": self.unroll,
+            "zero_output_for_mask": self.zero_output_for_mask,
+        }
 
     def get_config(self):
         return {**super().get_config(), **self._rnn_config(), "cell": serialize(self.cell)}
@@ -392,18 +498,38 @@ def kept(alive, new, old):
     return ops.where(ops.reshape(alive, shape), new, old)
 
 
-
-
 @op(top=False, name="keras.lstm")
-def lstm_of(input: Value, h: Value, c: Value, kernel: Value, recurrent: Value, bias: Value | None, lengths: Value | None, reverse: bool):
+def lstm_of(
+    input: Value,
+    h: Value,
+    c: Value,
+    kernel: Value,
+    recurrent: Value,
+    bias: Value | None,
+    lengths: Value | None,
+    reverse: bool,
+):
     """(outputs (n, steps, units), h, c) of a whole layer."""
     w, r = (transpose(cast(v, input.dtype), 0, 1) for v in (kernel, recurrent))
-    made = lstm_layer(transpose(input, 0, 1), h, c, w, r, None if bias is None else cast(bias, input.dtype), None, None, lengths, reverse)
+    made = lstm_layer(
+        transpose(input, 0, 1),
+        h,
+        c,
+        w,
+        r,
+        None if bias is None else cast(bias, input.dtype),
+        None,
+        None,
+        lengths,
+        reverse,
+    )
     return (transpose(made[0], 0, 1), *made[1:])
 
 
 @op(top=False, name="keras.gru")
-def gru_of(input: Value, h: Value, kernel: Value, recurrent: Value, bias: Value | None, lengths: Value | None, reverse: bool):
+def gru_of(
+    input: Value, h: Value, kernel: Value, recurrent: Value, bias: Value | None, lengths: Value | None, reverse: bool
+):
     """(outputs (n, steps, units), h) of a whole layer with reset_after."""
 
     def reordered(v: Value) -> Value:
@@ -416,16 +542,30 @@ def gru_of(input: Value, h: Value, kernel: Value, recurrent: Value, bias: Value 
     b_in = b_rec = None
     if bias is not None:
         both = reordered(cast(bias, input.dtype))
-        b_in, b_rec = (reshaped(p.slice(both, starts=(i, 0), stops=(i + 1, both.shape[1]), steps=(1, 1)), (both.shape[1],)) for i in (0, 1))
+        b_in, b_rec = (
+            reshaped(p.slice(both, starts=(i, 0), stops=(i + 1, both.shape[1]), steps=(1, 1)), (both.shape[1],))
+            for i in (0, 1)
+        )
     made = gru_layer(transpose(input, 0, 1), h, w, r, b_in, b_rec, lengths, reverse)
     return (transpose(made[0], 0, 1), *made[1:])
 
 
 @op(top=False, name="keras.simple_rnn")
-def simple_of(input: Value, h: Value, kernel: Value, recurrent: Value, bias: Value | None, lengths: Value | None, kind: str, reverse: bool):
+def simple_of(
+    input: Value,
+    h: Value,
+    kernel: Value,
+    recurrent: Value,
+    bias: Value | None,
+    lengths: Value | None,
+    kind: str,
+    reverse: bool,
+):
     """(outputs (n, steps, units), h) of a whole layer."""
     w, r = (transpose(cast(v, input.dtype), 0, 1) for v in (kernel, recurrent))
-    made = rnn_layer(transpose(input, 0, 1), h, w, r, None if bias is None else cast(bias, input.dtype), None, lengths, kind, reverse)
+    made = rnn_layer(
+        transpose(input, 0, 1), h, w, r, None if bias is None else cast(bias, input.dtype), None, lengths, kind, reverse
+    )
     return (transpose(made[0], 0, 1), *made[1:])
 
 
@@ -437,9 +577,18 @@ class _OneOp(RNN):
     """Base of LSTM, GRU and SimpleRNN: the whole layer is one op where activations and dropout allow it."""
 
     def _set_up_layer(self, cell, options: dict, kwargs: dict) -> None:
-        RNN.__init__(self, cell, options["return_sequences"], options["return_state"], options["go_backwards"], options["stateful"],
-                     options["unroll"], kwargs.pop("zero_output_for_mask", False), activity_regularizer=options["activity_regularizer"],
-                     **kwargs)  # fmt: skip
+        RNN.__init__(
+            self,
+            cell,
+            options["return_sequences"],
+            options["return_state"],
+            options["go_backwards"],
+            options["stateful"],
+            options["unroll"],
+            kwargs.pop("zero_output_for_mask", False),
+            activity_regularizer=options["activity_regularizer"],
+            **kwargs,
+        )
         self.input_spec = InputSpec(ndim=3)
 
     def __getattr__(self, name: str) -> Any:
@@ -470,7 +619,12 @@ class _OneOp(RNN):
     def get_config(self):
         base = Layer.get_config(self)
         config = self.cell._cell_config()
-        return {**base, **self._rnn_config(), **config, "activity_regularizer": regularizers.serialize(self.activity_regularizer)}
+        return {
+            **base,
+            **self._rnn_config(),
+            **config,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+        }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -480,14 +634,50 @@ class _OneOp(RNN):
 class SimpleRNN(_OneOp):
     """A fully connected recurrent layer."""
 
-    def __init__(self, units, activation="tanh", use_bias=True, kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal",
-                 bias_initializer="zeros", kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None,
-                 activity_regularizer=None, kernel_constraint=None, recurrent_constraint=None, bias_constraint=None, dropout=0.0,
-                 recurrent_dropout=0.0, return_sequences=False, return_state=False, go_backwards=False, stateful=False, unroll=False,
-                 seed=None, **kwargs):  # fmt: skip
-        cell = SimpleRNNCell(units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
-                             recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint, dropout,
-                             recurrent_dropout, seed, name="simple_rnn_cell", dtype=kwargs.get("dtype"))  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        seed=None,
+        **kwargs,
+    ):
+        cell = SimpleRNNCell(
+            units,
+            activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            name="simple_rnn_cell",
+            dtype=kwargs.get("dtype"),
+        )
         self._set_up_layer(cell, locals(), kwargs)
 
     def one_op(self):
@@ -496,7 +686,9 @@ class SimpleRNN(_OneOp):
     def whole(self, sequences, state, lengths, training):
         cell = self.cell
         kind = "tanh" if cell.activation is activations.tanh else "relu"
-        return simple_of(sequences, state[0], cell.kernel, cell.recurrent_kernel, cell.bias, lengths, kind, self.go_backwards)
+        return simple_of(
+            sequences, state[0], cell.kernel, cell.recurrent_kernel, cell.bias, lengths, kind, self.go_backwards
+        )
 
     def get_config(self):
         config = super().get_config()
@@ -507,20 +699,65 @@ class SimpleRNN(_OneOp):
 class GRU(_OneOp):
     """Gated recurrent units. Source: Cho et al. 2014."""
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True, kernel_initializer="glorot_uniform",
-                 recurrent_initializer="orthogonal", bias_initializer="zeros", kernel_regularizer=None, recurrent_regularizer=None,
-                 bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
-                 dropout=0.0, recurrent_dropout=0.0, seed=None, return_sequences=False, return_state=False, go_backwards=False,
-                 stateful=False, unroll=False, reset_after=True, use_cudnn="auto", **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        reset_after=True,
+        use_cudnn="auto",
+        **kwargs,
+    ):
         kwargs.pop("implementation", None)
-        cell = GRUCell(units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
-                       kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint, bias_constraint,
-                       dropout, recurrent_dropout, reset_after, seed, name="gru_cell", dtype=kwargs.get("dtype"))  # fmt: skip
+        cell = GRUCell(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            reset_after,
+            seed,
+            name="gru_cell",
+            dtype=kwargs.get("dtype"),
+        )
         self._set_up_layer(cell, locals(), kwargs)
 
     def one_op(self):
         cell = self.cell
-        return cell.reset_after and cell.activation is activations.tanh and cell.recurrent_activation is activations.sigmoid
+        return (
+            cell.reset_after
+            and cell.activation is activations.tanh
+            and cell.recurrent_activation is activations.sigmoid
+        )
 
     def whole(self, sequences, state, lengths, training):
         cell = self.cell
@@ -530,15 +767,56 @@ class GRU(_OneOp):
 class LSTM(_OneOp):
     """Long short-term memory. Source: Hochreiter & Schmidhuber 1997."""
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True, kernel_initializer="glorot_uniform",
-                 recurrent_initializer="orthogonal", bias_initializer="zeros", unit_forget_bias=True, kernel_regularizer=None,
-                 recurrent_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
-                 recurrent_constraint=None, bias_constraint=None, dropout=0.0, recurrent_dropout=0.0, seed=None, return_sequences=False,
-                 return_state=False, go_backwards=False, stateful=False, unroll=False, use_cudnn="auto", **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        use_cudnn="auto",
+        **kwargs,
+    ):
         kwargs.pop("implementation", None)
-        cell = LSTMCell(units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
-                        unit_forget_bias, kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint, recurrent_constraint,
-                        bias_constraint, dropout, recurrent_dropout, seed, name="lstm_cell", dtype=kwargs.get("dtype"))  # fmt: skip
+        cell = LSTMCell(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            unit_forget_bias,
+            kernel_regularizer,
+            recurrent_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            recurrent_constraint,
+            bias_constraint,
+            dropout,
+            recurrent_dropout,
+            seed,
+            name="lstm_cell",
+            dtype=kwargs.get("dtype"),
+        )
         self._set_up_layer(cell, locals(), kwargs)
 
     def one_op(self):
@@ -546,10 +824,13 @@ class LSTM(_OneOp):
 
     def whole(self, sequences, state, lengths, training):
         cell = self.cell
-        return lstm_of(sequences, state[0], state[1], cell.kernel, cell.recurrent_kernel, cell.bias, lengths, self.go_backwards)
+        return lstm_of(
+            sequences, state[0], state[1], cell.kernel, cell.recurrent_kernel, cell.bias, lengths, self.go_backwards
+        )
 
 
-# -- around other layers -------------------------------------------------------------------------------------------------
+# -- around other layers
+# -------------------------------------------------------------------------------------------------
 
 
 class Wrapper(Layer):
@@ -585,7 +866,9 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape):
         if len(input_shape) < 3:
-            raise ArgumentError(message(f"TimeDistributed {self.name!r}", f"needs an input of at least 3 dims, got shape {input_shape}"))
+            raise ArgumentError(
+                message(f"TimeDistributed {self.name!r}", f"needs an input of at least 3 dims, got shape {input_shape}")
+            )
         super().build((input_shape[0], *input_shape[2:]))
 
     def call(self, inputs, training=None, mask=None):
@@ -600,13 +883,21 @@ class TimeDistributed(Wrapper):
 
 
 class Bidirectional(Layer):
-    """A recurrent layer in both directions; merge_mode: concat, sum, mul, ave or None (both). Source: Schuster & Paliwal 1997."""
+    """A recurrent layer in both directions; merge_mode: concat, sum, mul, ave or None (both). Source: Schuster &
+    Paliwal 1997.
+    """
 
     def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
         if not isinstance(layer, Layer):
             raise ArgumentError(message("Bidirectional", f"takes a recurrent layer, got {layer!r}"))
         if merge_mode not in ("sum", "mul", "ave", "concat", None):
-            raise ArgumentError(message("Bidirectional", f"invalid merge_mode {merge_mode!r}", cure="Expected 'sum', 'mul', 'ave', 'concat' or None"))
+            raise ArgumentError(
+                message(
+                    "Bidirectional",
+                    f"invalid merge_mode {merge_mode!r}",
+                    cure="Expected 'sum', 'mul', 'ave', 'concat' or None",
+                )
+            )
         super().__init__(**kwargs)
         config = layer.get_config()
         forward = {**config, "name": f"forward_{layer.name.removeprefix('forward_')}"}
@@ -620,7 +911,11 @@ class Bidirectional(Layer):
             if hasattr(one, "zero_output_for_mask"):
                 one.zero_output_for_mask = layer.return_sequences
         self.merge_mode = merge_mode
-        self.stateful, self.return_sequences, self.return_state = layer.stateful, layer.return_sequences, layer.return_state
+        self.stateful, self.return_sequences, self.return_state = (
+            layer.stateful,
+            layer.return_sequences,
+            layer.return_state,
+        )
         self.supports_masking = True
         self.input_spec = layer.input_spec
 
@@ -673,7 +968,11 @@ class Bidirectional(Layer):
         return (shape, *states) if self.return_state else shape
 
     def get_config(self):
-        config = {"merge_mode": self.merge_mode, "layer": serialize(self.forward_layer), "backward_layer": serialize(self.backward_layer)}
+        config = {
+            "merge_mode": self.merge_mode,
+            "layer": serialize(self.forward_layer),
+            "backward_layer": serialize(self.backward_layer),
+        }
         return {**super().get_config(), **config}
 
     @classmethod
@@ -685,5 +984,17 @@ class Bidirectional(Layer):
         return cls(**config)
 
 
-for _kind in (SimpleRNNCell, GRUCell, LSTMCell, StackedRNNCells, RNN, SimpleRNN, GRU, LSTM, Wrapper, TimeDistributed, Bidirectional):
+for _kind in (
+    SimpleRNNCell,
+    GRUCell,
+    LSTMCell,
+    StackedRNNCells,
+    RNN,
+    SimpleRNN,
+    GRU,
+    LSTM,
+    Wrapper,
+    TimeDistributed,
+    Bidirectional,
+):
     TABLE.add(_kind)

@@ -16,8 +16,14 @@ from dovetail.tensor.op import op
 
 @op(top=False, random=True, name="drop_out")
 def drop_out(seed: Value, counter: Value, input: Value, rate: float, noise_shape: tuple | None) -> Value:
-    """The input with a share `rate` of elements set to 0 and the rest scaled up; sizes of 1 in noise_shape share a draw."""
-    shape = input.shape if noise_shape is None else tuple(n if w is None else w for n, w in zip(input.shape, noise_shape, strict=True))
+    """The input with a share `rate` of elements set to 0 and the rest scaled up; sizes of 1 in noise_shape share a
+    draw.
+    """
+    shape = (
+        input.shape
+        if noise_shape is None
+        else tuple(n if w is None else w for n, w in zip(input.shape, noise_shape, strict=True))
+    )
     drawn = Draws(seed, counter).uniform(shape, input.dtype)
     keep = expanded(p.ge(drawn, p.full(shape=shape, dtype=input.dtype, value=rate)), input.shape)
     return p.where(keep, input * (1.0 / (1.0 - rate)), p.full(shape=input.shape, dtype=input.dtype, value=0.0))
@@ -40,7 +46,11 @@ def drop_out_selu(seed: Value, counter: Value, input: Value, rate: float, noise_
     """Dropout that keeps mean and variance of selu outputs. Source: Klambauer et al. 2017."""
     low = -1.6732632423543772848170429916717 * 1.0507009873554804934193349852946
     a = ((1 - rate) * (1 + rate * low**2)) ** -0.5
-    shape = input.shape if noise_shape is None else tuple(n if w is None else w for n, w in zip(input.shape, noise_shape, strict=True))
+    shape = (
+        input.shape
+        if noise_shape is None
+        else tuple(n if w is None else w for n, w in zip(input.shape, noise_shape, strict=True))
+    )
     drawn = Draws(seed, counter).uniform(shape, input.dtype)
     keep = expanded(cast(p.ge(drawn, p.full(shape=shape, dtype=input.dtype, value=rate)), input.dtype), input.shape)
     return (input * keep + (1.0 - keep) * low) * a - a * low * rate
@@ -66,7 +76,9 @@ class _Noise(Layer):
 
 
 class Dropout(_Noise):
-    """In training, sets a share `rate` of the inputs to 0 and scales the rest by 1 / (1 - rate). Source: Srivastava et al. 2014."""
+    """In training, sets a share `rate` of the inputs to 0 and scales the rest by 1 / (1 - rate). Source: Srivastava et
+    al. 2014.
+    """
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         check_rate("Dropout", rate)
@@ -137,7 +149,9 @@ class GaussianNoise(_Noise):
         self.stddev = stddev
 
     def call(self, inputs, training=False):
-        return add_noise(inputs, float(self.stddev), generator=self._generator) if training and self.stddev > 0 else inputs
+        return (
+            add_noise(inputs, float(self.stddev), generator=self._generator) if training and self.stddev > 0 else inputs
+        )
 
     def get_config(self):
         return {**super().get_config(), "stddev": self.stddev, "seed": self.seed}
@@ -199,6 +213,14 @@ class ActivityRegularization(Layer):
         return {**config, "l1": self.l1, "l2": self.l2}
 
 
-for _kind in (Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, GaussianNoise, GaussianDropout, AlphaDropout,
-              ActivityRegularization):  # fmt: skip
+for _kind in (
+    Dropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+    GaussianNoise,
+    GaussianDropout,
+    AlphaDropout,
+    ActivityRegularization,
+):
     TABLE.add(_kind)

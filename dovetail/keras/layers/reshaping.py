@@ -52,8 +52,15 @@ class Reshape(Layer):
         if None in sizes:
             return tuple(None if n == -1 else n for n in self.target_shape)
         total, known = math.prod(sizes), math.prod(n for n in self.target_shape if n != -1)
-        if (-1 in self.target_shape and (known == 0 or total % known)) or (-1 not in self.target_shape and total != known):
-            raise ShapeError(message(f"Reshape {self.name!r}", f"a sample of shape {sizes} has {total} values, target_shape={self.target_shape} takes {known}"))
+        if (-1 in self.target_shape and (known == 0 or total % known)) or (
+            -1 not in self.target_shape and total != known
+        ):
+            raise ShapeError(
+                message(
+                    f"Reshape {self.name!r}",
+                    f"a sample of shape {sizes} has {total} values, target_shape={self.target_shape} takes {known}",
+                )
+            )
         return tuple(total // known if n == -1 else n for n in self.target_shape)
 
     def compute_output_shape(self, input_shape):
@@ -70,7 +77,9 @@ class Permute(Layer):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if sorted(dims) != list(range(1, len(dims) + 1)):
-            raise ArgumentError(message("Permute", f"dims must name each of the axes 1 to {len(dims)} once, got {self.dims}"))
+            raise ArgumentError(
+                message("Permute", f"dims must name each of the axes 1 to {len(dims)} once, got {self.dims}")
+            )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
         self.built = True
 
@@ -194,7 +203,13 @@ class _Cropping(_Margins):
         for d, (a, b) in enumerate(self.margins, self.first):
             made[d] = None if made[d] is None else made[d] - a - b
             if made[d] is not None and made[d] <= 0:
-                raise ShapeError(message(f"{type(self).__name__} {self.name!r}", f"cropping {self.margins} leaves nothing of axis {d}", [("input shape", input_shape)]))
+                raise ShapeError(
+                    message(
+                        f"{type(self).__name__} {self.name!r}",
+                        f"cropping {self.margins} leaves nothing of axis {d}",
+                        [("input shape", input_shape)],
+                    )
+                )
         return tuple(made)
 
 
@@ -300,6 +315,19 @@ class UpSampling3D(_UpSampling):
         super().__init__(size, data_format, **kwargs)
 
 
-for _kind in (Flatten, Reshape, Permute, RepeatVector, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D, Cropping1D, Cropping2D, Cropping3D,
-              UpSampling1D, UpSampling2D, UpSampling3D):  # fmt: skip
+for _kind in (
+    Flatten,
+    Reshape,
+    Permute,
+    RepeatVector,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+):
     TABLE.add(_kind)

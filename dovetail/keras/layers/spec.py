@@ -12,8 +12,18 @@ from dovetail.keras.dtypes import standardize_dtype
 class InputSpec:
     """Rank, sizes and type of one input. axes: {axis: size}. Source: keras.InputSpec."""
 
-    def __init__(self, dtype=None, shape=None, ndim=None, max_ndim=None, min_ndim=None, axes=None, allow_last_axis_squeeze=False,
-                 name=None, optional=False):  # fmt: skip
+    def __init__(
+        self,
+        dtype=None,
+        shape=None,
+        ndim=None,
+        max_ndim=None,
+        min_ndim=None,
+        axes=None,
+        allow_last_axis_squeeze=False,
+        name=None,
+        optional=False,
+    ):
         self.dtype = None if dtype is None else standardize_dtype(dtype)
         self.shape = None if shape is None else tuple(shape)
         self.ndim = len(self.shape) if self.shape is not None else ndim
@@ -38,8 +48,13 @@ def check_input(layer: Any, inputs: Any) -> None:
     """Raise ShapeError (a ValueError) unless the inputs fit the layer's `input_spec`."""
     specs, given = tree.flatten(layer.input_spec), tree.flatten(inputs)
     if len(specs) != len(given):
-        raise ArgumentError(message(
-            f'Layer "{layer.name}"', f"expects {len(specs)} input(s), but it received {len(given)} input tensors", [("inputs", inputs)]))
+        raise ArgumentError(
+            message(
+                f'Layer "{layer.name}"',
+                f"expects {len(specs)} input(s), but it received {len(given)} input tensors",
+                [("inputs", inputs)],
+            )
+        )
     for i, (spec, x) in enumerate(zip(specs, given, strict=True)):
         if spec is not None and not (x is None and spec.optional) and hasattr(x, "shape"):
             problem = mismatch(spec, tuple(x.shape))
@@ -74,7 +89,8 @@ def mismatch(spec: InputSpec, shape: tuple) -> str:
 def refused(layer: Any, i: int, x: Any, spec: InputSpec, problem: str) -> ShapeError:
     which = f"Input {i} of layer" if len(tree.flatten(layer.input_spec)) > 1 else "Input of layer"
     return ShapeError(message(
-        "", f'{which} "{layer.name}" ({type(layer).__name__}) is incompatible with the layer: {problem}. Full shape received: '
+        "", f'{which} "{layer.name}" ({type(layer).__name__}) is incompatible with the layer: {problem}. Full shape '
+            'received: '
         f"{tuple(x.shape)}", [], "\n".join(cures(layer, tuple(x.shape), spec))))  # fmt: skip
 
 
@@ -87,13 +103,21 @@ def cures(layer: Any, shape: tuple, spec: InputSpec) -> list[str]:
     floor = spec.min_ndim or spec.ndim or 0
     if rank == 1 and floor >= 2:
         size = f" of {wanted} features" if wanted else ""
-        found.append(f"A layer takes a batch: shape (batch, ...){size}. One sample needs a batch axis: x[None], x[0:1] or np.expand_dims(x, 0)")
+        found.append(
+            f"A layer takes a batch: shape (batch, ...){size}. One sample needs a batch axis: x[None], x[0:1] or "
+            "np.expand_dims(x, 0)"
+        )
     elif wanted and rank >= 2 and shape[-1] is not None and shape[-1] != wanted:
         flat = 1
         for n in shape[1:]:
             flat *= n or 1
         if flat == wanted:
-            found.append(f"Each sample has {wanted} values in all: put layers.Flatten() before it, or reshape to (-1, {wanted})")
+            found.append(
+                f"Each sample has {wanted} values in all: put layers.Flatten() before it, or reshape to (-1, {wanted})"
+            )
         else:
-            found.append(f"The layer was built for {wanted} features on axis -1: give it such data, or build the model for {shape[-1]}")
+            found.append(
+                f"The layer was built for {wanted} features on axis -1: give it such data, or build the model for "
+                f"{shape[-1]}"
+            )
     return [f for f in found if f]

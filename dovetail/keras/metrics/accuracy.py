@@ -65,7 +65,10 @@ class BinaryAccuracy(MeanMetricWrapper):
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         if threshold is not None and not 0 < threshold < 1:
-            raise ValueError(f"Invalid value for argument `threshold`. Expected a value in interval (0, 1). Received: threshold={threshold}")
+            raise ValueError(
+                "Invalid value for argument `threshold`. Expected a value in interval (0, 1). Received: "
+                f"threshold={threshold}"
+            )
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
         self.threshold = threshold
 

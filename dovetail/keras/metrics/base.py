@@ -46,7 +46,9 @@ class Metric:
 
     # -- state -----------------------------------------------------------------------------------------------------
 
-    def add_variable(self, shape=(), initializer=None, dtype: Any = None, aggregation="sum", name: str | None = None) -> Variable:
+    def add_variable(
+        self, shape=(), initializer=None, dtype: Any = None, aggregation="sum", name: str | None = None
+    ) -> Variable:
         """A piece of state, zeros unless told otherwise."""
         context.scopes.append(self.name)
         try:
@@ -77,7 +79,9 @@ class Metric:
         object.__setattr__(self, name, value)
 
     def reset_state(self) -> None:
-        """Start counting anew. Done in memory at once: an event would make every first step of an epoch another program."""
+        """Start counting anew. Done in memory at once: an event would make every first step of an epoch another
+        program.
+        """
         current().close()
         for v in self.variables:
             restart(v)

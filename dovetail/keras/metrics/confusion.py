@@ -24,8 +24,16 @@ NEG_INF = -1e10
 
 
 @op(top=False, inplace=True, differentiable=False, name="add_confusion")
-def add_confusion(input: Value, y_true: Value, y_pred: Value, weight: Value | None, thresholds: tuple, truth: bool, positive: bool,
-                  by_label: bool) -> Value:  # fmt: skip
+def add_confusion(
+    input: Value,
+    y_true: Value,
+    y_pred: Value,
+    weight: Value | None,
+    thresholds: tuple,
+    truth: bool,
+    positive: bool,
+    by_label: bool,
+) -> Value:
     """Counts plus, for each threshold, the weight of answers with this truth that are (not) above it.
 
     Shape: input (thresholds,) or, by label, (thresholds, labels)
@@ -47,11 +55,18 @@ def add_confusion(input: Value, y_true: Value, y_pred: Value, weight: Value | No
     return input + reshaped(reduce.sum(hit, 1), input.shape)
 
 
-KINDS = {"true_positives": (True, True), "false_positives": (False, True), "true_negatives": (False, False), "false_negatives": (True, False)}
+KINDS = {
+    "true_positives": (True, True),
+    "false_positives": (False, True),
+    "true_negatives": (False, False),
+    "false_negatives": (True, False),
+}
 
 
 def parsed(thresholds: Any, default: float) -> list[float]:
-    found = [default] if thresholds is None else list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    found = (
+        [default] if thresholds is None else list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    )
     if thresholds is not None and any(t is None or not 0 <= t <= 1 for t in found):
         raise ArgumentError(message("thresholds", f"threshold values must be in [0, 1], got {thresholds}"))
     return found
@@ -66,7 +81,9 @@ class Counts(Metric):
         for name in self.counted:
             setattr(self, name, self.add_variable(shape, name=name))
 
-    def _count(self, y_true, y_pred, sample_weight, thresholds, top_k=None, class_id=None, by_label=False, label_weights=None) -> None:
+    def _count(
+        self, y_true, y_pred, sample_weight, thresholds, top_k=None, class_id=None, by_label=False, label_weights=None
+    ) -> None:
         y_true, y_pred = tensor(y_true), tensor(y_pred)
         weight = None if sample_weight is None else tensor(sample_weight)
         if top_k is not None:
@@ -75,14 +92,25 @@ class Counts(Metric):
             y_pred = y_pred * kept + NEG_INF * (1.0 - kept)
         if class_id is not None:
             if y_pred.ndim == 1:
-                raise ArgumentError(message(self.name, "class_id needs predictions of shape (samples, classes)", [("y_pred", y_pred)]))
+                raise ArgumentError(
+                    message(self.name, "class_id needs predictions of shape (samples, classes)", [("y_pred", y_pred)])
+                )
             y_true, y_pred = y_true[..., class_id], y_pred[..., class_id]
         if label_weights is not None:
             spread = ops.broadcast_to(label_weights, y_pred.shape)
             weight = spread if weight is None else ops.reshape(weight, (-1, *(1,) * (y_pred.ndim - 1))) * spread
         for name in self.counted:
             truth, positive = KINDS[name]
-            add_confusion.inplace(getattr(self, name), y_true, y_pred, weight, tuple(float(t) for t in thresholds), truth, positive, by_label)
+            add_confusion.inplace(
+                getattr(self, name),
+                y_true,
+                y_pred,
+                weight,
+                tuple(float(t) for t in thresholds),
+                truth,
+                positive,
+                by_label,
+            )
 
 
 class _Count(Counts):
@@ -99,7 +127,16 @@ class _Count(Counts):
     def update_state(self, y_true, y_pred, sample_weight=None):
         truth, positive = KINDS[self.counted[0]]
         weight = None if sample_weight is None else tensor(sample_weight)
-        add_confusion.inplace(self.accumulator, tensor(y_true), tensor(y_pred), weight, tuple(map(float, self.thresholds)), truth, positive, False)
+        add_confusion.inplace(
+            self.accumulator,
+            tensor(y_true),
+            tensor(y_pred),
+            weight,
+            tuple(map(float, self.thresholds)),
+            truth,
+            positive,
+            False,
+        )
 
     def result(self):
         return self.accumulator[0] if len(self.thresholds) == 1 else self.accumulator.read_value()
@@ -152,7 +189,12 @@ class _Share(Counts):
         return made[0] if len(self.thresholds) == 1 else made
 
     def get_config(self):
-        return {**super().get_config(), "thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
+        return {
+            **super().get_config(),
+            "thresholds": self.init_thresholds,
+            "top_k": self.top_k,
+            "class_id": self.class_id,
+        }
 
 
 class Precision(_Share):
@@ -177,7 +219,9 @@ class _AtConstraint(Counts):
     def __init__(self, value, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__(name=name, dtype=dtype)
         if not 0 <= value <= 1:
-            raise ArgumentError(message(type(self).__name__, f"{self.setting} must be in the range [0, 1], got {value}"))
+            raise ArgumentError(
+                message(type(self).__name__, f"{self.setting} must be in the range [0, 1], got {value}")
+            )
         if num_thresholds <= 0:
             raise ArgumentError(message(type(self).__name__, f"num_thresholds must be > 0, got {num_thresholds}"))
         self.value, self.num_thresholds, self.class_id = value, num_thresholds, class_id
@@ -204,7 +248,12 @@ class _AtConstraint(Counts):
         return ops.max(ops.where(constrained >= self.value, wanted, 0.0))
 
     def get_config(self):
-        return {**super().get_config(), "num_thresholds": self.num_thresholds, "class_id": self.class_id, self.setting: self.value}
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "class_id": self.class_id,
+            self.setting: self.value,
+        }
 
 
 class SensitivityAtSpecificity(_AtConstraint):
@@ -261,18 +310,37 @@ class AUC(Counts):
     _direction = "up"
     counted = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
-    def __init__(self, num_thresholds=200, curve="ROC", summation_method="interpolation", name=None, dtype=None, thresholds=None,
-                 multi_label=False, num_labels=None, label_weights=None, from_logits=False):  # fmt: skip
+    def __init__(
+        self,
+        num_thresholds=200,
+        curve="ROC",
+        summation_method="interpolation",
+        name=None,
+        dtype=None,
+        thresholds=None,
+        multi_label=False,
+        num_labels=None,
+        label_weights=None,
+        from_logits=False,
+    ):
         super().__init__(name=name, dtype=dtype)
-        for what, value, known in (("curve", curve.upper(), ("ROC", "PR", "PRGAIN")),
-                                   ("summation_method", summation_method.lower(), ("interpolation", "minoring", "majoring"))):  # fmt: skip
+        for what, value, known in (
+            ("curve", curve.upper(), ("ROC", "PR", "PRGAIN")),
+            ("summation_method", summation_method.lower(), ("interpolation", "minoring", "majoring")),
+        ):
             if value not in known:
-                raise ArgumentError(message("AUC", f"invalid {what} {value!r}", cure=f"Expected one of: {', '.join(known)}"))
+                raise ArgumentError(
+                    message("AUC", f"invalid {what} {value!r}", cure=f"Expected one of: {', '.join(known)}")
+                )
         self.curve, self.summation_method = curve.upper(), summation_method.lower()
         self._given_thresholds = thresholds
         if thresholds is None and num_thresholds <= 1:
             raise ArgumentError(message("AUC", f"num_thresholds must be > 1, got {num_thresholds}"))
-        inner = sorted(thresholds) if thresholds is not None else [i / (num_thresholds - 1) for i in range(1, num_thresholds - 1)]
+        inner = (
+            sorted(thresholds)
+            if thresholds is not None
+            else [i / (num_thresholds - 1) for i in range(1, num_thresholds - 1)]
+        )
         self.num_thresholds = len(inner) + 2
         self._thresholds = np.array([-epsilon(), *inner, 1.0 + epsilon()])
         self.multi_label, self.num_labels, self._from_logits = multi_label, num_labels, from_logits
@@ -313,8 +381,11 @@ class AUC(Counts):
             x = ops.maximum(ops.where(tp == 0.0, 0.0, 1.0 - factor * ratio(fn, tp)), 0.0)
             y = ops.where(tp == 0.0, 1.0, 1.0 - factor * ratio(fp, tp))
         first, second = y[:-1], y[1:]
-        heights = (first + second) * 0.5 if self.summation_method == "interpolation" else (
-            ops.minimum(first, second) if self.summation_method == "minoring" else ops.maximum(first, second))  # fmt: skip
+        heights = (
+            (first + second) * 0.5
+            if self.summation_method == "interpolation"
+            else (ops.minimum(first, second) if self.summation_method == "minoring" else ops.maximum(first, second))
+        )
         return self.over_labels((x[:-1] - x[1:]) * heights)
 
     def interpolated(self, tp, fp, fn):
@@ -337,8 +408,15 @@ class AUC(Counts):
 
     def get_config(self):
         weights = None if self.label_weights is None else self.label_weights.numpy().tolist()
-        config = {"num_thresholds": self.num_thresholds, "curve": self.curve, "summation_method": self.summation_method,
-                  "multi_label": self.multi_label, "num_labels": self.num_labels, "label_weights": weights, "from_logits": self._from_logits}  # fmt: skip
+        config = {
+            "num_thresholds": self.num_thresholds,
+            "curve": self.curve,
+            "summation_method": self.summation_method,
+            "multi_label": self.multi_label,
+            "num_labels": self.num_labels,
+            "label_weights": weights,
+            "from_logits": self._from_logits,
+        }
         if self._given_thresholds is not None:
             config["thresholds"] = self.thresholds[1:-1]
         return {**super().get_config(), **config}

@@ -111,7 +111,9 @@ class BinaryCrossentropy(_OfLoss):
     _direction = "down"
 
     def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
-        super().__init__(losses.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing)
+        super().__init__(
+            losses.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
+        )
 
 
 class CategoricalCrossentropy(_OfLoss):
@@ -120,7 +122,14 @@ class CategoricalCrossentropy(_OfLoss):
     _direction = "down"
 
     def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1):
-        super().__init__(losses.categorical_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
+        super().__init__(
+            losses.categorical_crossentropy,
+            name,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+        )
 
 
 class SparseCategoricalCrossentropy(_OfLoss):
@@ -128,8 +137,17 @@ class SparseCategoricalCrossentropy(_OfLoss):
 
     _direction = "down"
 
-    def __init__(self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False, ignore_class=None, axis=-1):
-        super().__init__(losses.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
+    def __init__(
+        self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False, ignore_class=None, axis=-1
+    ):
+        super().__init__(
+            losses.sparse_categorical_crossentropy,
+            name,
+            dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+        )
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1):
@@ -223,16 +241,23 @@ class R2Score(Metric):
     def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None):
         super().__init__(name=name, dtype=dtype)
         if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
-            raise ValueError(f"Invalid value for argument `class_aggregation`. Received: class_aggregation={class_aggregation}")
+            raise ValueError(
+                f"Invalid value for argument `class_aggregation`. Received: class_aggregation={class_aggregation}"
+            )
         if num_regressors < 0:
-            raise ValueError(f"Invalid value for argument `num_regressors`. Expected a value >= 0. Received: num_regressors={num_regressors}")
+            raise ValueError(
+                "Invalid value for argument `num_regressors`. Expected a value >= 0. Received: "
+                f"num_regressors={num_regressors}"
+            )
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self.add_variable((), name="num_samples")
         self._built = False
 
     def _build(self, shape) -> None:
         if len(shape) != 2:
-            raise ValueError(f"R2Score expects 2D inputs with shape (batch_size, output_dim). Received y_pred.shape={tuple(shape)}.")
+            raise ValueError(
+                f"R2Score expects 2D inputs with shape (batch_size, output_dim). Received y_pred.shape={tuple(shape)}."
+            )
         n = (shape[-1],)
         self.squared_sum = self.add_variable(n, name="squared_sum")
         self.sum = self.add_variable(n, name="sum")
@@ -248,7 +273,12 @@ class R2Score(Metric):
         if sample_weight is not None:
             given = tensor(sample_weight, y_true.dtype)
             weight = weight * (given.unsqueeze(1) if given.ndim == 1 else given)
-        for variable, values in ((self.sum, y_true), (self.squared_sum, y_true * y_true), (self.total_mse, ops.square(y_true - y_pred)), (self.count, None)):
+        for variable, values in (
+            (self.sum, y_true),
+            (self.squared_sum, y_true * y_true),
+            (self.total_mse, ops.square(y_true - y_pred)),
+            (self.count, None),
+        ):
             add_sum.inplace(variable, ops.sum(weight if values is None else values * weight, axis=0))
         self.num_samples.assign_add(float(y_true.numel()))
 
@@ -269,17 +299,52 @@ class R2Score(Metric):
         return made
 
     def get_config(self):
-        return {**super().get_config(), "class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
+        return {
+            **super().get_config(),
+            "class_aggregation": self.class_aggregation,
+            "num_regressors": self.num_regressors,
+        }
 
 
-KINDS = (MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, LogCoshError, KLDivergence, Poisson,
-         Hinge, SquaredHinge, CategoricalHinge, BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy,
-         CosineSimilarity, PearsonCorrelation, ConcordanceCorrelation, RootMeanSquaredError, R2Score)  # fmt: skip
+KINDS = (
+    MeanSquaredError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    LogCoshError,
+    KLDivergence,
+    Poisson,
+    Hinge,
+    SquaredHinge,
+    CategoricalHinge,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+    CosineSimilarity,
+    PearsonCorrelation,
+    ConcordanceCorrelation,
+    RootMeanSquaredError,
+    R2Score,
+)
 for _kind in KINDS:
     TABLE.add(_kind)
 TABLE.entries.update(
-    mse=MeanSquaredError, MSE=MeanSquaredError, mae=MeanAbsoluteError, MAE=MeanAbsoluteError, mape=MeanAbsolutePercentageError,
-    MAPE=MeanAbsolutePercentageError, msle=MeanSquaredLogarithmicError, MSLE=MeanSquaredLogarithmicError, kld=KLDivergence,
-    rmse=RootMeanSquaredError, RMSE=RootMeanSquaredError, cosine_similarity=CosineSimilarity, bce=BinaryCrossentropy, BCE=BinaryCrossentropy,
-    logcosh=LogCoshError, log_cosh=LogCoshError, huber=losses.huber, kl_divergence=KLDivergence,
-)  # fmt: skip
+    mse=MeanSquaredError,
+    MSE=MeanSquaredError,
+    mae=MeanAbsoluteError,
+    MAE=MeanAbsoluteError,
+    mape=MeanAbsolutePercentageError,
+    MAPE=MeanAbsolutePercentageError,
+    msle=MeanSquaredLogarithmicError,
+    MSLE=MeanSquaredLogarithmicError,
+    kld=KLDivergence,
+    rmse=RootMeanSquaredError,
+    RMSE=RootMeanSquaredError,
+    cosine_similarity=CosineSimilarity,
+    bce=BinaryCrossentropy,
+    BCE=BinaryCrossentropy,
+    logcosh=LogCoshError,
+    log_cosh=LogCoshError,
+    huber=losses.huber,
+    kl_divergence=KLDivergence,
+)

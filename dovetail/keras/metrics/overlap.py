@@ -26,18 +26,26 @@ class FBetaScore(Metric):
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(name=name, dtype=dtype)
         if average not in (None, "micro", "macro", "weighted"):
-            raise ArgumentError(message("FBetaScore", f"invalid average {average!r}", cure="Expected None, 'micro', 'macro' or 'weighted'"))
+            raise ArgumentError(
+                message(
+                    "FBetaScore", f"invalid average {average!r}", cure="Expected None, 'micro', 'macro' or 'weighted'"
+                )
+            )
         if not isinstance(beta, float) or beta <= 0:
             raise ArgumentError(message("FBetaScore", f"beta must be a float > 0, got {beta!r}"))
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
-            raise ArgumentError(message("FBetaScore", f"threshold must be a float with 0 < threshold <= 1, got {threshold!r}"))
+            raise ArgumentError(
+                message("FBetaScore", f"threshold must be a float with 0 < threshold <= 1, got {threshold!r}")
+            )
         self.average, self.beta, self.threshold = average, beta, threshold
         self.axis = None if average == "micro" else 0
         self._built = False
 
     def _build(self, shape) -> None:
         if len(shape) != 2:
-            raise ArgumentError(message(self.name, f"expects 2D inputs with shape (batch_size, output_dim), got {tuple(shape)}"))
+            raise ArgumentError(
+                message(self.name, f"expects 2D inputs with shape (batch_size, output_dim), got {tuple(shape)}")
+            )
         size = () if self.average == "micro" else (shape[-1],)
         for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
             setattr(self, name, self.add_variable(size, name=name))
@@ -54,8 +62,12 @@ class FBetaScore(Metric):
             hit = y_pred > self.threshold
         hit = ops.cast(hit, self.dtype)
         weight = None if sample_weight is None else ops.expand_dims(tensor(sample_weight, self.dtype), 1)
-        for variable, counted in ((self.true_positives, hit * y_true), (self.false_positives, hit * (1.0 - y_true)),
-                                  (self.false_negatives, (1.0 - hit) * y_true), (self.intermediate_weights, y_true)):  # fmt: skip
+        for variable, counted in (
+            (self.true_positives, hit * y_true),
+            (self.false_positives, hit * (1.0 - y_true)),
+            (self.false_negatives, (1.0 - hit) * y_true),
+            (self.intermediate_weights, y_true),
+        ):
             add_sum.inplace(variable, ops.sum(counted if weight is None else counted * weight, axis=self.axis))
 
     def result(self):
@@ -94,7 +106,11 @@ def add_confusion_matrix(input: Value, y_true: Value, y_pred: Value, weight: Val
     if ignore is not None:
         inside = p.bitwise_and(inside, p.ne(t, filled(t, ignore)))
     count = filled(t, 1) if weight is None else expanded(reshaped(cast(weight, whole), (weight.numel,)), t.shape)
-    count = p.where(inside, cast(count, input.dtype), p.full(shape=t.shape, dtype=input.dtype, value=0 if input.dtype.kind in "iu" else 0.0))
+    count = p.where(
+        inside,
+        cast(count, input.dtype),
+        p.full(shape=t.shape, dtype=input.dtype, value=0 if input.dtype.kind in "iu" else 0.0),
+    )
     place = p.where(inside, t * n + q, filled(t, 0))
     flat = p.scatter_add(reshaped(input, (n * n,)), place, count, dim=0)
     return reshaped(flat, (n, n))
@@ -105,10 +121,22 @@ class IoU(Metric):
 
     _direction = "up"
 
-    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1):
+    def __init__(
+        self,
+        num_classes,
+        target_class_ids,
+        name=None,
+        dtype=None,
+        ignore_class=None,
+        sparse_y_true=True,
+        sparse_y_pred=True,
+        axis=-1,
+    ):
         super().__init__(name=name, dtype=dtype or "int64")
         if max(target_class_ids) >= num_classes:
-            raise ArgumentError(message("IoU", f"target class id {max(target_class_ids)} is out of range [0, {num_classes})"))
+            raise ArgumentError(
+                message("IoU", f"target class id {max(target_class_ids)} is out of range [0, {num_classes})")
+            )
         self.num_classes, self.target_class_ids, self.ignore_class = num_classes, list(target_class_ids), ignore_class
         self.sparse_y_true, self.sparse_y_pred, self.axis = sparse_y_true, sparse_y_pred, axis
         self.total_cm = self.add_variable((num_classes, num_classes), name="total_confusion_matrix")
@@ -129,8 +157,14 @@ class IoU(Metric):
         return ops.sum(hits / (union + epsilon()) * valid) / (ops.sum(valid) + epsilon())
 
     def settings(self) -> dict[str, Any]:
-        return {"num_classes": self.num_classes, "target_class_ids": self.target_class_ids, "ignore_class": self.ignore_class,
-                "sparse_y_true": self.sparse_y_true, "sparse_y_pred": self.sparse_y_pred, "axis": self.axis}  # fmt: skip
+        return {
+            "num_classes": self.num_classes,
+            "target_class_ids": self.target_class_ids,
+            "ignore_class": self.ignore_class,
+            "sparse_y_true": self.sparse_y_true,
+            "sparse_y_pred": self.sparse_y_pred,
+            "axis": self.axis,
+        }
 
     hidden: tuple[str, ...] = ()
 
@@ -149,24 +183,33 @@ class BinaryIoU(IoU):
         super().update_state(y_true, tensor(y_pred) >= self.threshold, sample_weight)
 
     def get_config(self):
-        return {"target_class_ids": self.target_class_ids, "threshold": self.threshold, "name": self.name, "dtype": self.dtype}
+        return {
+            "target_class_ids": self.target_class_ids,
+            "threshold": self.threshold,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
 
 
 class MeanIoU(IoU):
     """Mean overlap of all classes."""
 
-    hidden = ("target_class_ids",)
+    hidden: tuple[str, ...] = ("target_class_ids",)
 
-    def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1):
+    def __init__(
+        self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1
+    ):
         super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
 class OneHotIoU(IoU):
     """IoU with one-hot targets."""
 
-    hidden = ("sparse_y_true",)
+    hidden: tuple[str, ...] = ("sparse_y_true",)
 
-    def __init__(self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1):
+    def __init__(
+        self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1
+    ):
         super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from dovetail.base import tree
 from dovetail.base.errors import ArgumentError, message
 from dovetail.keras import losses as losses_module
+from dovetail.keras.lookup import got
 from dovetail.keras.losses import Loss, LossFunctionWrapper
 from dovetail.keras.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from dovetail.keras.metrics.base import TABLE as METRICS
 from dovetail.keras.metrics.base import Metric
 from dovetail.keras.metrics.means import Mean, MeanMetricWrapper
-from dovetail.keras.lookup import got
 from dovetail.keras.naming import object_name
 
 AUTOMATIC = ("accuracy", "acc")
@@ -34,12 +34,23 @@ def loss_object(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
         return None
     if isinstance(identifier, str) and identifier.lower() in CROSSENTROPY:
         binary, sparse = kinds(y_true, y_pred)
-        identifier = "binary_crossentropy" if binary else "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
+        identifier = (
+            "binary_crossentropy"
+            if binary
+            else "sparse_categorical_crossentropy"
+            if sparse
+            else "categorical_crossentropy"
+        )
     found = losses_module.get(identifier)
     if isinstance(found, Loss):
         return found
     if not callable(found):
-        raise ArgumentError(message("compile", f"loss={identifier!r} is no loss: pass a name, a keras.losses object or a function of (y_true, y_pred)"))
+        raise ArgumentError(
+            message(
+                "compile",
+                f"loss={identifier!r} is no loss: pass a name, a keras.losses object or a function of (y_true, y_pred)",
+            )
+        )
     name = identifier if isinstance(identifier, str) else object_name(found)
     if is_module_loss(found):
         return ModuleLoss(found, name=name)
@@ -102,15 +113,23 @@ def for_outputs(what: str, given: Any, y_pred: Any, keys: list, *, broadcast: bo
         return by_name(what, given, y_pred, keys)
     if isinstance(given, (list, tuple)) and count > 1:
         if len(given) != count:
-            raise ArgumentError(message("compile", f"{what} has {len(given)} entries for {count} outputs",
-                                        [("outputs", ", ".join(map(str, keys)))], f"Give one for each output, or a dict by output name: {{{keys[0]!r}: ...}}"))  # fmt: skip
+            raise ArgumentError(
+                message(
+                    "compile",
+                    f"{what} has {len(given)} entries for {count} outputs",
+                    [("outputs", ", ".join(map(str, keys)))],
+                    f"Give one for each output, or a dict by output name: {{{keys[0]!r}: ...}}",
+                )
+            )
         return list(given)
     if isinstance(given, (list, tuple)) and what == "loss":
         if len(given) != 1:
             raise ArgumentError(message("compile", f"the model has one output, loss has {len(given)} entries"))
         return list(given)
     if not broadcast and count > 1:
-        raise ArgumentError(message("compile", f"{what} must be a list or dict with one entry for each of the {count} outputs"))
+        raise ArgumentError(
+            message("compile", f"{what} must be a list or dict with one entry for each of the {count} outputs")
+        )
     return [given] * count
 
 
@@ -122,9 +141,14 @@ def by_name(what: str, given: dict, y_pred: Any, keys: list) -> list[Any]:
     for name in given:
         if str(name) not in known:
             near = difflib.get_close_matches(str(name), known, 1)
-            raise ArgumentError(message(
-                "compile", f"{what} names the output {name!r}, which the model does not have", [("outputs", ", ".join(known))],
-                f"Did you mean {near[0]!r}?" if near else "Keys must be the names of the output layers"))
+            raise ArgumentError(
+                message(
+                    "compile",
+                    f"{what} names the output {name!r}, which the model does not have",
+                    [("outputs", ", ".join(known))],
+                    f"Did you mean {near[0]!r}?" if near else "Keys must be the names of the output layers",
+                )
+            )
     return [given.get(k, given.get(str(k))) for k in keys]
 
 
@@ -139,17 +163,31 @@ def aligned(what: str, data: Any, y_pred: Any, keys: list) -> list[Any]:
             return list(flat.values())
         missing = [k for k in keys if str(k) not in flat]
         if len(missing) == count:
-            raise ArgumentError(message("fit", f"{what} has the keys {', '.join(flat)}, the model's outputs are {', '.join(map(str, keys))}"))
+            raise ArgumentError(
+                message(
+                    "fit", f"{what} has the keys {', '.join(flat)}, the model's outputs are {', '.join(map(str, keys))}"
+                )
+            )
         return [flat.get(str(k)) for k in keys]
     if tree.is_nested(data):
         flat_list = tree.flatten(data)
         if len(flat_list) != count:
-            raise ArgumentError(message("fit", f"{what} has {len(flat_list)} arrays, the model {count} output(s)", [("outputs", ", ".join(map(str, keys)))]))
+            raise ArgumentError(
+                message(
+                    "fit",
+                    f"{what} has {len(flat_list)} arrays, the model {count} output(s)",
+                    [("outputs", ", ".join(map(str, keys)))],
+                )
+            )
         return flat_list
     if count > 1:
         if what == "sample_weight":
             return [data] * count
-        raise ArgumentError(message("fit", f"{what} is one array, the model has {count} outputs", [("outputs", ", ".join(map(str, keys)))]))
+        raise ArgumentError(
+            message(
+                "fit", f"{what} is one array, the model has {count} outputs", [("outputs", ", ".join(map(str, keys)))]
+            )
+        )
     return [data]
 
 
@@ -164,7 +202,9 @@ class CompiledLoss:
         self.keys: list = []
         self.single: tuple[Loss, float | None] | None = None
         if isinstance(loss, str):
-            losses_module.get(loss) if loss.lower() not in CROSSENTROPY else None  # an unknown name is an error of compile's line
+            losses_module.get(
+                loss
+            ) if loss.lower() not in CROSSENTROPY else None  # an unknown name is an error of compile's line
         elif isinstance(loss, (list, tuple, dict)):
             for x in tree.leaves(loss):
                 if isinstance(x, str) and x.lower() not in CROSSENTROPY:
@@ -177,7 +217,9 @@ class CompiledLoss:
         chosen = for_outputs("loss", self.user_loss, y_pred, self.keys, broadcast=True)
         weights = for_outputs("loss_weights", self.user_weights, y_pred, self.keys, broadcast=True)
         self.parts = []
-        for i, (pred, true, identifier, weight) in enumerate(zip(tree.flatten(y_pred), targets, chosen, weights, strict=True)):
+        for i, (pred, true, identifier, weight) in enumerate(
+            zip(tree.flatten(y_pred), targets, chosen, weights, strict=True)
+        ):
             if identifier is None:
                 continue
             if true is None:
@@ -197,7 +239,11 @@ class CompiledLoss:
         """The weighted sum of the losses."""
         if not self.built:
             self.build(y_true, y_pred)
-        if self.single is not None and not isinstance(y_pred, (list, tuple, dict)) and not isinstance(y_true, (list, tuple, dict)):
+        if (
+            self.single is not None
+            and not isinstance(y_pred, (list, tuple, dict))
+            and not isinstance(y_true, (list, tuple, dict))
+        ):
             loss, factor = self.single
             value = loss(y_true, y_pred, sample_weight)
             return value if factor is None else value * factor
@@ -225,7 +271,8 @@ class CompiledMetrics(Metric):
         super().__init__(name="compile_metrics")
         for what, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if given and not isinstance(given, (list, tuple, dict)):
-                raise ArgumentError(message("compile", f"expected `{what}` argument to be a list, tuple, or dict, got {given!r}",
+                raise ArgumentError(message("compile", f"expected `{what}` argument to be a list, tuple, or dict, got "
+                    f"{given!r}",
                                             cure=f"Write {what}=[{given!r}]"))  # fmt: skip
             for x in tree.leaves(given) if given else ():
                 if isinstance(x, str) and x.lower() not in AUTOMATIC:
@@ -251,8 +298,13 @@ class CompiledMetrics(Metric):
         for given, weighted in ((self.user, False), (self.user_weighted, True)):
             if not given:
                 continue
-            chosen = [given if not isinstance(given, dict) else tree.flatten(given)] if len(self.keys) == 1 else for_outputs(
-                "weighted_metrics" if weighted else "metrics", given, y_pred, self.keys, broadcast=False)  # fmt: skip
+            chosen = (
+                [given if not isinstance(given, dict) else tree.flatten(given)]
+                if len(self.keys) == 1
+                else for_outputs(
+                    "weighted_metrics" if weighted else "metrics", given, y_pred, self.keys, broadcast=False
+                )
+            )
             for i, identifiers in enumerate(chosen):
                 for identifier in tree.leaves(identifiers) if identifiers is not None else ():
                     if identifier is not None:
@@ -274,7 +326,11 @@ class CompiledMetrics(Metric):
         """Take in a batch."""
         if not self.built:
             self.build(y_true, y_pred)
-        if len(self.keys) == 1 and not isinstance(y_pred, (list, tuple, dict)) and not isinstance(y_true, (list, tuple, dict)):
+        if (
+            len(self.keys) == 1
+            and not isinstance(y_pred, (list, tuple, dict))
+            and not isinstance(y_true, (list, tuple, dict))
+        ):
             for _, m, _, weighted in self.parts:
                 if weighted and sample_weight is not None:
                     m.update_state(y_true, y_pred, sample_weight)
@@ -293,5 +349,3 @@ class CompiledMetrics(Metric):
     def reset_state(self) -> None:
         for m in self.metrics:
             m.reset_state()
-
-

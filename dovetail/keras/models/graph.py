@@ -23,8 +23,14 @@ class Graph:
         for name, xs in (("inputs", self.flat_inputs), ("outputs", self.flat_outputs)):
             for x in xs:
                 if not isinstance(x, KerasTensor):
-                    raise ArgumentError(message("Model", f"all {name} must be KerasTensors, got {type(x).__name__}", [(name, x)],
-                                                "Start from keras.Input(...) and pass what the layers return"))  # fmt: skip
+                    raise ArgumentError(
+                        message(
+                            "Model",
+                            f"all {name} must be KerasTensors, got {type(x).__name__}",
+                            [(name, x)],
+                            "Start from keras.Input(...) and pass what the layers return",
+                        )
+                    )
         self.nodes = self.ordered()
         self.slot = {id(x): i for i, x in enumerate(self.flat_inputs)}
         self.plan = [self.step(node) for node in self.nodes]
@@ -51,9 +57,14 @@ class Graph:
                 if state.get(id(node)):
                     continue
                 if node.is_input and not node.inputs and type(node.operation).__name__ == "InputLayer":
-                    raise ArgumentError(message(
-                        "Model", f"the outputs need the input {x.name!r}, which is not among the model's inputs",
-                        [("inputs", ", ".join(i.name for i in self.flat_inputs))], f"Add it: keras.Model(inputs=[..., {x.name}], outputs=...)"))  # fmt: skip
+                    raise ArgumentError(
+                        message(
+                            "Model",
+                            f"the outputs need the input {x.name!r}, which is not among the model's inputs",
+                            [("inputs", ", ".join(i.name for i in self.flat_inputs))],
+                            f"Add it: keras.Model(inputs=[..., {x.name}], outputs=...)",
+                        )
+                    )
                 state[id(node)] = 1
                 stack.append((x, True))
                 stack.extend((parent, False) for parent in reversed(node.inputs))
@@ -65,7 +76,12 @@ class Graph:
         for x in tree.leaves(node.outputs):
             self.slot[id(x)] = len(self.slot)
             outs.append(self.slot[id(x)])
-        if len(node.args) == 1 and not node.kwargs and type(node.args[0]) is KerasTensor and isinstance(node.outputs, KerasTensor):
+        if (
+            len(node.args) == 1
+            and not node.kwargs
+            and type(node.args[0]) is KerasTensor
+            and isinstance(node.outputs, KerasTensor)
+        ):
             return node.operation, self.slot[id(node.args[0])], outs[0], None
         return node.operation, node.args, node.kwargs, outs
 
@@ -103,6 +119,12 @@ class Graph:
 
     def is_chain(self) -> bool:
         """Whether each call has one input, the call before it."""
-        return len(self.flat_inputs) == 1 and len(self.flat_outputs) == 1 and all(
-            len(n.inputs) == 1 and (i == 0 or n.inputs[0] is tree.flatten(self.nodes[i - 1].outputs)[0]) for i, n in enumerate(self.nodes)
-        ) and len({id(n.operation) for n in self.nodes}) == len(self.nodes)  # fmt: skip
+        return (
+            len(self.flat_inputs) == 1
+            and len(self.flat_outputs) == 1
+            and all(
+                len(n.inputs) == 1 and (i == 0 or n.inputs[0] is tree.flatten(self.nodes[i - 1].outputs)[0])
+                for i, n in enumerate(self.nodes)
+            )
+            and len({id(n.operation) for n in self.nodes}) == len(self.nodes)
+        )

@@ -28,7 +28,8 @@ from dovetail.tensor.tensor import Tensor
 
 
 class Model(Trainer):
-    """A trainable model: `Model(inputs, outputs)` of what layers made from keras.Input, or a subclass that writes `call`.
+    """A trainable model: `Model(inputs, outputs)` of what layers made from keras.Input, or a subclass that writes
+    `call`.
 
     >>> import dovetail.keras as keras
     >>> inputs = keras.Input((4,))
@@ -49,7 +50,11 @@ class Model(Trainer):
             Trainer.__init__(self, name=name, **kwargs)
             return
         kind = "functional" if type(self) is Model else None
-        Trainer.__init__(self, name=name or (kind and auto_name(kind)), **{k: v for k, v in kwargs.items() if k in ("trainable", "dtype")})
+        Trainer.__init__(
+            self,
+            name=name or (kind and auto_name(kind)),
+            **{k: v for k, v in kwargs.items() if k in ("trainable", "dtype")},
+        )
         self._set_graph(Graph(inputs, outputs))
 
     def __reduce__(self):
@@ -97,7 +102,9 @@ class Model(Trainer):
             if name is not None:
                 raise ArgumentError(message("get_layer", "give a name or an index, not both"))
             if index >= len(layers):
-                raise ArgumentError(message("get_layer", f"there is no layer {index}: the model has {len(layers)} layers"))
+                raise ArgumentError(
+                    message("get_layer", f"there is no layer {index}: the model has {len(layers)} layers")
+                )
             return layers[index]
         for layer in layers:
             if layer.name == name:
@@ -126,7 +133,10 @@ class Model(Trainer):
     def _need_graph(self, what: str) -> Graph:
         graph = self._graph_or_none()
         if graph is None:
-            raise AttributeError(f"The model {self.name!r} was not made from keras.Input, so it has no defined {what}; call it on data or a keras.Input first.")
+            raise AttributeError(
+                f"The model {self.name!r} was not made from keras.Input, so it has no defined {what}; call it on data "
+                "or a keras.Input first."
+            )
         return graph
 
     @property
@@ -154,8 +164,12 @@ class Model(Trainer):
         """The computation; subclasses without inputs and outputs write it."""
         graph = self._graph
         if graph is None:
-            raise NotImplementedError(message(
-                f"Model {self.name!r}", f"does not have a `call()` method: {type(self).__name__} must write call(self, inputs)"))
+            raise NotImplementedError(
+                message(
+                    f"Model {self.name!r}",
+                    f"does not have a `call()` method: {type(self).__name__} must write call(self, inputs)",
+                )
+            )
         values = self._graph_inputs(inputs)
         if mask is not None:
             for x, m in zip(values, tree.flatten(mask), strict=False):
@@ -164,7 +178,12 @@ class Model(Trainer):
 
     def _call(self, args: tuple, kwargs: dict) -> Any:
         if self._graph is not None and not self._is_sequential and args:
-            args = (self._graph_inputs(tree.map_leaves(self._converted, args[0]) if not isinstance(args[0], Tensor) else args[0], raw=True), *args[1:])
+            args = (
+                self._graph_inputs(
+                    tree.map_leaves(self._converted, args[0]) if not isinstance(args[0], Tensor) else args[0], raw=True
+                ),
+                *args[1:],
+            )
         return super()._call(args, kwargs)
 
     def _graph_inputs(self, inputs: Any, raw: bool = False) -> Any:
@@ -193,7 +212,9 @@ class Model(Trainer):
         self._call_symbolic((specs,), {})
 
     def _weights_ready(self) -> bool:
-        return self._graph is not None or all(layer.built for layer in self._flatten_layers() if isinstance(layer, Layer))
+        return self._graph is not None or all(
+            layer.built for layer in self._flatten_layers() if isinstance(layer, Layer)
+        )
 
     def _call_symbolic(self, args: tuple, kwargs: dict) -> Any:
         if self._graph is not None and len(args) == 1:
@@ -214,12 +235,22 @@ class Model(Trainer):
 
     # -- showing and saving --------------------------------------------------------------------------------------------
 
-    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False, layer_range=None) -> None:
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ) -> None:
         """Print a table of the layers, their output shapes and numbers of parameters."""
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs) -> None:
-        """Write the whole model (config, weights, optimizer) to a .keras file. Raises ArgumentError for another extension."""
+        """Write the whole model (config, weights, optimizer) to a .keras file. Raises ArgumentError for another
+        extension.
+        """
         saving.save_model(self, filepath, overwrite=overwrite, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None) -> None:
@@ -232,7 +263,13 @@ class Model(Trainer):
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Raises ArgumentError: Keras's export formats are not covered; see dovetail.export."""
-        raise ArgumentError(message("Model.export", f"the format {format!r} is not covered", cure="Use model.save('model.keras'), or dovetail.export for ONNX"))
+        raise ArgumentError(
+            message(
+                "Model.export",
+                f"the format {format!r} is not covered",
+                cure="Use model.save('model.keras'), or dovetail.export for ONNX",
+            )
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Settings from which `from_config` makes an equal model."""
@@ -292,7 +329,11 @@ def member_name(model: Model, operation: Module) -> str:
 
 def output_names(graph: Graph) -> list[str]:
     if isinstance(graph.outputs, dict):
-        return [str(k) for k in tree.keys_of(graph.outputs)] if len(graph.outputs) == len(graph.flat_outputs) else [x.name for x in graph.flat_outputs]
+        return (
+            [str(k) for k in tree.keys_of(graph.outputs)]
+            if len(graph.outputs) == len(graph.flat_outputs)
+            else [x.name for x in graph.flat_outputs]
+        )
     return [x._keras_history.operation.name for x in graph.flat_outputs]
 
 
@@ -321,7 +362,9 @@ def fit_input(model: Model, x: Any, spec: KerasTensor) -> Any:
         x = squeeze(x, -1)
     elif rank == target - 1 and spec.shape[-1] == 1 and rank > 0:
         x = unsqueeze(x, -1)
-    elif rank != target or any(n is not None and n != m for n, m in zip(spec.shape[1:], x._meta.shape[1:], strict=True)):
+    elif rank != target or any(
+        n is not None and n != m for n, m in zip(spec.shape[1:], x._meta.shape[1:], strict=True)
+    ):
         raise wrong_input(model, x, spec)
     if mask is not None and x is not given:
         set_mask(x, mask)
@@ -333,21 +376,36 @@ def wrong_input(model: Model, x: Tensor, spec: KerasTensor) -> DovetailError:
     sizes = tuple(x._meta.shape)
     wanted = tuple(spec.shape)
     cure = ""
-    if sizes == wanted[1:] or (len(sizes) == len(wanted) - 1 and all(a in (b, None) for a, b in zip(wanted[1:], sizes, strict=True))):
+    if sizes == wanted[1:] or (
+        len(sizes) == len(wanted) - 1 and all(a in (b, None) for a, b in zip(wanted[1:], sizes, strict=True))
+    ):
         cure = "This looks like one sample without its batch axis: pass x[None], x[0:1] or np.expand_dims(x, 0)"
     elif len(sizes) == len(wanted):
-        cure = f"Axis -1 should have {wanted[-1]} values, the data has {sizes[-1]}: reshape the data, or build the model with Input(shape={sizes[1:]})"
+        cure = (
+            f"Axis -1 should have {wanted[-1]} values, the data has {sizes[-1]}: reshape the data, or build the model "
+            f"with Input(shape={sizes[1:]})"
+        )
     elif len(wanted) == 4 and len(sizes) == 3:
         cure = "Images need a channel axis: x[..., None], np.expand_dims(x, -1)"
     else:
         total = int(np.prod(sizes[1:])) if len(sizes) > 1 else 0
         flat = int(np.prod([n or 1 for n in wanted[1:]]))
         if total == flat:
-            cure = f"Each sample has the right number of values: reshape it, x.reshape((-1, {', '.join(map(str, wanted[1:]))}))"
+            cure = (
+                "Each sample has the right number of values: reshape it, x.reshape((-1, "
+                f"{', '.join(map(str, wanted[1:]))}))"
+            )
     where = f' (its first layer is "{first}")' if first else ""
-    return ShapeError(message(
-        f"model {model.name!r}", f"the input {spec.name!r} takes shape {wanted}, got {sizes}{where}; the first axis is the batch, the others "
-        "must agree", [("input", x)], cure))
+    return ShapeError(
+        message(
+            f"model {model.name!r}",
+            f"the input {spec.name!r} takes shape {wanted}, got {sizes}{where}; the first axis is the batch, the "
+            "others "
+            "must agree",
+            [("input", x)],
+            cure,
+        )
+    )
 
 
 def first_consumer(model: Model, spec: KerasTensor) -> str:
@@ -388,7 +446,12 @@ def graph_config(model: Model) -> dict[str, Any]:
         calls = []
         for node in graph.nodes_of(operation):
             if node.inputs:
-                calls.append({"args": [nested(argument, a) for a in node.args], "kwargs": {k: nested(argument, v) for k, v in node.kwargs.items()}})
+                calls.append(
+                    {
+                        "args": [nested(argument, a) for a in node.args],
+                        "kwargs": {k: nested(argument, v) for k, v in node.kwargs.items()},
+                    }
+                )
         config = operation_config(operation)
         layers.append({**config, "name": operation.name, "inbound_nodes": calls})
     return {
@@ -486,7 +549,9 @@ def graph_from(config: dict[str, Any]) -> tuple[Any, Any]:
                 operation(*args, **kwargs)
             done[name] = i + 1
         if len(left) == len(waiting):
-            raise ArgumentError(message("Model.from_config", "the config's calls refer to tensors that none of its layers makes"))
+            raise ArgumentError(
+                message("Model.from_config", "the config's calls refer to tensors that none of its layers makes")
+            )
         waiting = left
     return structure(config["input_layers"], tensor_at), structure(config["output_layers"], tensor_at)
 

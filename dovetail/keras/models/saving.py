@@ -23,17 +23,25 @@ KERAS_VERSION = "3.15.1"
 H5, NPZ = "model.weights.h5", "model.weights.npz"
 
 
-# -- whole models --------------------------------------------------------------------------------------------------------
+# -- whole models
+# --------------------------------------------------------------------------------------------------------
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, **kwargs) -> None:
     """Write config, weights and optimizer state into a .keras archive, atomically."""
     path = Path(os.fspath(filepath))
     if path.suffix != ".keras":
-        raise ArgumentError(message(
-            "model.save", f"the name {str(path)!r} needs the extension .keras", [],
-            f"model.save({str(path.with_suffix('') if path.suffix in ('.h5', '.hdf5') else path)!r} + '.keras') saves the whole model (write "
-            f"'{path.stem}.keras'); model.export('{path.name}') would write a bundle for serving; weights alone: save_weights('{path.stem}.weights.h5')"))
+        raise ArgumentError(
+            message(
+                "model.save",
+                f"the name {str(path)!r} needs the extension .keras",
+                [],
+                f"model.save({str(path.with_suffix('') if path.suffix in ('.h5', '.hdf5') else path)!r} + '.keras') "
+                "saves the whole model (write "
+                f"'{path.stem}.keras'); model.export('{path.name}') would write a bundle for serving; weights alone: "
+                f"save_weights('{path.stem}.weights.h5')",
+            )
+        )
     if path.exists() and not overwrite:
         raise FileError(message("model.save", f"the file {path} exists already", cure="Pass overwrite=True"))
     replace_file(path, archive_of(model, include_optimizer))
@@ -42,7 +50,10 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
 def archive_of(model: Any, include_optimizer: bool = True) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}))
+        archive.writestr(
+            "metadata.json",
+            json.dumps({"keras_version": KERAS_VERSION, "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}),
+        )
         config = lookup.serialize(model)
         config["compile_config"] = safe_compile_config(model)
         config["build_config"] = getattr(model, "_build_shapes", None)
@@ -76,15 +87,26 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
     """A model from a .keras archive. Raises FileError for a file that is damaged or of another kind."""
     path = Path(os.fspath(filepath))
     if not path.exists():
-        raise FileError(message("load_model", f"there is no file {path}", cure="Check the name; model.save(...) writes .keras files"))
+        raise FileError(
+            message(
+                "load_model", f"there is no file {path}", cure="Check the name; model.save(...) writes .keras files"
+            )
+        )
     if path.suffix in (".h5", ".hdf5"):
-        raise FileError(message("load_model", f"{path.name} is a file of the older HDF5 format, which is not covered",
-                                cure="Save it as .keras with Keras 3, or load its weights with load_weights"))  # fmt: skip
+        raise FileError(
+            message(
+                "load_model",
+                f"{path.name} is a file of the older HDF5 format, which is not covered",
+                cure="Save it as .keras with Keras 3, or load its weights with load_weights",
+            )
+        )
     try:
         content = path.read_bytes()
         return from_bytes(content, custom_objects, compile)
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, EOFError) as error:
-        raise FileError(message("load_model", f"{path} is damaged or no .keras file", [("problem", str(error))])) from error
+        raise FileError(
+            message("load_model", f"{path} is damaged or no .keras file", [("problem", str(error))])
+        ) from error
 
 
 def as_bytes(model: Any) -> bytes:
@@ -116,7 +138,8 @@ def model_from_json(text: str, custom_objects: dict | None = None) -> Any:
     return lookup.deserialize(json.loads(text), custom_objects)
 
 
-# -- weights -------------------------------------------------------------------------------------------------------------
+# -- weights
+# -------------------------------------------------------------------------------------------------------------
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
@@ -132,8 +155,14 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     elif path.suffix == ".npz":
         replace_file(path, npz_bytes(weight_store(model, False)))
     else:
-        raise ArgumentError(message("save_weights", f"the name {path.name!r} says no format", [],
-                                    f"Use {path.name + '.weights.h5'!r} or {path.name + '.safetensors'!r}"))  # fmt: skip
+        raise ArgumentError(
+            message(
+                "save_weights",
+                f"the name {path.name!r} says no format",
+                [],
+                f"Use {path.name + '.weights.h5'!r} or {path.name + '.safetensors'!r}",
+            )
+        )
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs) -> None:
@@ -151,9 +180,18 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     elif path.suffix == ".keras":
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            fill(model, h5_store(archive.read(H5)) if H5 in names else npz_store(archive.read(NPZ)), skip_mismatch, "load_weights")
+            fill(
+                model,
+                h5_store(archive.read(H5)) if H5 in names else npz_store(archive.read(NPZ)),
+                skip_mismatch,
+                "load_weights",
+            )
     else:
-        raise ArgumentError(message("load_weights", f"the name {path.name!r} says no format", cure="Use .weights.h5, .safetensors or .keras"))
+        raise ArgumentError(
+            message(
+                "load_weights", f"the name {path.name!r} says no format", cure="Use .weights.h5, .safetensors or .keras"
+            )
+        )
 
 
 def named_weights(model: Any) -> dict[str, np.ndarray]:
@@ -171,19 +209,27 @@ def named_weights(model: Any) -> dict[str, np.ndarray]:
 def fill_named(model: Any, store: dict[str, np.ndarray], skip: bool) -> None:
     mine = list(model.weights)
     names = list(named_weights(model))
-    if set(names) != set(store) and len(store) == len(names) and list(a.shape for a in store.values()) == [tuple(v._meta.shape) for v in mine]:
+    if (
+        set(names) != set(store)
+        and len(store) == len(names)
+        and list(a.shape for a in store.values()) == [tuple(v._meta.shape) for v in mine]
+    ):
         names = list(store)  # the same model under other automatic names
     missing = [n for n in names if n not in store]
-    wrong = [f"{n}: the file has {store[n].shape}, the model {tuple(v._meta.shape)}" for n, v in zip(names, mine, strict=True)
+    wrong = [f"{n}: the file has {store[n].shape}, the model "
+        f"{tuple(v._meta.shape)}" for n, v in zip(names, mine, strict=True)
              if n in store and store[n].shape != tuple(v._meta.shape)]  # fmt: skip
     if (missing or wrong) and not skip:
-        raise ArgumentError(message("load_weights", "the file does not fit the model", [*(f"missing: {n}" for n in missing), *wrong]))
+        raise ArgumentError(
+            message("load_weights", "the file does not fit the model", [*(f"missing: {n}" for n in missing), *wrong])
+        )
     for n, v in zip(names, mine, strict=True):
         if n in store and store[n].shape == tuple(v._meta.shape):
             write(v, store[n])
 
 
-# -- the layout of Keras's weight files: a group for each layer, by attribute or by class --------------------------------------
+# -- the layout of Keras's weight files: a group for each layer, by attribute or by class
+# --------------------------------------
 
 
 def weight_store(model: Any, include_optimizer: bool) -> dict[str, np.ndarray]:
@@ -243,7 +289,9 @@ def fill(model: Any, store: dict[str, np.ndarray], skip: bool, call: str) -> Non
             else:
                 pairs.append((v, store[key]))
     if problems and not skip:
-        cure = "" if model.built else "The model is not built yet: call it on data, or build(input_shape), before loading"
+        cure = (
+            "" if model.built else "The model is not built yet: call it on data, or build(input_shape), before loading"
+        )
         raise ArgumentError(message(call, "the file does not fit the model", problems[:8], cure))
     for v, array in pairs:
         write(v, array)
@@ -254,7 +302,8 @@ def fill(model: Any, store: dict[str, np.ndarray], skip: bool, call: str) -> Non
         optimizer.load_own_variables(kept)
 
 
-# -- bytes ---------------------------------------------------------------------------------------------------------------
+# -- bytes
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def has_h5py() -> bool:
@@ -283,9 +332,13 @@ def h5_store(content: bytes) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            file.visititems(lambda name, item: found.__setitem__(name, np.array(item)) if isinstance(item, h5py.Dataset) else None)
+            file.visititems(
+                lambda name, item: found.__setitem__(name, np.array(item)) if isinstance(item, h5py.Dataset) else None
+            )
     except OSError as error:
-        raise FileError(message("load_weights", "the file is damaged or no HDF5 file", [("problem", str(error))])) from error
+        raise FileError(
+            message("load_weights", "the file is damaged or no HDF5 file", [("problem", str(error))])
+        ) from error
     return found
 
 
@@ -302,13 +355,27 @@ def npz_store(content: bytes) -> dict[str, np.ndarray]:
 
 def safetensors_bytes(named: dict[str, np.ndarray]) -> bytes:
     """The safetensors layout: length of the header, JSON header, raw little-endian data."""
-    kinds = {"float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32", "int16": "I16",
-             "int8": "I8", "uint8": "U8", "bool": "BOOL"}  # fmt: skip
+    kinds = {
+        "float32": "F32",
+        "float64": "F64",
+        "float16": "F16",
+        "bfloat16": "BF16",
+        "int64": "I64",
+        "int32": "I32",
+        "int16": "I16",
+        "int8": "I8",
+        "uint8": "U8",
+        "bool": "BOOL",
+    }
     header: dict[str, Any] = {"__metadata__": {"format": "dovetail"}}
     parts, at = [], 0
     for name, array in named.items():
         data = np.ascontiguousarray(array).tobytes()
-        header[name] = {"dtype": kinds[array.dtype.name], "shape": list(array.shape), "data_offsets": [at, at + len(data)]}
+        header[name] = {
+            "dtype": kinds[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + len(data)],
+        }
         parts.append(data)
         at += len(data)
     text = json.dumps(header).encode()
@@ -317,8 +384,17 @@ def safetensors_bytes(named: dict[str, np.ndarray]) -> bytes:
 
 
 def safetensors_store(path: Path) -> dict[str, np.ndarray]:
-    kinds = {"F32": np.float32, "F64": np.float64, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
-             "U8": np.uint8, "BOOL": np.bool_}  # fmt: skip
+    kinds = {
+        "F32": np.float32,
+        "F64": np.float64,
+        "F16": np.float16,
+        "I64": np.int64,
+        "I32": np.int32,
+        "I16": np.int16,
+        "I8": np.int8,
+        "U8": np.uint8,
+        "BOOL": np.bool_,
+    }
     content = path.read_bytes()
     try:
         size = int.from_bytes(content[:8], "little")
@@ -331,7 +407,9 @@ def safetensors_store(path: Path) -> dict[str, np.ndarray]:
                 found[name] = np.frombuffer(data, kinds[facts["dtype"]]).reshape(facts["shape"])
         return found
     except (ValueError, KeyError) as error:
-        raise FileError(message("load_weights", f"{path} is damaged or no safetensors file", [("problem", str(error))])) from error
+        raise FileError(
+            message("load_weights", f"{path} is damaged or no safetensors file", [("problem", str(error))])
+        ) from error
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -55,17 +55,32 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor):
             layer = layer._keras_history.operation
         if isinstance(layer, type) and issubclass(layer, Module):
-            raise ArgumentError(message("Sequential.add", f"got the class {layer.__name__}, not a layer", cure=f"Make one: {layer.__name__}(...)"))
+            raise ArgumentError(
+                message(
+                    "Sequential.add",
+                    f"got the class {layer.__name__}, not a layer",
+                    cure=f"Make one: {layer.__name__}(...)",
+                )
+            )
         if not isinstance(layer, Layer):
             if isinstance(layer, Module):
                 layer = TorchModuleWrapper(layer)
             elif callable(layer) and hasattr(layer, "__name__"):
                 layer = TABLE.entries["Lambda"](layer)
             else:
-                raise ArgumentError(message("Sequential.add", f"only layers can be added, got {layer!r}", [("type", type(layer).__name__)]))
+                raise ArgumentError(
+                    message(
+                        "Sequential.add", f"only layers can be added, got {layer!r}", [("type", type(layer).__name__)]
+                    )
+                )
         if any(layer.name == other.name for other in own["_stack"]):
-            raise ArgumentError(message("Sequential", f"all layers must have unique names: {layer.name!r} is there already",
-                                        cure=f"Give it another name: {type(layer).__name__}(..., name=...)"))  # fmt: skip
+            raise ArgumentError(
+                message(
+                    "Sequential",
+                    f"all layers must have unique names: {layer.name!r} is there already",
+                    cure=f"Give it another name: {type(layer).__name__}(..., name=...)",
+                )
+            )
         if isinstance(layer, InputLayer):
             if own["_stack"] or own["_entry"] is not None:
                 raise ArgumentError(message("Sequential", "an Input must be the first thing in the stack"))
@@ -130,7 +145,10 @@ class Sequential(Model):
             shape = tuple(x.shape) if hasattr(x, "shape") else "?"
             if isinstance(x, Tensor) and shape:
                 shape = (None, *shape[1:])
-            text = f"{error.args[0]}\n  its input comes from layer {before.name!r} ({type(before).__name__}), output shape {shape} (ndim={len(shape)})"
+            text = (
+                f"{error.args[0]}\n  its input comes from layer {before.name!r} ({type(before).__name__}), output "
+                f"shape {shape} (ndim={len(shape)})"
+            )
             advice = getattr(before, "output_advice", lambda layer: "")(self._stack[i])
             error.args = (text + (f"\n  {advice}" if advice else ""), *error.args[1:])
             error.said_before = True  # type: ignore[attr-defined]
@@ -140,9 +158,13 @@ class Sequential(Model):
         if self._entry is not None and self._chain is not None:
             return
         if not self._stack:
-            raise ArgumentError(message("Sequential.build", "the model has no layers yet", cure="Add some: model.add(...)"))
+            raise ArgumentError(
+                message("Sequential.build", "the model has no layers yet", cure="Add some: model.add(...)")
+            )
         if input_shape is None:
-            raise ArgumentError(message("Sequential.build", "needs the shape of the input", cure="model.build((None, 784))"))
+            raise ArgumentError(
+                message("Sequential.build", "needs the shape of the input", cure="model.build((None, 784))")
+            )
         spec = specs_of(input_shape)
         if isinstance(spec, KerasTensor):
             entry = InputLayer(batch_shape=spec.shape)
@@ -197,7 +219,9 @@ class Sequential(Model):
 
     def _call(self, args: tuple, kwargs: dict) -> Any:
         if not self._stack:
-            raise ArgumentError(message(f"Sequential {self.name!r}", "the model has no layers", cure="Add some: model.add(...)"))
+            raise ArgumentError(
+                message(f"Sequential {self.name!r}", "the model has no layers", cure="Add some: model.add(...)")
+            )
         return super()._call(args, kwargs)
 
     def _prepare(self, facts, first, args, kwargs) -> None:

@@ -34,7 +34,11 @@ def memory(weights: list) -> int:
 
 def shape_text(layer: Any, graph: Any) -> str:
     """The output shape of a layer, '?' where it is not known yet."""
-    nodes = list(graph.nodes_of(layer)) if graph is not None and hasattr(layer, "_inbound_nodes") else getattr(layer, "_inbound_nodes", [])
+    nodes = (
+        list(graph.nodes_of(layer))
+        if graph is not None and hasattr(layer, "_inbound_nodes")
+        else getattr(layer, "_inbound_nodes", [])
+    )
     if nodes:
         shapes = [tuple_text(x.shape) for x in tree.leaves(nodes[-1].outputs)]
         return shapes[0] if len(shapes) == 1 else "[" + ", ".join(shapes) + "]"
@@ -70,8 +74,15 @@ def connections(layer: Any, graph: Any) -> str:
     return ", ".join(found) or "-"
 
 
-def print_summary(model: Any, line_length: int | None = None, positions=None, print_fn: Callable | None = None, expand_nested: bool = False,
-                  show_trainable: bool = False, layer_range=None) -> None:  # fmt: skip
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions=None,
+    print_fn: Callable | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range=None,
+) -> None:
     """Print the table, through `print_fn` if given (which gets the whole text at once, as in Keras)."""
     graph = model._graph_or_none()
     functional = graph is not None and not model._is_sequential
@@ -94,7 +105,11 @@ def print_summary(model: Any, line_length: int | None = None, positions=None, pr
     trainable, others = model.trainable_weights, model.non_trainable_weights
     lines = [f'Model: "{model.name}"', *text]
     optimizer = getattr(model, "optimizer", None)
-    own = optimizer.variables if optimizer is not None and getattr(optimizer, "built", False) and hasattr(optimizer, "variables") else []
+    own = (
+        optimizer.variables
+        if optimizer is not None and getattr(optimizer, "built", False) and hasattr(optimizer, "variables")
+        else []
+    )
     totals = [("Total", trainable + others + own), ("Trainable", trainable), ("Non-trainable", others)]
     totals += [("Optimizer", own)] if own else []
     lines += [f" {name} params: {count(ws):,} ({readable(memory(ws))})" for name, ws in totals]
@@ -122,8 +137,15 @@ def display_kind(layer: Any) -> str:
     if function is not None and type(layer).__name__ == "FunctionCall":
         return "".join(part.title() for part in function.__name__.split("_"))
     inner = getattr(layer, "module", None)
-    return type(inner).__name__ if inner is not None and type(layer).__name__ == "TorchModuleWrapper" else (
-        "Functional" if getattr(layer, "_is_functional", False) and type(layer).__name__ == "Model" else type(layer).__name__)  # fmt: skip
+    return (
+        type(inner).__name__
+        if inner is not None and type(layer).__name__ == "TorchModuleWrapper"
+        else (
+            "Functional"
+            if getattr(layer, "_is_functional", False) and type(layer).__name__ == "Model"
+            else type(layer).__name__
+        )
+    )
 
 
 def in_range(layers: list, names) -> list:
@@ -176,7 +198,11 @@ def table(header: list[str], align: list[str], widths: list[int], rows: list[lis
         parts = [wrapped(c, w) for c, w in zip(cells, inner, strict=True)]
         height = max(map(len, parts))
         return [
-            bar + bar.join(f" {placed(p[i] if i < len(p) else '', w, a)} " for p, w, a in zip(parts, inner, align, strict=True)) + bar
+            bar
+            + bar.join(
+                f" {placed(p[i] if i < len(p) else '', w, a)} " for p, w, a in zip(parts, inner, align, strict=True)
+            )
+            + bar
             for i in range(height)
         ]
 

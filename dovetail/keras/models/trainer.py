@@ -1,7 +1,8 @@
-"""compile, fit, evaluate, predict and their steps. The loops are those of `dovetail.train`; here is Keras's face on them.
+"""compile, fit, evaluate, predict and their steps. The loops are those of `dovetail.train`; here is Keras's face on
+them.
 
-A default training step records forward, losses, metrics, backward and the optimizer's update, and runs as one program. A
-model that overrides `train_step` gets what Keras would give it, and its returned logs are looked at as late.
+A default training step records forward, losses, metrics, backward and the optimizer's update, and runs as one program.
+A model that overrides `train_step` gets what Keras would give it, and its returned logs are looked at as late.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from dovetail.base import tree
 from dovetail.base.errors import ArgumentError, GradientError, message, warn
+from dovetail.base.source import line_of
 from dovetail.keras import optimizers
 from dovetail.keras.config import is_interactive_logging_enabled
 from dovetail.keras.context import context, training_phase
@@ -44,24 +46,52 @@ class Trainer(Layer):
 
     # -- compile -----------------------------------------------------------------------------------------------------
 
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, run_eagerly=False,
-                steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):  # fmt: skip
-        """Choose optimizer, losses and metrics, by name or object; for several outputs as lists or dicts by output name.
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        """Choose optimizer, losses and metrics, by name or object; for several outputs as lists or dicts by output
+        name.
 
         run_eagerly, steps_per_execution, jit_compile: accepted; every step is compiled and every line can be debugged.
         Raises: ArgumentError for names that are not known, with the nearest ones.
         """
         own = self.__dict__
         made = optimizers.get(optimizer) if not is_torch_optimizer(optimizer) else optimizer
-        own["_made_with_names"] = {"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
-                                   "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
-                                   "steps_per_execution": steps_per_execution, "jit_compile": jit_compile}  # fmt: skip
+        own["_made_with_names"] = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
         if made is None:
-            raise ArgumentError(message("compile", "needs an optimizer", cure="For example model.compile(optimizer='adam', loss='mse')"))
-        own.update(optimizer=made, loss=loss, run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+            raise ArgumentError(
+                message("compile", "needs an optimizer", cure="For example model.compile(optimizer='adam', loss='mse')")
+            )
+        own.update(
+            optimizer=made,
+            loss=loss,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+        )
         names = getattr(self, "output_names", None)
         own["_compile_loss"] = None if loss is None else CompiledLoss(loss, loss_weights, names)
-        own["_compile_metrics"] = CompiledMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None
+        own["_compile_metrics"] = (
+            CompiledMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None
+        )
         own["_loss_tracker"] = Mean(name="loss")
         own["compiled"], own["stop_training"] = True, False
         own["_trained_weights"] = None
@@ -73,7 +103,11 @@ class Trainer(Layer):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with the settings that get_compile_config gave."""
         from_config = dict(config)
-        from_config["optimizer"] = optimizers.deserialize(config["optimizer"]) if isinstance(config["optimizer"], dict) else config["optimizer"]
+        from_config["optimizer"] = (
+            optimizers.deserialize(config["optimizer"])
+            if isinstance(config["optimizer"], dict)
+            else config["optimizer"]
+        )
         self.compile(**{k: revived(v) if k not in ("optimizer",) else v for k, v in from_config.items()})
         if self.built and hasattr(self.optimizer, "build"):
             self.optimizer.build(self.trainable_variables)
@@ -86,9 +120,14 @@ class Trainer(Layer):
 
     def _check_compiled(self, call: str, need_loss: bool = True) -> None:
         if not self.compiled:
-            raise ArgumentError(message(
-                f"{call} of model {self.name!r}", "the model must be compiled first: it has no optimizer and no loss yet", [],
-                "Call model.compile(optimizer='adam', loss='mse', metrics=[...]) before " + call + "()"))
+            raise ArgumentError(
+                message(
+                    f"{call} of model {self.name!r}",
+                    "the model must be compiled first: it has no optimizer and no loss yet",
+                    [],
+                    "Call model.compile(optimizer='adam', loss='mse', metrics=[...]) before " + call + "()",
+                )
+            )
 
     # -- metrics -----------------------------------------------------------------------------------------------------
 
@@ -148,9 +187,14 @@ class Trainer(Layer):
             losses.append(self._compile_loss(y, y_pred, sample_weight))
         losses += [loss.sum() if loss.ndim else loss for loss in self.losses]
         if not losses:
-            raise ArgumentError(message(
-                f"model {self.name!r}", "no loss to compute: provide a `loss` argument in compile(), or call add_loss in a layer",
-                [("y", y)] if y is not None else ["fit was given no y"], "model.compile(optimizer=..., loss='mse')"))
+            raise ArgumentError(
+                message(
+                    f"model {self.name!r}",
+                    "no loss to compute: provide a `loss` argument in compile(), or call add_loss in a layer",
+                    [("y", y)] if y is not None else ["fit was given no y"],
+                    "model.compile(optimizer=..., loss='mse')",
+                )
+            )
         total = losses[0]
         for loss in losses[1:]:
             total = total + loss
@@ -237,7 +281,9 @@ class Trainer(Layer):
         if hasattr(optimizer, "param_groups"):
             optimizer.step()
         else:
-            optimizer.step(weights if all([v._grad is not None for v in weights]) else self._reached(optimizer, weights))
+            optimizer.step(
+                weights if all([v._grad is not None for v in weights]) else self._reached(optimizer, weights)
+            )
         for v in weights:
             v._grad = None
 
@@ -249,8 +295,13 @@ class Trainer(Layer):
         missing = tuple(getattr(v, "path", "weight") for v in weights if v._grad is None)
         if missing not in WARNED:
             WARNED.add(missing)
-            warn(message(f"fit of model {self.name!r}", f"gradients do not exist for the variables {list(missing)} when minimizing the loss",
-                         cure="The loss does not depend on them; if it should, check that their layers are used in call()"))  # fmt: skip
+            warn(
+                message(
+                    f"fit of model {self.name!r}",
+                    f"gradients do not exist for the variables {list(missing)} when minimizing the loss",
+                    cure="The loss does not depend on them; if it should, check that their layers are used in call()",
+                )
+            )
         return found
 
     def _loss_of(self, x, y, y_pred, w) -> Tensor:
@@ -282,10 +333,17 @@ class Trainer(Layer):
 
     def _no_gradient(self, loss: Any) -> GradientError:
         name = getattr(self.loss, "__name__", None) or str(self.loss)
-        return GradientError(message(
-            f"fit of model {self.name!r}", f"the loss {name!r} does not depend on the model's weights through tensor functions, so it "
-            "has no gradient", [("loss", loss)],
-            "A loss must be computed from y_pred with tensor functions (keras.ops.mean, keras.ops.abs, tf.reduce_mean, ...), not with NumPy"))  # fmt: skip
+        return GradientError(
+            message(
+                f"fit of model {self.name!r}",
+                f"the loss {name!r} does not depend on the model's weights through tensor "
+                "functions, so it "
+                "has no gradient",
+                [("loss", loss)],
+                "A loss must be computed from y_pred with tensor functions (keras.ops.mean, keras.ops.abs, "
+                "tf.reduce_mean, ...), not with NumPy",
+            )
+        )
 
     # What `dovetail.train.loop` calls ---------------------------------------------------------------------------------
 
@@ -312,7 +370,11 @@ class Trainer(Layer):
     def predict_on(self, batch) -> Any:
         """One prediction step: arrays."""
         x, y, w = batch
-        out = self._run(x, False) if type(self).predict_step is Trainer.predict_step else self.predict_step(as_data(x, y, w))
+        out = (
+            self._run(x, False)
+            if type(self).predict_step is Trainer.predict_step
+            else self.predict_step(as_data(x, y, w))
+        )
         return tree.map_leaves(lambda t: t._array() if isinstance(t, Tensor) else np.asarray(t), out)
 
     # -- which weights are trained -------------------------------------------------------------------------------------
@@ -343,12 +405,22 @@ class Trainer(Layer):
         mine, current_ids = {id(v) for v in trained}, {id(v) for v in now}
         if mine == current_ids:
             return []
-        changed = [layer.name for layer in self._flatten_layers() if isinstance(layer, Layer) and any(
+        changed = [layer for layer in self._flatten_layers() if isinstance(layer, Layer) and any(
             (id(v) in mine) != (id(v) in current_ids) for v in layer._trainable_variables)]  # fmt: skip
-        if not any(self is not m and m.__dict__.get("_compile_time", 0) > self._compile_time and shares(m, self) for m in COMPILED):
-            warn(message(
-                f"fit of model {self.name!r}", f"`trainable` of {', '.join(map(repr, changed))} was changed after compile(): training goes on "
-                "with the weights that were trainable before", cure="Call model.compile(...) again after setting trainable"))
+        if not any(
+            self is not m and m.__dict__.get("_compile_time", 0) > self._compile_time and shares(m, self)
+            for m in COMPILED
+        ):
+            at = line_of(changed[0].__dict__.get("_trainable_set_at")) if changed else ""
+            names = ", ".join(repr(layer.name) for layer in changed) + (f" ({at})" if at else "")
+            warn(
+                message(
+                    f"fit of model {self.name!r}",
+                    f"`trainable` of {names} was changed after compile(): training goes on "
+                    "with the weights that were trainable before",
+                    cure="Call model.compile(...) again after setting trainable",
+                )
+            )
         undo = []
         for v in self.weights:
             wanted = id(v) in mine
@@ -359,20 +431,42 @@ class Trainer(Layer):
 
     # -- fit, evaluate, predict ----------------------------------------------------------------------------------------
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0, validation_data=None,
-            shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
-            validation_batch_size=None, validation_freq=1) -> History:  # fmt: skip
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ) -> History:
         """Train for `epochs` passes over the data.
 
-        x, y: arrays, tensors, lists or dicts of these; or x alone: a DataLoader, dataset or generator of (x, y) batches.
-        validation_data: (x, y), (x, y, weights) or a loader; validation_split: share of the samples (the last ones) held out.
-        class_weight: {class: weight}; verbose: 0 silent, 1 a bar, 2 a line an epoch.
-        Returns: a History, whose `history` has the values of every epoch.
+        x, y: arrays, tensors, lists or dicts of these; or x alone: a DataLoader, dataset or generator of (x, y)
+        batches. validation_data: (x, y), (x, y, weights) or a loader; validation_split: share of the samples (the last
+        ones) held out. class_weight: {class: weight}; verbose: 0 silent, 1 a bar, 2 a line an epoch. Returns: a
+        History, whose `history` has the values of every epoch.
         """
         self._check_compiled("fit")
         if validation_split and validation_data is None:
             if not hasattr(x, "shape") and not isinstance(x, (list, tuple, dict)) and not hasattr(x, "to_numpy"):
-                raise ArgumentError(message("fit", "validation_split needs arrays or tensors", cure="Give a loader for validation as validation_data"))
+                raise ArgumentError(
+                    message(
+                        "fit",
+                        "validation_split needs arrays or tensors",
+                        cure="Give a loader for validation as validation_data",
+                    )
+                )
             (x, y, sample_weight), validation_data = split("fit", validation_split, x, y, sample_weight)
         source = batches_from(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch,
                               class_weight=class_weight, call="fit")  # fmt: skip
@@ -392,8 +486,17 @@ class Trainer(Layer):
                 self._set_module_modes(True)
 
         try:
-            loop.fit(self, source, calls, epochs=epochs, initial_epoch=initial_epoch, verbose=verbose, validation=held_out,
-                     validation_freq=validation_freq, evaluate=validate)  # fmt: skip
+            loop.fit(
+                self,
+                source,
+                calls,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                verbose=verbose,
+                validation=held_out,
+                validation_freq=validation_freq,
+                evaluate=validate,
+            )
         finally:
             for v, wanted in undo:
                 v.requires_grad_(wanted)
@@ -407,19 +510,39 @@ class Trainer(Layer):
             return None
         if isinstance(data, (tuple, list)) and not hasattr(data, "__next__"):
             if not 1 <= len(data) <= 3:
-                raise ArgumentError(message("fit", f"validation_data must be (x, y) or (x, y, sample_weight), got {len(data)} parts"))
+                raise ArgumentError(
+                    message("fit", f"validation_data must be (x, y) or (x, y, sample_weight), got {len(data)} parts")
+                )
             x, y, w = (*data, None, None)[:3]
         else:
             x, y, w = data, None, None
-        return batches_from(x, y, w, batch_size=batch_size, shuffle=False, steps=steps, class_weight=None, call="fit(validation_data)")
+        return batches_from(
+            x, y, w, batch_size=batch_size, shuffle=False, steps=steps, class_weight=None, call="fit(validation_data)"
+        )
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None, return_dict=False,
-                 **kwargs):  # fmt: skip
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
         """The loss and the metrics over data, as a list (a single number without metrics) or a dict."""
         self._check_compiled("evaluate")
-        source = batches_from(x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, class_weight=None, call="evaluate")
+        source = batches_from(
+            x, y, sample_weight, batch_size=batch_size, shuffle=False, steps=steps, class_weight=None, call="evaluate"
+        )
         verbose = self._verbosity(verbose)
-        calls = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=None, steps=source.steps, verbose=verbose)
+        calls = (
+            callbacks
+            if isinstance(callbacks, CallbackList)
+            else CallbackList(callbacks, model=None, steps=source.steps, verbose=verbose)
+        )
         for c in calls.callbacks:
             c.set_model(self)
         self._set_module_modes(False)
@@ -428,9 +551,15 @@ class Trainer(Layer):
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The model's outputs for data, as NumPy arrays."""
-        source = batches_from(x, None, None, batch_size=batch_size, shuffle=False, steps=steps, class_weight=None, call="predict")
+        source = batches_from(
+            x, None, None, batch_size=batch_size, shuffle=False, steps=steps, class_weight=None, call="predict"
+        )
         verbose = self._verbosity(verbose)
-        calls = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=None, steps=source.steps, verbose=verbose)
+        calls = (
+            callbacks
+            if isinstance(callbacks, CallbackList)
+            else CallbackList(callbacks, model=None, steps=source.steps, verbose=verbose)
+        )
         for c in calls.callbacks:
             c.set_model(self)
         self._set_module_modes(False)
@@ -471,7 +600,16 @@ class Trainer(Layer):
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; returns the loss (and metrics so far)."""
         self._check_compiled("train_on_batch")
-        source = batches_from(x, y, sample_weight, batch_size=2**62, shuffle=False, steps=None, class_weight=class_weight, call="train_on_batch")
+        source = batches_from(
+            x,
+            y,
+            sample_weight,
+            batch_size=2**62,
+            shuffle=False,
+            steps=None,
+            class_weight=class_weight,
+            call="train_on_batch",
+        )
         self._build_on(source)
         undo = self._follow_compile()
         try:
@@ -483,7 +621,9 @@ class Trainer(Layer):
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """One evaluation step; returns the loss (and metrics so far)."""
         self._check_compiled("test_on_batch")
-        source = batches_from(x, y, sample_weight, batch_size=2**62, shuffle=False, steps=None, class_weight=None, call="test_on_batch")
+        source = batches_from(
+            x, y, sample_weight, batch_size=2**62, shuffle=False, steps=None, class_weight=None, call="test_on_batch"
+        )
         with no_grad():
             return self._one_batch(next(iter(source)), self.test_on, return_dict)
 
@@ -528,7 +668,12 @@ def shares(other: Trainer, model: Trainer) -> bool:
 def warn_no_weights(model: Trainer) -> None:
     if ("none", model.name) not in WARNED:
         WARNED.add(("none", model.name))
-        warn(message(f"fit of model {model.name!r}", "the model does not have any trainable weights, so training changes nothing"))
+        warn(
+            message(
+                f"fit of model {model.name!r}",
+                "the model does not have any trainable weights, so training changes nothing",
+            )
+        )
 
 
 def is_torch_optimizer(optimizer: Any) -> bool:

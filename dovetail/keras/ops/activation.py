@@ -261,8 +261,8 @@ def mish(x: Any):
 def sparsemax_of(input: Value, axis: int) -> Value:
     """Sparse probabilities after Martins & Astudillo 2016, with the numbers of Keras 3.15.
 
-    Keras takes the sum of the running sums where the paper's algorithm 1 takes the last of them, so the results need not
-    sum to 1. What a Keras program computes is what it must compute here.
+    Keras takes the sum of the running sums where the paper's algorithm 1 takes the last of them, so the results need
+    not sum to 1. What a Keras program computes is what it must compute here.
     """
     dim = axis % input.ndim
     n = input.shape[dim]

@@ -1,4 +1,4 @@
-"""What users pass to a function of tensors, made into tensors by Keras's rules: Python floats are floatx, ints int32."""
+"""What users pass to a function, made into tensors by Keras's rules: Python floats are floatx, ints int32."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def array_of(x: Any, dtype: Any = None) -> np.ndarray:
         if array.dtype.kind == "i" and not has_array(x):
             small = array.size == 0 or (array.min() >= -(2**31) and array.max() < 2**31)
             return array.astype(np.int32) if small else array
-        return array.astype(floatx()) if array.dtype.kind == "f" and not has_array(x) and floatx() != "bfloat16" else array
+        return (
+            array.astype(floatx()) if array.dtype.kind == "f" and not has_array(x) and floatx() != "bfloat16" else array
+        )
     if hasattr(x, "__array__") and not isinstance(x, np.ndarray):
         return np.array(x)
     return supported(array_from(x, None))

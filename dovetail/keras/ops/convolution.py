@@ -60,12 +60,20 @@ def channels_back(x: Value, last: bool) -> Value:
 
 def need_rank(call: str, x: Value, rank: int) -> None:
     if x.ndim != rank + 2:
-        raise ShapeError(message(call, f"expected ndim={rank + 2}, found ndim={x.ndim}", [("input", x)],
-                                 "The axes are the batch, the sizes and the channels: x[..., None] adds a channel axis"))  # fmt: skip
+        raise ShapeError(
+            message(
+                call,
+                f"expected ndim={rank + 2}, found ndim={x.ndim}",
+                [("input", x)],
+                "The axes are the batch, the sizes and the channels: x[..., None] adds a channel axis",
+            )
+        )
 
 
 @op(top=False, name="keras.conv")
-def conv_of(input: Value, kernel: Value, bias: Value | None, stride: tuple, padding: str, dilation: tuple, last: bool) -> Value:
+def conv_of(
+    input: Value, kernel: Value, bias: Value | None, stride: tuple, padding: str, dilation: tuple, last: bool
+) -> Value:
     """Shape: (n, *sizes, c), (*taps, c / groups, out) -> (n, *counts, out)"""
     rank = len(stride)
     need_rank("conv", input, rank)
@@ -73,7 +81,13 @@ def conv_of(input: Value, kernel: Value, bias: Value | None, stride: tuple, padd
     w = p.transpose(w, perm=(rank + 1, rank, *range(rank)))
     groups = x.shape[1] // max(w.shape[1], 1)
     if groups * w.shape[1] != x.shape[1] or w.shape[0] % max(groups, 1):
-        raise ShapeError(message("conv", f"the input has {x.shape[1]} channels, the kernel takes {w.shape[1]}", [("input", input), ("kernel", kernel)]))
+        raise ShapeError(
+            message(
+                "conv",
+                f"the input has {x.shape[1]} channels, the kernel takes {w.shape[1]}",
+                [("input", input), ("kernel", kernel)],
+            )
+        )
     pads = pads_for(padding, x.shape[2:], w.shape[2:], stride, dilation)
     out = channels_back(conv_prim(x, w, stride=stride, padding=pads, dilation=dilation, groups=groups), last)
     return with_bias(out, bias, last)
@@ -86,7 +100,9 @@ def with_bias(out: Value, bias: Value | None, last: bool) -> Value:
 
 
 @op(top=False, name="keras.depthwise_conv")
-def depthwise_of(input: Value, kernel: Value, bias: Value | None, stride: tuple, padding: str, dilation: tuple, last: bool) -> Value:
+def depthwise_of(
+    input: Value, kernel: Value, bias: Value | None, stride: tuple, padding: str, dilation: tuple, last: bool
+) -> Value:
     """Shape: (n, *sizes, c), (*taps, c, m) -> (n, *counts, c * m)"""
     rank = len(stride)
     need_rank("depthwise_conv", input, rank)
@@ -95,7 +111,13 @@ def depthwise_of(input: Value, kernel: Value, bias: Value | None, stride: tuple,
     groups = w.shape[0]
     w = reshaped(w, (w.shape[0] * w.shape[1], 1, *w.shape[2:]))
     if groups != x.shape[1]:
-        raise ShapeError(message("depthwise_conv", f"the input has {x.shape[1]} channels, the kernel takes {groups}", [("input", input), ("kernel", kernel)]))
+        raise ShapeError(
+            message(
+                "depthwise_conv",
+                f"the input has {x.shape[1]} channels, the kernel takes {groups}",
+                [("input", input), ("kernel", kernel)],
+            )
+        )
     pads = pads_for(padding, x.shape[2:], w.shape[2:], stride, dilation)
     out = conv_prim(x, w, stride=stride, padding=pads, dilation=dilation, groups=groups)
     return with_bias(channels_back(out, last), bias, last)
@@ -111,19 +133,30 @@ def transposed_size(n: int, k: int, s: int, d: int, padding: str, extra: int | N
 
 @op(top=False, name="keras.conv_transpose")
 def conv_transpose_of(
-    input: Value, kernel: Value, bias: Value | None, stride: tuple, padding: str, extra: tuple | None, dilation: tuple, last: bool
+    input: Value,
+    kernel: Value,
+    bias: Value | None,
+    stride: tuple,
+    padding: str,
+    extra: tuple | None,
+    dilation: tuple,
+    last: bool,
 ) -> Value:
     """Shape: (n, *sizes, c), (*taps, out, c) -> (n, *larger sizes, out)"""
     rank = len(stride)
     need_rank("conv_transpose", input, rank)
     x, w = channels_first(input, last), cast(kernel, input.dtype)
-    w = p.transpose(w, perm=(rank + 1, rank, *range(rank)))  # (c, out, *taps): the weight of the convolution this reverses
+    w = p.transpose(
+        w, perm=(rank + 1, rank, *range(rank))
+    )  # (c, out, *taps): the weight of the convolution this reverses
     taps = w.shape[2:]
     full = tuple((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(x.shape[2:], stride, taps, dilation, strict=True))
     wide = conv_input_grad(x, w, size=full, stride=stride, padding=((0, 0),) * rank, dilation=dilation, groups=1)
     low, sizes = [0, 0], [wide.shape[0], wide.shape[1]]
     for i in range(rank):
-        size = transposed_size(x.shape[2 + i], taps[i], stride[i], dilation[i], padding.lower(), None if extra is None else extra[i])
+        size = transposed_size(
+            x.shape[2 + i], taps[i], stride[i], dilation[i], padding.lower(), None if extra is None else extra[i]
+        )
         over = full[i] - size
         start = 0
         if padding.lower() == "same":
@@ -131,7 +164,9 @@ def conv_transpose_of(
         low.append(start)
         sizes.append(size)
     wide = grown(wide, low, sizes)
-    out = p.slice(wide, starts=tuple(low), stops=tuple(a + n for a, n in zip(low, sizes, strict=True)), steps=(1,) * wide.ndim)
+    out = p.slice(
+        wide, starts=tuple(low), stops=tuple(a + n for a, n in zip(low, sizes, strict=True)), steps=(1,) * wide.ndim
+    )
     return with_bias(channels_back(out, last), bias, last)
 
 
@@ -174,19 +209,49 @@ def is_last(data_format: str | None) -> bool:
 
 
 @symbolic
-def conv(inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1):
+def conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+):
     """Convolution. Shape: (n, *sizes, c), (*taps, c / groups, out) -> (n, *counts, out)"""
     x, w = floating(inputs), tensor(kernel)
     rank = x.ndim - 2
-    return conv_of(x, w, None, listed(strides, rank, "strides"), padding, listed(dilation_rate, rank, "dilation_rate"), is_last(data_format))
+    return conv_of(
+        x,
+        w,
+        None,
+        listed(strides, rank, "strides"),
+        padding,
+        listed(dilation_rate, rank, "dilation_rate"),
+        is_last(data_format),
+    )
 
 
 @symbolic
-def depthwise_conv(inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1):
+def depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+):
     """Each channel convolved by itself. Shape: (n, *sizes, c), (*taps, c, m) -> (n, *counts, c * m)"""
     x, w = floating(inputs), tensor(kernel)
     rank = x.ndim - 2
-    return depthwise_of(x, w, None, listed(strides, rank, "strides"), padding, listed(dilation_rate, rank, "dilation_rate"), is_last(data_format))
+    return depthwise_of(
+        x,
+        w,
+        None,
+        listed(strides, rank, "strides"),
+        padding,
+        listed(dilation_rate, rank, "dilation_rate"),
+        is_last(data_format),
+    )
 
 
 @symbolic
@@ -204,7 +269,16 @@ def conv_transpose(inputs: Any, kernel: Any, strides: Any = 1, padding: str = "v
     x, w = floating(inputs), tensor(kernel)
     rank = x.ndim - 2
     extra = None if output_padding is None else listed(output_padding, rank, "output_padding")
-    return conv_transpose_of(x, w, None, listed(strides, rank, "strides"), padding, extra, listed(dilation_rate, rank, "dilation_rate"), is_last(data_format))
+    return conv_transpose_of(
+        x,
+        w,
+        None,
+        listed(strides, rank, "strides"),
+        padding,
+        extra,
+        listed(dilation_rate, rank, "dilation_rate"),
+        is_last(data_format),
+    )
 
 
 @symbolic
@@ -213,16 +287,22 @@ def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "v
     x = tensor(inputs)
     rank = x.ndim - 2
     window = listed(pool_size, rank, "pool_size")
-    return max_pool_of(x, window, window if strides is None else listed(strides, rank, "strides"), padding, is_last(data_format))
+    return max_pool_of(
+        x, window, window if strides is None else listed(strides, rank, "strides"), padding, is_last(data_format)
+    )
 
 
 @symbolic
-def average_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None):
+def average_pool(
+    inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+):
     """The mean of each window."""
     x = floating(inputs)
     rank = x.ndim - 2
     window = listed(pool_size, rank, "pool_size")
-    return average_pool_of(x, window, window if strides is None else listed(strides, rank, "strides"), padding, is_last(data_format))
+    return average_pool_of(
+        x, window, window if strides is None else listed(strides, rank, "strides"), padding, is_last(data_format)
+    )
 
 
 @op(top=False, name="keras.adaptive_pool")
@@ -231,9 +311,13 @@ def adaptive_of(input: Value, size: tuple, largest: bool, last: bool) -> Value:
     x = channels_first(input, last)
     rank = len(size)
     if largest:
-        pooled = {1: pools.adaptive_max_pool1d, 2: pools.adaptive_max_pool2d, 3: pools.adaptive_max_pool3d}[rank](x, size)
+        pooled = {1: pools.adaptive_max_pool1d, 2: pools.adaptive_max_pool2d, 3: pools.adaptive_max_pool3d}[rank](
+            x, size
+        )
     else:
-        pooled = {1: pools.adaptive_avg_pool1d, 2: pools.adaptive_avg_pool2d, 3: pools.adaptive_avg_pool3d}[rank](x, size)
+        pooled = {1: pools.adaptive_avg_pool1d, 2: pools.adaptive_avg_pool2d, 3: pools.adaptive_avg_pool3d}[rank](
+            x, size
+        )
     return channels_back(pooled, last)
 
 

@@ -92,7 +92,11 @@ def slice(inputs: Any, start_indices: Any, shape: Any):
     """A block that begins at start_indices."""
     x = tensor(inputs)
     starts = [int(i) for i in (start_indices.tolist() if hasattr(start_indices, "tolist") else start_indices)]
-    return x[tuple(_slice(a, x.shape[d] if n == -1 else a + int(n)) for d, (a, n) in enumerate(zip(starts, shape, strict=True)))]
+    return x[
+        tuple(
+            _slice(a, x.shape[d] if n == -1 else a + int(n)) for d, (a, n) in enumerate(zip(starts, shape, strict=True))
+        )
+    ]
 
 
 _slice = builtins.slice
@@ -125,7 +129,8 @@ def view(x: Any, dtype: Any):
     return tensor(x).view(as_dtype(dtype))
 
 
-# -- control flow: plain Python, since every line runs at once ---------------------------------------------------------------
+# -- control flow: plain Python, since every line runs at once
+# ---------------------------------------------------------------
 
 
 def truth(pred: Any) -> bool:
@@ -209,5 +214,3 @@ def custom_gradient(f: Callable):
         return made[0] if isinstance(made, tuple) and len(made) == 2 and callable(made[1]) else made
 
     return call
-
-

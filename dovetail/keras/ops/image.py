@@ -1,4 +1,6 @@
-"""keras.ops.image: resizing, colours, crops, patches, warps. Images are (n, height, width, channels) unless channels_first."""
+"""keras.ops.image: resizing, colours, crops, patches, warps. Images are (n, height, width, channels) unless
+channels_first.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +91,17 @@ MODES = {"nearest": "nearest-exact", "bilinear": "bilinear", "bicubic": "bicubic
 
 
 @symbolic
-def resize(images: Any, size: Any, interpolation: str = "bilinear", antialias: bool = False, crop_to_aspect_ratio: bool = False,
-           pad_to_aspect_ratio: bool = False, fill_mode: str = "constant", fill_value: float = 0.0, data_format: str | None = None):  # fmt: skip
+def resize(
+    images: Any,
+    size: Any,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+    data_format: str | None = None,
+):
     """Images at another size. interpolation: nearest, bilinear, bicubic, lanczos3, lanczos5, area."""
     height, width = (int(n) for n in size)
     x = tensor(images)
@@ -108,17 +119,33 @@ def resize(images: Any, size: Any, interpolation: str = "bilinear", antialias: b
     x = resized(x, height, width, interpolation, antialias)
     x = back(x, last, single)
     if given.kind in "iu":
-        x = e.clamp(e.round(x), *((0, 255) if given.name == "uint8" else (None, None))) if given.name == "uint8" else e.round(x)
+        x = (
+            e.clamp(e.round(x), *((0, 255) if given.name == "uint8" else (None, None)))
+            if given.name == "uint8"
+            else e.round(x)
+        )
     return x.to(given)
 
 
 def resized(x: Any, height: int, width: int, interpolation: str, antialias: bool) -> Any:
     if interpolation in MODES and interpolation != "bicubic":
         smooth = antialias and interpolation == "bilinear"
-        return images_.interpolate(x, (height, width), mode=MODES[interpolation], antialias=smooth, **({} if interpolation == "nearest" else {"align_corners": False}))
+        return images_.interpolate(
+            x,
+            (height, width),
+            mode=MODES[interpolation],
+            antialias=smooth,
+            **({} if interpolation == "nearest" else {"align_corners": False}),
+        )
     kernels = {"bicubic": (keys_cubic, 2.0), "lanczos3": (lanczos(3), 3.0), "lanczos5": (lanczos(5), 5.0)}
     if interpolation not in kernels:
-        raise ArgumentError(message("resize", f"unknown interpolation {interpolation!r}", cure="Expected nearest, bilinear, bicubic, lanczos3 or lanczos5"))
+        raise ArgumentError(
+            message(
+                "resize",
+                f"unknown interpolation {interpolation!r}",
+                cure="Expected nearest, bilinear, bicubic, lanczos3 or lanczos5",
+            )
+        )
     kernel, reach = kernels[interpolation]
     for axis, n in ((2, height), (3, width)):
         matrix = Tensor.from_data(weights(x.shape[axis], n, kernel, reach, antialias).astype(np.float32))
@@ -152,21 +179,35 @@ def weights(n: int, out: int, kernel, reach: float, antialias: bool) -> np.ndarr
 
 
 @symbolic
-def pad_images(images: Any, top_padding: int | None = None, left_padding: int | None = None, bottom_padding: int | None = None,
-               right_padding: int | None = None, target_height: int | None = None, target_width: int | None = None,
-               data_format: str | None = None):  # fmt: skip
+def pad_images(
+    images: Any,
+    top_padding: int | None = None,
+    left_padding: int | None = None,
+    bottom_padding: int | None = None,
+    right_padding: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+):
     """Zeros around, up to a target size; of each direction two of (before, after, target) are given."""
     x, last = tensor(images), is_last(data_format)
     at = (x.ndim - 3, x.ndim - 2) if last else (x.ndim - 2, x.ndim - 1)
     widths = [(0, 0)] * x.ndim
-    for axis, before, after, target in ((at[0], top_padding, bottom_padding, target_height), (at[1], left_padding, right_padding, target_width)):
+    for axis, before, after, target in (
+        (at[0], top_padding, bottom_padding, target_height),
+        (at[1], left_padding, right_padding, target_width),
+    ):
         widths[axis] = margins("pad_images", before, after, target, x.shape[axis])
     return m.pad(x, tuple(widths))
 
 
 def margins(call: str, before: int | None, after: int | None, target: int | None, n: int) -> tuple[int, int]:
     if [before, after, target].count(None) != 1:
-        raise ArgumentError(message(call, "exactly two of the margins before and after and the target size must be given for each direction"))
+        raise ArgumentError(
+            message(
+                call, "exactly two of the margins before and after and the target size must be given for each direction"
+            )
+        )
     if before is None:
         before = target - n - after  # type: ignore[operator]
     if after is None:
@@ -175,17 +216,32 @@ def margins(call: str, before: int | None, after: int | None, target: int | None
 
 
 @symbolic
-def crop_images(images: Any, top_cropping: int | None = None, left_cropping: int | None = None, bottom_cropping: int | None = None,
-                right_cropping: int | None = None, target_height: int | None = None, target_width: int | None = None,
-                data_format: str | None = None):  # fmt: skip
+def crop_images(
+    images: Any,
+    top_cropping: int | None = None,
+    left_cropping: int | None = None,
+    bottom_cropping: int | None = None,
+    right_cropping: int | None = None,
+    target_height: int | None = None,
+    target_width: int | None = None,
+    data_format: str | None = None,
+):
     """A part; of each direction two of (cut before, cut after, target) are given."""
     x, last = tensor(images), is_last(data_format)
     at = (x.ndim - 3, x.ndim - 2) if last else (x.ndim - 2, x.ndim - 1)
     index: list[Any] = [slice(None)] * x.ndim
-    for axis, before, after, target in ((at[0], top_cropping, bottom_cropping, target_height), (at[1], left_cropping, right_cropping, target_width)):
+    for axis, before, after, target in (
+        (at[0], top_cropping, bottom_cropping, target_height),
+        (at[1], left_cropping, right_cropping, target_width),
+    ):
         n = x.shape[axis]
         if [before, after, target].count(None) != 1:
-            raise ArgumentError(message("crop_images", "exactly two of the cuts before and after and the target size must be given for each direction"))
+            raise ArgumentError(
+                message(
+                    "crop_images",
+                    "exactly two of the cuts before and after and the target size must be given for each direction",
+                )
+            )
         if before is None:
             before = n - after - target  # type: ignore[operator]
         stop = before + target if target is not None else n - after  # type: ignore[operator]
@@ -196,7 +252,9 @@ def crop_images(images: Any, top_cropping: int | None = None, left_cropping: int
 # -- patches -----------------------------------------------------------------------------------------------------------
 
 
-def patches(x: Any, size: tuple, strides: tuple | None, dilation: Any, padding: str, data_format: str | None, rank: int) -> Any:
+def patches(
+    x: Any, size: tuple, strides: tuple | None, dilation: Any, padding: str, data_format: str | None, rank: int
+) -> Any:
     last = is_last(data_format)
     single = x.ndim == rank + 1
     x = s.unsqueeze(x, 0) if single else x
@@ -210,14 +268,28 @@ def patches(x: Any, size: tuple, strides: tuple | None, dilation: Any, padding: 
 
 
 @symbolic
-def extract_patches(images: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: str | None = None):
+def extract_patches(
+    images: Any,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+):
     """Patches as channels. Shape: (n, h, w, c) -> (n, rows, columns, size * size * c)"""
     wanted = (size, size) if isinstance(size, int) else tuple(size)
     return patches(tensor(images), wanted, strides, dilation_rate, padding, data_format, len(wanted))
 
 
 @symbolic
-def extract_patches_3d(volumes: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: str | None = None):
+def extract_patches_3d(
+    volumes: Any,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+):
     """Patches of volumes as channels."""
     wanted = (size,) * 3 if isinstance(size, int) else tuple(size)
     return patches(tensor(volumes), wanted, strides, dilation_rate, padding, data_format, 3)
@@ -227,9 +299,17 @@ def extract_patches_3d(volumes: Any, size: Any, strides: Any = None, dilation_ra
 
 
 @symbolic
-def affine_transform(images: Any, transform: Any, interpolation: str = "bilinear", fill_mode: str = "constant", fill_value: float = 0,
-                     data_format: str | None = None):  # fmt: skip
-    """Images whose pixel (x, y) shows the input at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1."""
+def affine_transform(
+    images: Any,
+    transform: Any,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+    data_format: str | None = None,
+):
+    """Images whose pixel (x, y) shows the input at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y +
+    1.
+    """
     x, last = floating(images), is_last(data_format)
     x, single = to_first(x, last)
     t = floating(transform)
@@ -239,7 +319,9 @@ def affine_transform(images: Any, transform: Any, interpolation: str = "bilinear
     gx, gy = Tensor.from_data(xs.astype(np.float32)), Tensor.from_data(ys.astype(np.float32))
     a = [s.reshape(c, (-1, 1, 1)) for c in s.unbind(t, 1)]
     k = a[6] * gx + a[7] * gy + 1.0
-    made = sampled(x, (a[3] * gx + a[4] * gy + a[5]) / k, (a[0] * gx + a[1] * gy + a[2]) / k, interpolation, fill_mode, fill_value)
+    made = sampled(
+        x, (a[3] * gx + a[4] * gy + a[5]) / k, (a[0] * gx + a[1] * gy + a[2]) / k, interpolation, fill_mode, fill_value
+    )
     return back(made, last, single)
 
 
@@ -282,7 +364,9 @@ def folded(i: Any, n: int, mode: str) -> tuple[Any, Any]:
     if mode == "reflect":
         t = e.remainder(i, 2.0 * n)
         return e.minimum(t, 2.0 * n - 1.0 - t), inside
-    raise ArgumentError(message("fill_mode", f"unknown mode {mode!r}", cure="Expected constant, nearest, wrap, mirror or reflect"))
+    raise ArgumentError(
+        message("fill_mode", f"unknown mode {mode!r}", cure="Expected constant, nearest, wrap, mirror or reflect")
+    )
 
 
 @symbolic
@@ -333,10 +417,19 @@ def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0
 
 
 @symbolic
-def perspective_transform(images: Any, start_points: Any, end_points: Any, interpolation: str = "bilinear", fill_value: float = 0,
-                          data_format: str | None = None):  # fmt: skip
+def perspective_transform(
+    images: Any,
+    start_points: Any,
+    end_points: Any,
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: str | None = None,
+):
     """The warp that moves four start points to four end points."""
-    start, end = np.asarray(tensor(start_points)._array(), np.float64), np.asarray(tensor(end_points)._array(), np.float64)
+    start, end = (
+        np.asarray(tensor(start_points)._array(), np.float64),
+        np.asarray(tensor(end_points)._array(), np.float64),
+    )
     if start.ndim == 2:
         start, end = start[None], end[None]
     rows = []
@@ -350,8 +443,16 @@ def perspective_transform(images: Any, start_points: Any, end_points: Any, inter
 
 
 @symbolic
-def elastic_transform(images: Any, alpha: float = 20.0, sigma: float = 5.0, interpolation: str = "bilinear", fill_mode: str = "reflect",
-                      fill_value: float = 0.0, seed: Any = None, data_format: str | None = None):  # fmt: skip
+def elastic_transform(
+    images: Any,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: float = 0.0,
+    seed: Any = None,
+    data_format: str | None = None,
+):
     """Each pixel moved by a smooth random field. Source: Simard et al. 2003."""
     x, last = floating(images), is_last(data_format)
     x, single = to_first(x, last)
@@ -360,19 +461,29 @@ def elastic_transform(images: Any, alpha: float = 20.0, sigma: float = 5.0, inte
     size = int(6 * sigma) | 1
     moves = []
     for _ in range(2):
-        field = Tensor.from_data((stream.random((n, h, w, 1), np.float32) * 2 - 1))
+        field = Tensor.from_data(stream.random((n, h, w, 1), np.float32) * 2 - 1)
         moves.append(s.squeeze(gaussian_blur(field, (size, size), (sigma, sigma), "channels_last"), -1) * alpha)
     ys, xs = np.meshgrid(np.arange(h, dtype=np.float32), np.arange(w, dtype=np.float32), indexing="ij")
-    made = sampled(x, moves[1] + Tensor.from_data(ys), moves[0] + Tensor.from_data(xs), interpolation, fill_mode, fill_value)
+    made = sampled(
+        x, moves[1] + Tensor.from_data(ys), moves[0] + Tensor.from_data(xs), interpolation, fill_mode, fill_value
+    )
     return back(made, last, single)
 
 
 @symbolic
-def scale_and_translate(images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True):
+def scale_and_translate(
+    images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
+):
     """Images scaled and moved along some axes; method: linear, cubic, lanczos3, lanczos5."""
     x = floating(images)
-    kernels = {"linear": (lambda t: np.maximum(1 - np.abs(t), 0), 1.0), "bilinear": (lambda t: np.maximum(1 - np.abs(t), 0), 1.0),
-               "cubic": (keys_cubic, 2.0), "bicubic": (keys_cubic, 2.0), "lanczos3": (lanczos(3), 3.0), "lanczos5": (lanczos(5), 5.0)}  # fmt: skip
+    kernels = {
+        "linear": (lambda t: np.maximum(1 - np.abs(t), 0), 1.0),
+        "bilinear": (lambda t: np.maximum(1 - np.abs(t), 0), 1.0),
+        "cubic": (keys_cubic, 2.0),
+        "bicubic": (keys_cubic, 2.0),
+        "lanczos3": (lanczos(3), 3.0),
+        "lanczos5": (lanczos(5), 5.0),
+    }
     kernel, _ = kernels[method]
     factors, moves = np.asarray(tensor(scale)._array()), np.asarray(tensor(translation)._array())
     for k, axis in enumerate(spatial_dims):
@@ -403,8 +514,16 @@ def sobel_edges(images: Any, data_format: str | None = None):
 
 
 @symbolic
-def ssim(image1: Any, image2: Any, max_val: float = 1.0, filter_size: int = 11, filter_sigma: float = 1.5, k1: float = 0.01, k2: float = 0.03,
-         data_format: str | None = None):  # fmt: skip
+def ssim(
+    image1: Any,
+    image2: Any,
+    max_val: float = 1.0,
+    filter_size: int = 11,
+    filter_sigma: float = 1.5,
+    k1: float = 0.01,
+    k2: float = 0.03,
+    data_format: str | None = None,
+):
     """Structural similarity of images. Source: Wang et al. 2004."""
     last = is_last(data_format)
     a, single = to_first(floating(image1), last)

@@ -18,8 +18,13 @@ def affine(input: Value, kernel: Value, bias: Value | None = None) -> Value:
     """
     x = input if input.dtype.kind == "f" else cast(input, kernel.dtype)
     if x.shape[-1] != kernel.shape[0]:
-        raise ShapeError(message(
-            "Dense", f"the input's last axis has {x.shape[-1]} values, the kernel takes {kernel.shape[0]}", [("input", x), ("kernel", kernel)]))
+        raise ShapeError(
+            message(
+                "Dense",
+                f"the input's last axis has {x.shape[-1]} values, the kernel takes {kernel.shape[0]}",
+                [("input", x), ("kernel", kernel)],
+            )
+        )
     out = p.contract(x, cast(kernel, x.dtype), sum=((x.ndim - 1,), (0,)), batch=((), ()))
     return out if bias is None else out + expanded(cast(bias, x.dtype), out.shape)
 

@@ -16,9 +16,10 @@ from dovetail.ir.core import Value
 from dovetail.keras.dtypes import as_dtype
 from dovetail.keras.ops.convert import axes, floating, tensor, tensors
 from dovetail.keras.symbolic import symbolic
-from dovetail.ops import calculus, compare, counting, create, fourier, linalg, matmul as products, reduce
+from dovetail.ops import calculus, compare, counting, create, fourier, linalg, reduce
 from dovetail.ops import elementwise as e
 from dovetail.ops import index as indexing
+from dovetail.ops import matmul as products
 from dovetail.ops import shape as s
 from dovetail.ops import sort as sorting
 from dovetail.ops.promote import cast, filled
@@ -235,7 +236,9 @@ bitwise_and = binary(e.bitwise_and, "bitwise_and", "Bits set in both.", strict)
 bitwise_or = binary(e.bitwise_or, "bitwise_or", "Bits set in either.", strict)
 bitwise_xor = binary(e.bitwise_xor, "bitwise_xor", "Bits set in one of both.", strict)
 bitwise_left_shift = left_shift = binary(e.bitwise_left_shift, "left_shift", "Bits moved up by x2 places.", strict)
-bitwise_right_shift = right_shift = binary(e.bitwise_right_shift, "right_shift", "Bits moved down by x2 places.", strict)
+bitwise_right_shift = right_shift = binary(
+    e.bitwise_right_shift, "right_shift", "Bits moved down by x2 places.", strict
+)
 
 
 @op(top=False, name="divide_no_nan")
@@ -277,7 +280,11 @@ def where(condition: Any, x1: Any = None, x2: Any = None):
     condition = tensor(condition)
     if x1 is None and x2 is None:
         return list(indexing.nonzero(condition, as_tuple=True))
-    a, b = strict(x1, x2) if not (isinstance(x1, (int, float)) and isinstance(x2, (int, float))) else (tensor(x1), tensor(x2))
+    a, b = (
+        strict(x1, x2)
+        if not (isinstance(x1, (int, float)) and isinstance(x2, (int, float)))
+        else (tensor(x1), tensor(x2))
+    )
     return indexing.where(condition.to(as_dtype("bool")), a, b)
 
 
@@ -289,7 +296,11 @@ def alike(a: Any, b: Any) -> tuple[Any, Any]:
     a, b = tensor(a), tensor(b)
     if a.dtype is b.dtype:
         return a, b
-    wanted = np.promote_types(a.dtype.np, b.dtype.np) if a.dtype.kind == b.dtype.kind else (a if a.dtype.kind in "fc" else b).dtype.np
+    wanted = (
+        np.promote_types(a.dtype.np, b.dtype.np)
+        if a.dtype.kind == b.dtype.kind
+        else (a if a.dtype.kind in "fc" else b).dtype.np
+    )
     return tensor(a, wanted), tensor(b, wanted)
 
 
@@ -332,7 +343,9 @@ def outer(x1: Any, x2: Any):
 def tensordot(x1: Any, x2: Any, axes: Any = 2):
     """Sum over these axes of both."""
     a, b = alike(x1, x2)
-    return products.tensordot(a, b, axes if isinstance(axes, int) else [[i] if isinstance(i, int) else list(i) for i in axes])
+    return products.tensordot(
+        a, b, axes if isinstance(axes, int) else [[i] if isinstance(i, int) else list(i) for i in axes]
+    )
 
 
 @symbolic
@@ -406,7 +419,11 @@ def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None):
     """The largest."""
     x = tensor(x)
     if initial is not None:
-        return e.maximum(*strict(reduce.amax(x, () if axis is None else axes(axis), keepdims), initial)) if x.numel() else tensor(initial)
+        return (
+            e.maximum(*strict(reduce.amax(x, () if axis is None else axes(axis), keepdims), initial))
+            if x.numel()
+            else tensor(initial)
+        )
     return reduce.amax(x, () if axis is None else axes(axis), keepdims)
 
 
@@ -415,7 +432,11 @@ def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None):
     """The smallest."""
     x = tensor(x)
     if initial is not None:
-        return e.minimum(*strict(reduce.amin(x, () if axis is None else axes(axis), keepdims), initial)) if x.numel() else tensor(initial)
+        return (
+            e.minimum(*strict(reduce.amin(x, () if axis is None else axes(axis), keepdims), initial))
+            if x.numel()
+            else tensor(initial)
+        )
     return reduce.amin(x, () if axis is None else axes(axis), keepdims)
 
 
@@ -500,7 +521,12 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     if isinstance(axis, (tuple, list)):
         kept = [d for d in range(x.ndim) if d not in [a % x.ndim for a in axis]]
         shape = [x.shape[d] for d in kept]
-        made = sorting.quantile(s.reshape(s.permute(x, (*kept, *[a % x.ndim for a in axis])), (*shape, -1)), q_of(q, x), -1, interpolation=method)
+        made = sorting.quantile(
+            s.reshape(s.permute(x, (*kept, *[a % x.ndim for a in axis])), (*shape, -1)),
+            q_of(q, x),
+            -1,
+            interpolation=method,
+        )
         if keepdims:
             made = s.reshape(made, [1 if d not in kept else n for d, n in enumerate(x.shape)])
         return made
@@ -711,7 +737,9 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     """How often each whole number occurs (along the last axis for matrices)."""
     x = tensor(x)
     if x.ndim == 2:
-        rows = [counting.bincount(r, None if weights is None else tensor(weights)[i], minlength) for i, r in enumerate(x)]
+        rows = [
+            counting.bincount(r, None if weights is None else tensor(weights)[i], minlength) for i, r in enumerate(x)
+        ]
         most = np.max([r.shape[0] for r in rows])
         return s.stack([pad(r, ((0, int(most) - r.shape[0]),)) for r in rows])
     return counting.bincount(x, None if weights is None else tensor(weights), minlength)
@@ -766,7 +794,12 @@ def correlate(x1: Any, x2: Any, mode: str = "valid"):
 @symbolic
 def reshape(x: Any, newshape: Any):
     """Another shape with the same elements; one size may be -1."""
-    return s.reshape(tensor(x), tuple(int(n) if n is not None else -1 for n in newshape) if isinstance(newshape, (tuple, list)) else (int(newshape),))
+    return s.reshape(
+        tensor(x),
+        tuple(int(n) if n is not None else -1 for n in newshape)
+        if isinstance(newshape, (tuple, list))
+        else (int(newshape),),
+    )
 
 
 @symbolic
@@ -803,7 +836,9 @@ def squeeze(x: Any, axis: Any = None):
     wanted = [a % np.maximum(x.ndim, 1) for a in (axis if isinstance(axis, (tuple, list)) else [axis])]
     for a in wanted:
         if x.shape[a] != 1:
-            raise ValueError(f"Cannot squeeze axis={axis}, because the dimension is not 1: the shape is {tuple(x.shape)}.")
+            raise ValueError(
+                f"Cannot squeeze axis={axis}, because the dimension is not 1: the shape is {tuple(x.shape)}."
+            )
     return s.reshape(x, [n for d, n in enumerate(x.shape) if d not in wanted])
 
 
@@ -822,7 +857,11 @@ def moveaxis(x: Any, source: Any, destination: Any):
 @symbolic
 def concatenate(xs: Any, axis: int = 0):
     """One after the other along an axis."""
-    return s.cat(tensors(xs), axis if axis is not None else 0) if axis is not None else s.cat([s.ravel(tensor(x)) for x in xs], 0)
+    return (
+        s.cat(tensors(xs), axis if axis is not None else 0)
+        if axis is not None
+        else s.cat([s.ravel(tensor(x)) for x in xs], 0)
+    )
 
 
 @symbolic
@@ -861,7 +900,9 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0):
     x = tensor(x)
     if isinstance(indices_or_sections, int):
         if x.shape[axis] % indices_or_sections:
-            raise ValueError(f"Cannot split axis {axis} of size {x.shape[axis]} into {indices_or_sections} equal parts.")
+            raise ValueError(
+                f"Cannot split axis {axis} of size {x.shape[axis]} into {indices_or_sections} equal parts."
+            )
         return list(s.split(x, x.shape[axis] // indices_or_sections, axis))
     return list(indexing.tensor_split(x, [int(i) for i in indices_or_sections], axis))
 
@@ -920,7 +961,9 @@ def rot90(array: Any, k: int = 1, axes: Any = (0, 1)):
 def flip(x: Any, axis: Any = None):
     """Turned around along an axis."""
     x = tensor(x)
-    return s.flip(x, tuple(range(x.ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,))
+    return s.flip(
+        x, tuple(range(x.ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    )
 
 
 @symbolic
@@ -977,10 +1020,12 @@ def padded(input: Value, widths: tuple, value) -> Value:
 
 def mirrored(x: Any, widths: list, mode: str) -> Any:
     """The content reflected ("reflect", "symmetric"), its edge repeated ("edge") or the whole again ("wrap")."""
-    numpy_mode = {"reflect": "reflect", "symmetric": "symmetric", "edge": "edge", "wrap": "wrap", "circular": "wrap"}[mode]
+    numpy_mode = {"reflect": "reflect", "symmetric": "symmetric", "edge": "edge", "wrap": "wrap", "circular": "wrap"}[
+        mode
+    ]
     for d, (a, b) in enumerate(widths):
         if a or b:
-            order = np.pad(np.arange(x.shape[d]), (a, b), mode=numpy_mode)
+            order = np.pad(np.arange(x.shape[d]), (a, b), mode=numpy_mode)  # type: ignore[call-overload]
             x = indexing.index_select(x, d, Tensor.from_data(order.astype(np.int64)))
     return x
 
@@ -1085,7 +1130,9 @@ def empty(shape: Any, dtype: Any = None):
 def full(shape: Any, fill_value: Any, dtype: Any = None):
     """All the same value."""
     if isinstance(fill_value, (int, float, bool)):
-        return create.full(shape_of(shape), fill_value, dtype=as_dtype(dtype) if dtype is not None else tensor(fill_value).dtype)
+        return create.full(
+            shape_of(shape), fill_value, dtype=as_dtype(dtype) if dtype is not None else tensor(fill_value).dtype
+        )
     return s.broadcast_to(tensor(fill_value, dtype), shape_of(shape))
 
 
@@ -1143,14 +1190,18 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None):
     return create.arange(start, stop, step, dtype=as_dtype(dtype or ("int32" if whole else None)))
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0):
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+):
     """`num` numbers from start to stop."""
-    made = np.linspace(np.asarray(start), np.asarray(stop), num, endpoint, retstep, axis=axis)
+    made = np.linspace(np.asarray(start), np.asarray(stop), num, endpoint, retstep, axis=axis)  # type: ignore[call-overload]
     wanted = as_dtype(dtype).np
     return (Tensor.from_data(made[0].astype(wanted)), made[1]) if retstep else Tensor.from_data(made.astype(wanted))
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: Any = None, axis: int = 0):
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: Any = None, axis: int = 0
+):
     """Powers of base with exponents from start to stop."""
     return Tensor.from_data(np.logspace(start, stop, num, endpoint, base, axis=axis).astype(as_dtype(dtype).np))
 
@@ -1227,7 +1278,9 @@ def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, so
 def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False):
     """The smallest among the rows that have the same id."""
     x = tensor(data)
-    return segments(x, segment_ids, num_segments, "amin", math.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype.np).max))
+    return segments(
+        x, segment_ids, num_segments, "amin", math.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype.np).max)
+    )
 
 
 # -- Fourier -----------------------------------------------------------------------------------------------------------
@@ -1282,7 +1335,9 @@ def window_of(window: Any, length: int, size: int) -> Any:
         made = np.ones(length, np.float32)
     elif isinstance(window, str):
         n = np.arange(length) * 2 * np.pi / length  # periodic, as SciPy's get_window makes it
-        made = {"hann": 0.5 - 0.5 * np.cos(n), "hamming": 0.54 - 0.46 * np.cos(n), "rect": np.ones(length)}[window].astype(np.float32)
+        made = {"hann": 0.5 - 0.5 * np.cos(n), "hamming": 0.54 - 0.46 * np.cos(n), "rect": np.ones(length)}[
+            window
+        ].astype(np.float32)
     else:
         made = np.asarray(window, np.float32)
     left = (size - length) // 2
@@ -1290,7 +1345,9 @@ def window_of(window: Any, length: int, size: int) -> Any:
 
 
 @symbolic
-def stft(x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True):
+def stft(
+    x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True
+):
     """Short-time Fourier transform: (real, imaginary), frames and frequencies as the last axes."""
     x = floating(x)
     if center:
@@ -1301,7 +1358,15 @@ def stft(x: Any, sequence_length: int, sequence_stride: int, fft_length: int, wi
 
 
 @symbolic
-def istft(x: Any, sequence_length: int, sequence_stride: int, fft_length: int, length: int | None = None, window: Any = "hann", center: bool = True):
+def istft(
+    x: Any,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+):
     """The inverse of stft, by overlapping and adding."""
     frames = fourier.irfft(complex_of(x), fft_length)
     w = window_of(window, sequence_length, fft_length)

@@ -44,7 +44,9 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 @symbolic
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1):
     """Minus the log-probability of the class that each target names."""
-    return f.sparse_categorical_crossentropy(tensor(target), floating(output), bool(from_logits), None, axis, default_epsilon())
+    return f.sparse_categorical_crossentropy(
+        tensor(target), floating(output), bool(from_logits), None, axis, default_epsilon()
+    )
 
 
 @symbolic
@@ -55,7 +57,9 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     """
     logs = s.permute(activation.log_softmax(floating(output), -1), (1, 0, 2))
     whole = as_dtype("int64")
-    return ctc_each(logs, tensor(target, whole), tensor(output_length, whole), tensor(target_length, whole), int(mask_index))
+    return ctc_each(
+        logs, tensor(target, whole), tensor(output_length, whole), tensor(target_length, whole), int(mask_index)
+    )
 
 
 @symbolic
@@ -67,7 +71,11 @@ def ctc_decode(inputs: Any, sequence_lengths: Any, strategy: str = "greedy", bea
     best, peak = scores.argmax(-1), scores.max(-1)
     out = np.full(best.shape, -1, np.int32)
     for i, row in enumerate(best):
-        kept = [int(k) for j, k in enumerate(row[: lengths[i]]) if not (merge_repeated and j and row[j - 1] == k) and k != mask_index]
+        kept = [
+            int(k)
+            for j, k in enumerate(row[: lengths[i]])
+            if not (merge_repeated and j and row[j - 1] == k) and k != mask_index
+        ]
         out[i, : len(kept)] = kept
     total = np.array([[-peak[i, : lengths[i]].sum()] for i in range(len(best))], np.float32)
     return Tensor.from_data(out[None]), Tensor.from_data(total)
@@ -92,7 +100,9 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 
 
 @symbolic
-def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any):
+def multi_hot(
+    inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any
+):
     """A row for each sample with a 1 at every place that one of its numbers names."""
     x = tensor(inputs)
     classes = num_classes if num_classes is not None else kwargs.get("num_tokens")
@@ -110,7 +120,9 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 
 
 @op(top=False, name="normalize_by")
-def normalize_by(input: Value, mean: Value, variance: Value, scale: Value | None, offset: Value | None, axis: int, eps: float) -> Value:
+def normalize_by(
+    input: Value, mean: Value, variance: Value, scale: Value | None, offset: Value | None, axis: int, eps: float
+) -> Value:
     """(x - mean) / sqrt(variance + eps) * scale + offset along one axis."""
     dtype = input.dtype if input.dtype.itemsize >= 4 else as_dtype("float32")
 
@@ -125,7 +137,9 @@ def normalize_by(input: Value, mean: Value, variance: Value, scale: Value | None
 
 
 @symbolic
-def batch_normalization(x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3):
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+):
     """(x - mean) / sqrt(variance + epsilon) * scale + offset along `axis`."""
     given = [None if v is None else tensor(v) for v in (scale, offset)]
     return normalize_by(floating(x), tensor(mean), tensor(variance), *given, int(axis), float(epsilon))
@@ -153,7 +167,9 @@ def layer_norm_of(input: Value, gamma: Value | None, beta: Value | None, axes: t
 
 
 @symbolic
-def layer_normalization(x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, **kwargs: Any):
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, **kwargs: Any
+):
     """Mean 0 and variance 1 over the axes of each sample."""
     dims = (axis,) if isinstance(axis, int) else tuple(axis)
     given = [None if v is None else tensor(v) for v in (gamma, beta)]
@@ -170,7 +186,9 @@ def rms_norm_of(input: Value, scale: Value | None, axes: tuple, eps: float) -> V
     out = x * p.rsqrt(reduce.mean(x * x, dims, True) + eps)
     if scale is not None:
         scale = cast(scale, dtype)
-        out = out * (p.broadcast(scale, shape=x.shape, dims=dims) if scale.ndim == len(dims) else expanded(scale, x.shape))
+        out = out * (
+            p.broadcast(scale, shape=x.shape, dims=dims) if scale.ndim == len(dims) else expanded(scale, x.shape)
+        )
     return cast(out, input.dtype)
 
 
@@ -178,7 +196,12 @@ def rms_norm_of(input: Value, scale: Value | None, axes: tuple, eps: float) -> V
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None):
     """x over its root mean square along the axes."""
     dims = (axis,) if isinstance(axis, int) else tuple(axis)
-    return rms_norm_of(floating(x), None if scale is None else tensor(scale), dims, default_epsilon() if epsilon is None else float(epsilon))
+    return rms_norm_of(
+        floating(x),
+        None if scale is None else tensor(scale),
+        dims,
+        default_epsilon() if epsilon is None else float(epsilon),
+    )
 
 
 @op(top=False, name="scaled_to_unit")
@@ -203,9 +226,20 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
 
 
 @symbolic
-def dot_product_attention(query: Any, key: Any, value: Any, bias: Any = None, mask: Any = None, scale: float | None = None,
-                          is_causal: bool = False, flash_attention: bool | None = None, attn_logits_soft_cap: float | None = None):  # fmt: skip
-    """softmax(q k / sqrt(depth)) v for each head. Shape: (n, steps, heads, depth) -> (n, query steps, heads, depth of v)"""
+def dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+):
+    """softmax(q k / sqrt(depth)) v for each head. Shape: (n, steps, heads, depth) -> (n, query steps, heads, depth of
+    v)
+    """
     q, k, v = (s.transpose(floating(x), 1, 2) for x in (query, key, value))
     if q.shape[1] != k.shape[1]:
         times = q.shape[1] // k.shape[1]

@@ -38,9 +38,23 @@ TABLE = table("optimizer", "keras.optimizers")
 OURS = (constraints.MaxNorm, constraints.MinMaxNorm, constraints.NonNeg, constraints.UnitNorm)
 
 
-def step_rule(p: Value, g: Value, state: dict, *, formula: Callable, numbers: tuple, clipnorm, clipvalue, weight_decay, unscale,
-              accumulate, ema, ema_every, constraint) -> tuple[Value, dict]:  # fmt: skip
-    """One weight's step: clipping, weight decay, the optimizer's formula, then accumulation, averaging and constraint."""
+def step_rule(
+    p: Value,
+    g: Value,
+    state: dict,
+    *,
+    formula: Callable,
+    numbers: tuple,
+    clipnorm,
+    clipvalue,
+    weight_decay,
+    unscale,
+    accumulate,
+    ema,
+    ema_every,
+    constraint,
+) -> tuple[Value, dict]:
+    """One weight's step: clipping, decay, the formula, then accumulation, averaging and constraint."""
     lr, before = cast(state["learning_rate"], p.dtype), state["iterations"]
     t = cast(before, dtypes.float64) + 1.0
     g = cast(g, p.dtype)
@@ -92,20 +106,33 @@ def clip_global_norm(tensors, norm: float):
 
 
 class Optimizer:
-    """Base of optimizers. Subclasses of yours override `build(variables)` and `update_step(gradient, variable, learning_rate)`.
+    """Base of optimizers. Subclasses of yours override `build(variables)` and `update_step(gradient, variable,
+    learning_rate)`.
 
-    learning_rate: a number, a schedule or a function; weight_decay: share of a weight taken off, times the learning rate.
-    clipnorm, clipvalue, global_clipnorm: bounds for each gradient's norm, each element, all norms together.
-    use_ema: keep a running average of the weights; gradient_accumulation_steps: update every so many steps.
-    Source: keras.optimizers.Optimizer.
+    learning_rate: a number, a schedule or a function; weight_decay: share of a weight taken off, times the learning
+    rate. clipnorm, clipvalue, global_clipnorm: bounds for each gradient's norm, each element, all norms together.
+    use_ema: keep a running average of the weights; gradient_accumulation_steps: update every so many steps. Source:
+    keras.optimizers.Optimizer.
     """
 
     formula: Callable | None = None
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False,
-                 ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None, gradient_accumulation_steps=None,
-                 name=None, **kwargs):  # fmt: skip
+    def __init__(
+        self,
+        learning_rate,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
+        **kwargs,
+    ):
         kind = type(self).__name__
         if kwargs.pop("decay", None) is not None:
             warn(message(kind, "the argument `decay` is no longer supported and will be ignored",
@@ -117,11 +144,22 @@ class Optimizer:
         if sum(a is not None for a in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ArgumentError(message(kind, "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set"))
         if gradient_accumulation_steps is not None and gradient_accumulation_steps < 2:
-            raise ArgumentError(message(kind, f"gradient_accumulation_steps must be a whole number of 2 or more, got {gradient_accumulation_steps}"))
+            raise ArgumentError(
+                message(
+                    kind,
+                    "gradient_accumulation_steps must be a whole number of 2 or more, got "
+                    f"{gradient_accumulation_steps}",
+                )
+            )
         if use_ema and not 0 <= ema_momentum <= 1:
             raise ArgumentError(message(kind, f"ema_momentum must be in the range [0, 1], got {ema_momentum}"))
         self.name = name or auto_name(kind)
-        self.weight_decay, self.clipnorm, self.clipvalue, self.global_clipnorm = weight_decay, clipnorm, clipvalue, global_clipnorm
+        self.weight_decay, self.clipnorm, self.clipvalue, self.global_clipnorm = (
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+        )
         self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
         self.loss_scale_factor, self.gradient_accumulation_steps = loss_scale_factor, gradient_accumulation_steps
         self.built = False
@@ -142,8 +180,16 @@ class Optimizer:
                 if isinstance(learning_rate, (int, float, np.number)) and not isinstance(learning_rate, bool):
                     learning_rate = float(learning_rate)
                 else:
-                    raise ArgumentError(message(kind, f"learning_rate must be a number, a LearningRateSchedule or a function, got {learning_rate!r}"))
-                self._rate = self._learning_rate = Variable(learning_rate, dtype=floatx(), trainable=False, name="learning_rate")
+                    raise ArgumentError(
+                        message(
+                            kind,
+                            "learning_rate must be a number, a LearningRateSchedule or a function, got "
+                            f"{learning_rate!r}",
+                        )
+                    )
+                self._rate = self._learning_rate = Variable(
+                    learning_rate, dtype=floatx(), trainable=False, name="learning_rate"
+                )
                 self._variables.append(self._rate)
 
     # -- state -----------------------------------------------------------------------------------------------------
@@ -179,15 +225,21 @@ class Optimizer:
             self._learning_rate = value
             return
         if isinstance(self._learning_rate, LearningRateSchedule):
-            raise TypeError(message(
-                f"{type(self).__name__}.learning_rate", "this optimizer was created with a LearningRateSchedule, so its learning "
-                "rate is not settable", cure="Make it with a number as learning_rate to be able to set it"))  # fmt: skip
+            raise TypeError(
+                message(
+                    f"{type(self).__name__}.learning_rate",
+                    "this optimizer was created with a LearningRateSchedule, so its learning rate is not settable",
+                    cure="Make it with a number as learning_rate to be able to set it",
+                )
+            )
         self._learning_rate = self._rate
         self._rate.assign(float(value) if not isinstance(value, Tensor) else value)
 
     lr = learning_rate
 
-    def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None) -> Variable:
+    def add_variable(
+        self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None
+    ) -> Variable:
         """A piece of state of the optimizer."""
         with name_scope(self.name):
             made = Variable(initializers.get(initializer), tuple(shape), dtype, trainable=False, name=name)
@@ -203,7 +255,11 @@ class Optimizer:
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
         """For each weight one piece of state, or one for each of several names."""
         names = [name] if isinstance(name, str) else list(name)
-        first = [initializer] * len(names) if isinstance(initializer, (str, initializers.Initializer)) else list(initializer)
+        first = (
+            [initializer] * len(names)
+            if isinstance(initializer, (str, initializers.Initializer))
+            else list(initializer)
+        )
         made: tuple[list, ...] = tuple([] for _ in names)
         for v in trainable_variables:
             for found, n, i in zip(made, names, first, strict=True):
@@ -293,7 +349,8 @@ class Optimizer:
             raise no_gradients(self, variables)
         if len(pairs) < len(variables):
             missing = [getattr(v, "path", "weight") for g, v in zip(grads, variables, strict=True) if g is None]
-            warn_once(message(f"{type(self).__name__}.apply_gradients", f"gradients do not exist for variables {missing} when minimizing the loss",
+            warn_once(message(f"{type(self).__name__}.apply_gradients", "gradients do not exist for variables "
+                f"{missing} when minimizing the loss",
                               cure="If they should be trained, the loss must depend on them"))  # fmt: skip
         kept = [v._grad for _, v in pairs]
         for g, v in pairs:
@@ -307,19 +364,27 @@ class Optimizer:
     def _known(self, grads: list, variables) -> list:
         if variables is None:
             if not self.built:
-                raise ArgumentError(message(f"{type(self).__name__}.apply", "the optimizer must be built before gradients come without variables",
+                raise ArgumentError(message(f"{type(self).__name__}.apply", "the optimizer must be built before "
+                    "gradients come without variables",
                                             cure="Call optimizer.build(model.trainable_variables) first"))  # fmt: skip
             variables = self._trainable_variables
         variables = list(variables)
         if len(grads) != len(variables):
-            raise ArgumentError(message(f"{type(self).__name__}.apply", f"got {len(grads)} gradients for {len(variables)} variables"))
+            raise ArgumentError(
+                message(f"{type(self).__name__}.apply", f"got {len(grads)} gradients for {len(variables)} variables")
+            )
         if not self.built:
             self.build(variables)
         for v in variables:
             if id(v) not in self._index:
-                raise ArgumentError(message(
-                    type(self).__name__, f"unknown variable {getattr(v, 'path', v)!r}: this optimizer was built for other variables",
-                    cure="Make a new optimizer for another set of variables, or build(all_variables) before the first step"))
+                raise ArgumentError(
+                    message(
+                        type(self).__name__,
+                        f"unknown variable {getattr(v, 'path', v)!r}: this optimizer was built for other variables",
+                        cure="Make a new optimizer for another set of variables, or build(all_variables) before the "
+                        "first step",
+                    )
+                )
         return variables
 
     def step(self, variables: list) -> None:
@@ -327,7 +392,9 @@ class Optimizer:
         if not self.built:
             self.build(variables)
         if self.global_clipnorm:
-            for v, g in zip(variables, clip_global_norm([v.grad for v in variables], float(self.global_clipnorm)), strict=True):
+            for v, g in zip(
+                variables, clip_global_norm([v.grad for v in variables], float(self.global_clipnorm)), strict=True
+            ):
                 v._grad = g
         rate = self._learning_rate
         if not isinstance(rate, Variable):
@@ -347,7 +414,11 @@ class Optimizer:
     def _current_entries(self, variables: list) -> list:
         """(weight, state, numbers, flags) for `update`: the last step's list while nothing has changed."""
         before = self._entries_for
-        if len(before) == len(variables) and all(map(same, before, variables)) and self._settings() == self._seen_settings:
+        if (
+            len(before) == len(variables)
+            and all(map(same, before, variables))
+            and self._settings() == self._seen_settings
+        ):
             return self._entries
         self._entries = [self._entry(v) for v in variables]
         self._entries_for, self._seen_settings = list(variables), self._settings()
@@ -356,18 +427,32 @@ class Optimizer:
     _seen_settings: Any = None
 
     def _settings(self) -> tuple:
-        return (self.weight_decay, self.clipnorm, self.clipvalue, self.use_ema, self.ema_momentum, self.ema_overwrite_frequency,
-                self.loss_scale_factor, self.gradient_accumulation_steps)  # fmt: skip
+        return (
+            self.weight_decay,
+            self.clipnorm,
+            self.clipvalue,
+            self.use_ema,
+            self.ema_momentum,
+            self.ema_overwrite_frequency,
+            self.loss_scale_factor,
+            self.gradient_accumulation_steps,
+        )
 
     def _entry(self, v) -> tuple:
         state = {"learning_rate": self._rate, "iterations": self._iterations, **self._slots[id(v)]}
         constraint = getattr(v, "constraint", None)
         flags = {
-            "formula": type(self).formula, "numbers": tuple(self.numbers(v).items()), "clipnorm": self.clipnorm,
-            "clipvalue": self.clipvalue, "weight_decay": self.decay_for(v), "unscale": self.loss_scale_factor,
-            "accumulate": self.gradient_accumulation_steps, "ema": self.ema_momentum if self.use_ema else None,
-            "ema_every": self.ema_overwrite_frequency, "constraint": constraint if isinstance(constraint, OURS) else None,
-        }  # fmt: skip
+            "formula": type(self).formula,
+            "numbers": tuple(self.numbers(v).items()),
+            "clipnorm": self.clipnorm,
+            "clipvalue": self.clipvalue,
+            "weight_decay": self.decay_for(v),
+            "unscale": self.loss_scale_factor,
+            "accumulate": self.gradient_accumulation_steps,
+            "ema": self.ema_momentum if self.use_ema else None,
+            "ema_every": self.ema_overwrite_frequency,
+            "constraint": constraint if isinstance(constraint, OURS) else None,
+        }
         return (v, state, {}, flags)
 
     def decay_for(self, v) -> float | None:
@@ -407,7 +492,11 @@ class Optimizer:
     def stateless_apply(self, optimizer_variables, grads, trainable_variables) -> tuple[list, list]:
         """(weights, optimizer state) after a step, given both before it; nothing of the optimizer changes."""
         if not self.built:
-            raise ArgumentError(message("stateless_apply", f"{type(self).__name__} must be built first", cure="optimizer.build(variables)"))
+            raise ArgumentError(
+                message(
+                    "stateless_apply", f"{type(self).__name__} must be built first", cure="optimizer.build(variables)"
+                )
+            )
         mine, theirs = self.variables, self._trainable_variables
         kept = [v.numpy() for v in (*mine, *theirs)]
         try:
@@ -424,7 +513,12 @@ class Optimizer:
     def set_weights(self, weights) -> None:
         """Replace all state by arrays in the order of `variables`."""
         if len(weights) != len(self._variables):
-            raise ArgumentError(message(f"{self.name}.set_weights", f"got {len(weights)} arrays, the optimizer has {len(self._variables)} variables"))
+            raise ArgumentError(
+                message(
+                    f"{self.name}.set_weights",
+                    f"got {len(weights)} arrays, the optimizer has {len(self._variables)} variables",
+                )
+            )
         for v, w in zip(self._variables, weights, strict=True):
             v.assign(array_from(w, v._meta.dtype))
         current().close()
@@ -438,7 +532,12 @@ class Optimizer:
 
     def load_own_variables(self, store: dict) -> None:
         if len(store) != len(self._variables):
-            warn(message(f"optimizer {self.name!r}", f"the file has {len(store)} variables, the optimizer {len(self._variables)}: not loaded"))
+            warn(
+                message(
+                    f"optimizer {self.name!r}",
+                    f"the file has {len(store)} variables, the optimizer {len(self._variables)}: not loaded",
+                )
+            )
             return
         for i, v in enumerate(self._variables):
             v.assign(np.asarray(store[str(i)]))
@@ -450,11 +549,18 @@ class Optimizer:
         else:
             rate = serialize(rate)
         return {
-            "name": self.name, "learning_rate": rate, "weight_decay": self.weight_decay, "clipnorm": self.clipnorm,
-            "global_clipnorm": self.global_clipnorm, "clipvalue": self.clipvalue, "use_ema": self.use_ema,
-            "ema_momentum": self.ema_momentum, "ema_overwrite_frequency": self.ema_overwrite_frequency,
-            "loss_scale_factor": self.loss_scale_factor, "gradient_accumulation_steps": self.gradient_accumulation_steps,
-        }  # fmt: skip
+            "name": self.name,
+            "learning_rate": rate,
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects=None):
@@ -489,7 +595,8 @@ def one() -> Tensor:
 
 def shaped_as(g: Tensor, v: Tensor) -> Tensor:
     if g._meta.numel != v._meta.numel:
-        raise GradientError(message("apply_gradients", f"the gradient's shape {tuple(g.shape)} is not that of the variable "
+        raise GradientError(message("apply_gradients", f"the gradient's shape {tuple(g.shape)} is not that of the "
+            "variable "
                                     f"{getattr(v, 'path', '')!r}", [("variable", v), ("gradient", g)]))  # fmt: skip
     return g.reshape(v._meta.shape)
 
@@ -497,10 +604,15 @@ def shaped_as(g: Tensor, v: Tensor) -> Tensor:
 def no_gradients(optimizer: Optimizer, variables: list) -> GradientError:
     names = [getattr(v, "path", "weight") for v in variables]
     tape = " The loss was probably computed outside the GradientTape, or through NumPy." if context is not None else ""
-    return GradientError(message(
-        f"{type(optimizer).__name__}.apply_gradients", f"no gradients provided for any variable: every gradient is None.{tape}",
-        [("variables", names)],
-        "Compute the model's output and the loss inside `with tf.GradientTape() as tape:`, with tensor functions only"))  # fmt: skip
+    return GradientError(
+        message(
+            f"{type(optimizer).__name__}.apply_gradients",
+            f"no gradients provided for any variable: every gradient is None.{tape}",
+            [("variables", names)],
+            "Compute the model's output and the loss inside `with tf.GradientTape() as tape:`, with tensor functions "
+            "only",
+        )
+    )
 
 
 _said: set[str] = set()

@@ -1,8 +1,8 @@
 """The optimizers of Keras: settings, slots and a formula each.
 
 A formula takes the weight and its gradient as graph values, the slots in `s`, the learning rate and the number t of the
-step (from 1, float64, 0-d), and returns the new weight and the changed slots. Where torch's rule in dovetail.optim means the
-same, it is called; `eps_inside` and its like say where Keras differs.
+step (from 1, float64, 0-d), and returns the new weight and the changed slots. Where torch's rule in dovetail.optim
+means the same, it is called; `eps_inside` and its like say where Keras differs.
 """
 
 from __future__ import annotations
@@ -41,11 +41,37 @@ class SGD(Optimizer):
 
     formula = staticmethod(sgd)
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=None, clipnorm=None, clipvalue=None,
-                 global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name="SGD", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.01,
+        momentum=0.0,
+        nesterov=False,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="SGD",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         if not isinstance(momentum, (int, float)) or not 0 <= momentum <= 1:
             raise ArgumentError(message("SGD", f"`momentum` must be a float between [0, 1], got {momentum!r}"))
         self.momentum, self.nesterov = float(momentum), nesterov
@@ -60,14 +86,17 @@ class SGD(Optimizer):
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
 
 
-# -- Adam and its family -------------------------------------------------------------------------------------------------
+# -- Adam and its family
+# -------------------------------------------------------------------------------------------------
 
 
 def adam(p, g, s, *, lr, t, beta_1, beta_2, epsilon, amsgrad):
     state = {"step": t - 1.0, "exp_avg": s["momentum"], "exp_avg_sq": s["velocity"]}
     if amsgrad:
         state["max_exp_avg_sq"] = s["velocity_hat"]
-    new, made = adam_rule(p, g, state, lr=lr, beta1=beta_1, beta2=beta_2, eps=epsilon, weight_decay=0, amsgrad=amsgrad, eps_inside=True)
+    new, made = adam_rule(
+        p, g, state, lr=lr, beta1=beta_1, beta2=beta_2, eps=epsilon, weight_decay=0, amsgrad=amsgrad, eps_inside=True
+    )
     slots = {"momentum": made["exp_avg"], "velocity": made["exp_avg_sq"]}
     return new, {**slots, "velocity_hat": made["max_exp_avg_sq"]} if amsgrad else slots
 
@@ -78,11 +107,39 @@ class Adam(Optimizer):
     formula = staticmethod(adam)
     slot_names = ("momentum", "velocity")
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False, weight_decay=None, clipnorm=None,
-                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name="adam", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        amsgrad=False,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="adam",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def build(self, variables):
@@ -98,17 +155,55 @@ class Adam(Optimizer):
         return {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "amsgrad": bool(self.amsgrad)}
 
     def get_config(self):
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "amsgrad": self.amsgrad}
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
+        }
 
 
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019)."""
 
-    def __init__(self, learning_rate=0.001, weight_decay=0.004, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False, clipnorm=None,
-                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name="adamw", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema,
-                         ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        weight_decay=0.004,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        amsgrad=False,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="adamw",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            amsgrad,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         if self.weight_decay is None:
             raise ArgumentError(message("AdamW", "weight_decay must be a number"))
 
@@ -122,11 +217,38 @@ def adamax(p, g, s, *, lr, t, beta_1, beta_2, epsilon):
 class _Betas(Optimizer):
     """Base of optimizers with two betas and an epsilon."""
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=None, clipnorm=None, clipvalue=None,
-                 global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name=None, **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def numbers(self, variable):
@@ -165,7 +287,10 @@ class Nadam(_Betas):
             self._variables.append(self._slots[id(self._trainable_variables[0])]["u_product"])
 
     def make_slots(self, variable):
-        return {**super().make_slots(variable), "u_product": Variable(1.0, dtype=variable.dtype, trainable=False, name="u_product")}
+        return {
+            **super().make_slots(variable),
+            "u_product": Variable(1.0, dtype=variable.dtype, trainable=False, name="u_product"),
+        }
 
 
 def lamb(p, g, s, *, lr, t, beta_1, beta_2, epsilon):
@@ -195,13 +320,43 @@ class Lion(Optimizer):
     formula = staticmethod(lion)
     slot_names = ("momentum",)
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, weight_decay=None, clipnorm=None, clipvalue=None,
-                 global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name="lion", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.99,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="lion",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         if not 0 < beta_1 <= 1:
-            raise ArgumentError(message("Lion", f"beta_1 must be in (0, 1], otherwise the optimizer degenerates to SignSGD, got {beta_1}"))
+            raise ArgumentError(
+                message(
+                    "Lion", f"beta_1 must be in (0, 1], otherwise the optimizer degenerates to SignSGD, got {beta_1}"
+                )
+            )
         self.beta_1, self.beta_2 = beta_1, beta_2
 
     def numbers(self, variable):
@@ -229,11 +384,42 @@ class ScheduleFreeAdamW(_Betas):
     formula = staticmethod(schedule_free)
     slot_names = ("momentum", "velocity")
 
-    def __init__(self, learning_rate=0.0025, beta_1=0.9, beta_2=0.999, epsilon=1e-8, warmup_steps=0, weight_decay=None, clipnorm=None,
-                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name="schedule_free_adamw", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.0025,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        warmup_steps=0,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="schedule_free_adamw",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.warmup_steps = warmup_steps
 
     def make_slots(self, variable):
@@ -248,7 +434,8 @@ class ScheduleFreeAdamW(_Betas):
         return {**super().get_config(), "warmup_steps": self.warmup_steps}
 
 
-# -- accumulated squares -------------------------------------------------------------------------------------------------
+# -- accumulated squares
+# -------------------------------------------------------------------------------------------------
 
 
 def rmsprop(p, g, s, *, lr, t, rho, momentum, epsilon, centered):
@@ -256,8 +443,19 @@ def rmsprop(p, g, s, *, lr, t, rho, momentum, epsilon, centered):
     state = {"square_avg": s["velocity"]}
     if centered:
         state["grad_avg"] = s["average_gradient"]
-    new, made = rmsprop_rule(p, g, state, lr=lr, alpha=rho, eps=epsilon, weight_decay=0, momentum=0, centered=centered, maximize=False,
-                             eps_inside=True)  # fmt: skip
+    new, made = rmsprop_rule(
+        p,
+        g,
+        state,
+        lr=lr,
+        alpha=rho,
+        eps=epsilon,
+        weight_decay=0,
+        momentum=0,
+        centered=centered,
+        maximize=False,
+        eps_inside=True,
+    )
     slots = {"velocity": made["square_avg"]}
     if centered:
         slots["average_gradient"] = made["grad_avg"]
@@ -272,26 +470,73 @@ class RMSprop(Optimizer):
 
     formula = staticmethod(rmsprop)
 
-    def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False, weight_decay=None, clipnorm=None,
-                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name="rmsprop", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        rho=0.9,
+        momentum=0.0,
+        epsilon=1e-7,
+        centered=False,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="rmsprop",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
 
     def names_for(self, variable):
-        return ("velocity", *(["momentum"] if self.momentum > 0 else []), *(["average_gradient"] if self.centered else []))
+        return (
+            "velocity",
+            *(["momentum"] if self.momentum > 0 else []),
+            *(["average_gradient"] if self.centered else []),
+        )
 
     def numbers(self, variable):
         return {"rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon, "centered": bool(self.centered)}
 
     def get_config(self):
-        return {**super().get_config(), "rho": self.rho, "momentum": self.momentum, "epsilon": self.epsilon, "centered": self.centered}
+        return {
+            **super().get_config(),
+            "rho": self.rho,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "centered": self.centered,
+        }
 
 
 def adagrad(p, g, s, *, lr, t, epsilon):
-    new, made = adagrad_rule(p, g, {"step": t, "sum": s["accumulator"]}, lr=lr, lr_decay=0, eps=epsilon, weight_decay=0, maximize=False,
-                             eps_inside=True)  # fmt: skip
+    new, made = adagrad_rule(
+        p,
+        g,
+        {"step": t, "sum": s["accumulator"]},
+        lr=lr,
+        lr_decay=0,
+        eps=epsilon,
+        weight_decay=0,
+        maximize=False,
+        eps_inside=True,
+    )
     return new, {"accumulator": made["sum"]}
 
 
@@ -301,11 +546,37 @@ class Adagrad(Optimizer):
     formula = staticmethod(adagrad)
     slot_names = ("accumulator",)
 
-    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, weight_decay=None, clipnorm=None, clipvalue=None,
-                 global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name="adagrad", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        initial_accumulator_value=0.1,
+        epsilon=1e-7,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="adagrad",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
 
     def first_value(self, slot):
@@ -315,7 +586,11 @@ class Adagrad(Optimizer):
         return {"epsilon": self.epsilon}
 
     def get_config(self):
-        return {**super().get_config(), "initial_accumulator_value": self.initial_accumulator_value, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "initial_accumulator_value": self.initial_accumulator_value,
+            "epsilon": self.epsilon,
+        }
 
 
 def adadelta(p, g, s, *, lr, t, rho, epsilon):
@@ -330,11 +605,37 @@ class Adadelta(Optimizer):
     formula = staticmethod(adadelta)
     slot_names = ("accumulated_grad", "accumulated_delta_var")
 
-    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, weight_decay=None, clipnorm=None, clipvalue=None,
-                 global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name="adadelta", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        rho=0.95,
+        epsilon=1e-7,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="adadelta",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.rho, self.epsilon = rho, epsilon
 
     def numbers(self, variable):
@@ -373,12 +674,40 @@ class Adafactor(Optimizer):
 
     formula = staticmethod(adafactor)
 
-    def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3, clip_threshold=1.0, relative_step=True,
-                 weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99,
-                 ema_overwrite_frequency=None, loss_scale_factor=None, gradient_accumulation_steps=None, name="adafactor",
-                 **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_2_decay=-0.8,
+        epsilon_1=1e-30,
+        epsilon_2=1e-3,
+        clip_threshold=1.0,
+        relative_step=True,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="adafactor",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
         self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
@@ -386,7 +715,9 @@ class Adafactor(Optimizer):
         made = {}
         if len(variable.shape) >= 2:
             made["r"] = self.add_variable(variable.shape[:-1], dtype=variable.dtype, name=variable.name)
-            made["c"] = self.add_variable((*variable.shape[:-2], variable.shape[-1]), dtype=variable.dtype, name=variable.name)
+            made["c"] = self.add_variable(
+                (*variable.shape[:-2], variable.shape[-1]), dtype=variable.dtype, name=variable.name
+            )
         else:  # never used; Keras counts them among its variables, and files hold them
             made["r"], made["c"] = self.add_variable((), name=variable.name), self.add_variable((), name=variable.name)
         made["velocity"] = self.add_variable_from_reference(variable, "velocity")
@@ -419,36 +750,86 @@ class Ftrl(Optimizer):
     formula = staticmethod(ftrl)
     slot_names = ("accumulator", "linear")
 
-    def __init__(self, learning_rate=0.001, learning_rate_power=-0.5, initial_accumulator_value=0.1, l1_regularization_strength=0.0,
-                 l2_regularization_strength=0.0, l2_shrinkage_regularization_strength=0.0, beta=0.0, weight_decay=None, clipnorm=None,
-                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name="ftrl", **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
+    def __init__(
+        self,
+        learning_rate=0.001,
+        learning_rate_power=-0.5,
+        initial_accumulator_value=0.1,
+        l1_regularization_strength=0.0,
+        l2_regularization_strength=0.0,
+        l2_shrinkage_regularization_strength=0.0,
+        beta=0.0,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="ftrl",
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
         if learning_rate_power > 0:
-            raise ArgumentError(message("Ftrl", f"learning_rate_power needs to be negative or zero, got {learning_rate_power}"))
+            raise ArgumentError(
+                message("Ftrl", f"learning_rate_power needs to be negative or zero, got {learning_rate_power}")
+            )
         for what in ("initial_accumulator_value", "l1_regularization_strength", "l2_regularization_strength",
                      "l2_shrinkage_regularization_strength"):  # fmt: skip
             if locals()[what] < 0:
                 raise ArgumentError(message("Ftrl", f"{what} needs to be positive or zero, got {locals()[what]}"))
-        self.learning_rate_power, self.initial_accumulator_value, self.beta = learning_rate_power, initial_accumulator_value, beta
-        self.l1_regularization_strength, self.l2_regularization_strength = l1_regularization_strength, l2_regularization_strength
+        self.learning_rate_power, self.initial_accumulator_value, self.beta = (
+            learning_rate_power,
+            initial_accumulator_value,
+            beta,
+        )
+        self.l1_regularization_strength, self.l2_regularization_strength = (
+            l1_regularization_strength,
+            l2_regularization_strength,
+        )
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
 
     def first_value(self, slot):
         return initializers.Constant(self.initial_accumulator_value) if slot == "accumulator" else "zeros"
 
     def numbers(self, variable):
-        return {"lr_power": self.learning_rate_power, "l1": self.l1_regularization_strength, "l2": self.l2_regularization_strength,
-                "shrinkage": self.l2_shrinkage_regularization_strength, "beta": self.beta}  # fmt: skip
+        return {
+            "lr_power": self.learning_rate_power,
+            "l1": self.l1_regularization_strength,
+            "l2": self.l2_regularization_strength,
+            "shrinkage": self.l2_shrinkage_regularization_strength,
+            "beta": self.beta,
+        }
 
     def get_config(self):
-        names = ("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength", "l2_regularization_strength",
-                 "l2_shrinkage_regularization_strength", "beta")  # fmt: skip
+        names = (
+            "learning_rate_power",
+            "initial_accumulator_value",
+            "l1_regularization_strength",
+            "l2_regularization_strength",
+            "l2_shrinkage_regularization_strength",
+            "beta",
+        )
         return {**super().get_config(), **{n: getattr(self, n) for n in names}}
 
 
-# -- orthogonalised steps --------------------------------------------------------------------------------------------------
+# -- orthogonalised steps
+# --------------------------------------------------------------------------------------------------
 
 
 def muon(p, g, s, *, lr, t, adam_numbers, ratio, momentum, nesterov, rms_rate, ns_steps, coefficients):
@@ -477,14 +858,55 @@ class Muon(Optimizer):
 
     formula = staticmethod(muon)
 
-    def __init__(self, learning_rate=0.001, adam_beta_1=0.9, adam_beta_2=0.999, adam_weight_decay=0.004, epsilon=1e-7, weight_decay=0.004,
-                 clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name="muon", exclude_layers=None, exclude_embeddings=True,
-                 muon_a=3.4445, muon_b=-4.7750, muon_c=2.0315, adam_lr_ratio=1, momentum=0.95, ns_steps=5, nesterov=True, rms_rate=0.2,
-                 **kwargs):  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
-                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)  # fmt: skip
-        self.adam_beta_1, self.adam_beta_2, self.adam_weight_decay, self.epsilon = adam_beta_1, adam_beta_2, adam_weight_decay, epsilon
+    def __init__(
+        self,
+        learning_rate=0.001,
+        adam_beta_1=0.9,
+        adam_beta_2=0.999,
+        adam_weight_decay=0.004,
+        epsilon=1e-7,
+        weight_decay=0.004,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name="muon",
+        exclude_layers=None,
+        exclude_embeddings=True,
+        muon_a=3.4445,
+        muon_b=-4.7750,
+        muon_c=2.0315,
+        adam_lr_ratio=1,
+        momentum=0.95,
+        ns_steps=5,
+        nesterov=True,
+        rms_rate=0.2,
+        **kwargs,
+    ):
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **kwargs,
+        )
+        self.adam_beta_1, self.adam_beta_2, self.adam_weight_decay, self.epsilon = (
+            adam_beta_1,
+            adam_beta_2,
+            adam_weight_decay,
+            epsilon,
+        )
         self.exclude_layers, self.exclude_embeddings = exclude_layers or [], exclude_embeddings
         self.muon_a, self.muon_b, self.muon_c, self.adam_lr_ratio = muon_a, muon_b, muon_c, adam_lr_ratio
         self.momentum, self.ns_steps, self.nesterov, self.rms_rate = momentum, ns_steps, nesterov, rms_rate
@@ -505,14 +927,50 @@ class Muon(Optimizer):
 
     def numbers(self, variable):
         adam_numbers = (("beta_1", self.adam_beta_1), ("beta_2", self.adam_beta_2), ("epsilon", self.epsilon))
-        return {"adam_numbers": adam_numbers, "ratio": self.adam_lr_ratio, "momentum": self.momentum, "nesterov": self.nesterov,
-                "rms_rate": self.rms_rate, "ns_steps": self.ns_steps, "coefficients": (self.muon_a, self.muon_b, self.muon_c)}  # fmt: skip
+        return {
+            "adam_numbers": adam_numbers,
+            "ratio": self.adam_lr_ratio,
+            "momentum": self.momentum,
+            "nesterov": self.nesterov,
+            "rms_rate": self.rms_rate,
+            "ns_steps": self.ns_steps,
+            "coefficients": (self.muon_a, self.muon_b, self.muon_c),
+        }
 
     def get_config(self):
-        names = ("adam_beta_1", "adam_beta_2", "epsilon", "exclude_layers", "muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum",
-                 "ns_steps", "nesterov", "exclude_embeddings", "adam_weight_decay", "rms_rate")  # fmt: skip
+        names = (
+            "adam_beta_1",
+            "adam_beta_2",
+            "epsilon",
+            "exclude_layers",
+            "muon_a",
+            "muon_b",
+            "muon_c",
+            "adam_lr_ratio",
+            "momentum",
+            "ns_steps",
+            "nesterov",
+            "exclude_embeddings",
+            "adam_weight_decay",
+            "rms_rate",
+        )
         return {**super().get_config(), **{n: getattr(self, n) for n in names}}
 
 
-for _kind in (SGD, Adam, AdamW, Adamax, Nadam, Lamb, Lion, ScheduleFreeAdamW, RMSprop, Adagrad, Adadelta, Adafactor, Ftrl, Muon):
+for _kind in (
+    SGD,
+    Adam,
+    AdamW,
+    Adamax,
+    Nadam,
+    Lamb,
+    Lion,
+    ScheduleFreeAdamW,
+    RMSprop,
+    Adagrad,
+    Adadelta,
+    Adafactor,
+    Ftrl,
+    Muon,
+):
     TABLE.add(_kind, _kind.__name__.lower())

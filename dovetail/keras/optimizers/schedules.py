@@ -1,4 +1,6 @@
-"""keras.optimizers.schedules: learning rates as functions of the step. Each is one op, so a step with one stays one program."""
+"""keras.optimizers.schedules: learning rates as functions of the step. Each is one op, so a step with one stays one
+program.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class LearningRateSchedule:
     """Base: a call with the number of the step returns its learning rate. Subclass it for schedules of your own."""
 
     def __call__(self, step):
-        raise NotImplementedError(f"Learning rate schedule '{type(self).__name__}' must override `__call__(self, step)`.")
+        raise NotImplementedError(
+            f"Learning rate schedule '{type(self).__name__}' must override `__call__(self, step)`."
+        )
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError(f"Learning rate schedule '{type(self).__name__}' must override `get_config()`.")
@@ -58,12 +62,22 @@ class ExponentialDecay(LearningRateSchedule):
         self.staircase, self.name = staircase, name
 
     def __call__(self, step):
-        return exponential_decay(tensor(step), float(self.initial_learning_rate), float(self.decay_steps), float(self.decay_rate),
-                                 bool(self.staircase))  # fmt: skip
+        return exponential_decay(
+            tensor(step),
+            float(self.initial_learning_rate),
+            float(self.decay_steps),
+            float(self.decay_rate),
+            bool(self.staircase),
+        )
 
     def get_config(self):
-        return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps, "decay_rate": self.decay_rate,
-                "staircase": self.staircase, "name": self.name}  # fmt: skip
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "decay_rate": self.decay_rate,
+            "staircase": self.staircase,
+            "name": self.name,
+        }
 
 
 @op(top=False, differentiable=False, name="piecewise_constant")
@@ -80,7 +94,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __init__(self, boundaries, values, name="PiecewiseConstant"):
         if len(boundaries) != len(values) - 1:
-            raise ArgumentError(message(name, f"{len(boundaries)} boundaries take {len(boundaries) + 1} values, got {len(values)}"))
+            raise ArgumentError(
+                message(name, f"{len(boundaries)} boundaries take {len(boundaries) + 1} values, got {len(values)}")
+            )
         self.boundaries, self.values, self.name = boundaries, values, name
 
     def __call__(self, step):
@@ -106,9 +122,21 @@ def polynomial_decay(input: Value, start: float, steps: float, end: float, power
 class PolynomialDecay(LearningRateSchedule):
     """From the initial rate to the end rate along (1 - step / decay_steps) ** power."""
 
-    def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0, cycle=False, name="PolynomialDecay"):
+    def __init__(
+        self,
+        initial_learning_rate,
+        decay_steps,
+        end_learning_rate=0.0001,
+        power=1.0,
+        cycle=False,
+        name="PolynomialDecay",
+    ):
         whole_and_positive(name, decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.end_learning_rate = initial_learning_rate, decay_steps, end_learning_rate
+        self.initial_learning_rate, self.decay_steps, self.end_learning_rate = (
+            initial_learning_rate,
+            decay_steps,
+            end_learning_rate,
+        )
         self.power, self.cycle, self.name = power, cycle, name
 
     def __call__(self, step):
@@ -116,8 +144,14 @@ class PolynomialDecay(LearningRateSchedule):
                                 float(self.end_learning_rate), float(self.power), bool(self.cycle))  # fmt: skip
 
     def get_config(self):
-        return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps,
-                "end_learning_rate": self.end_learning_rate, "power": self.power, "cycle": self.cycle, "name": self.name}  # fmt: skip
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "end_learning_rate": self.end_learning_rate,
+            "power": self.power,
+            "cycle": self.cycle,
+            "name": self.name,
+        }
 
 
 @op(top=False, differentiable=False, name="inverse_time_decay")
@@ -135,12 +169,22 @@ class InverseTimeDecay(LearningRateSchedule):
         self.staircase, self.name = staircase, name
 
     def __call__(self, step):
-        return inverse_time_decay(tensor(step), float(self.initial_learning_rate), float(self.decay_steps), float(self.decay_rate),
-                                  bool(self.staircase))  # fmt: skip
+        return inverse_time_decay(
+            tensor(step),
+            float(self.initial_learning_rate),
+            float(self.decay_steps),
+            float(self.decay_rate),
+            bool(self.staircase),
+        )
 
     def get_config(self):
-        return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps, "decay_rate": self.decay_rate,
-                "staircase": self.staircase, "name": self.name}  # fmt: skip
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "decay_rate": self.decay_rate,
+            "staircase": self.staircase,
+            "name": self.name,
+        }
 
 
 @op(top=False, differentiable=False, name="cosine_decay")
@@ -160,19 +204,38 @@ class CosineDecay(LearningRateSchedule):
     Source: Loshchilov & Hutter 2016.
     """
 
-    def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay", warmup_target=None, warmup_steps=0):
+    def __init__(
+        self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay", warmup_target=None, warmup_steps=0
+    ):
         whole_and_positive(name, decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.alpha, self.name = initial_learning_rate, decay_steps, alpha, name
+        self.initial_learning_rate, self.decay_steps, self.alpha, self.name = (
+            initial_learning_rate,
+            decay_steps,
+            alpha,
+            name,
+        )
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
 
     def __call__(self, step):
         target = None if self.warmup_target is None else float(self.warmup_target)
-        return cosine_decay(tensor(step), float(self.initial_learning_rate), float(self.decay_steps), float(self.alpha), target,
-                            float(self.warmup_steps))  # fmt: skip
+        return cosine_decay(
+            tensor(step),
+            float(self.initial_learning_rate),
+            float(self.decay_steps),
+            float(self.alpha),
+            target,
+            float(self.warmup_steps),
+        )
 
     def get_config(self):
-        return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps, "alpha": self.alpha,
-                "name": self.name, "warmup_target": self.warmup_target, "warmup_steps": self.warmup_steps}  # fmt: skip
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "alpha": self.alpha,
+            "name": self.name,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
 
 
 @op(top=False, differentiable=False, name="cosine_decay_restarts")
@@ -191,7 +254,9 @@ def cosine_decay_restarts(input: Value, start: float, first: float, t_mul: float
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Cosine decay that starts again, each turn t_mul times longer and m_mul times lower. Source: Loshchilov & Hutter 2016."""
+    """Cosine decay that starts again, each turn t_mul times longer and m_mul times lower. Source: Loshchilov & Hutter
+    2016.
+    """
 
     def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name="SGDRDecay"):
         whole_and_positive(name, first_decay_steps)
@@ -207,7 +272,14 @@ class CosineDecayRestarts(LearningRateSchedule):
                 "t_mul": self._t_mul, "m_mul": self._m_mul, "alpha": self.alpha, "name": self.name}  # fmt: skip
 
 
-for _kind in (ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay, InverseTimeDecay, CosineDecay, CosineDecayRestarts):
+for _kind in (
+    ExponentialDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+    InverseTimeDecay,
+    CosineDecay,
+    CosineDecayRestarts,
+):
     TABLE.add(_kind)
 
 

@@ -28,7 +28,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     classes = int(labels.max()) + 1 if num_classes is None else int(num_classes)
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = int(labels.max()) if labels.max() >= classes else int(labels.min())
-        raise ArgumentError(message("to_categorical", f"the label {bad} is outside [0, {classes}): num_classes={classes} takes labels from 0 to {classes - 1}",
+        raise ArgumentError(message("to_categorical", f"the label {bad} is outside [0, {classes}): "
+            f"num_classes={classes} takes labels from 0 to {classes - 1}",
                                     [], "Subtract 1 if your labels start at 1, or raise num_classes"))  # fmt: skip
     hot = np.zeros((labels.size, classes))
     hot[np.arange(labels.size), labels] = 1
