@@ -206,7 +206,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     how = reduction_named("binary_cross_entropy", reduction, size_average, reduce)
     same_size("binary_cross_entropy", input, target)
     x, y = common("binary_cross_entropy", input, target)
-    require_in_range(x, 0, 1, "binary_cross_entropy: all elements of input should be between 0 and 1")
+    words = "all elements of input should be between 0 and 1: apply sigmoid to the scores, or use BCEWithLogitsLoss"
+    require_in_range(x, 0, 1, f"binary_cross_entropy: {words}")
     loss = p.neg(y * bounded_log(p.log(x)) + (1 - y) * bounded_log(p.log1p(p.neg(x))))
     return reduced(loss if weight is None else loss * expanded(cast(weight, loss.dtype), loss.shape), how)
 
@@ -390,6 +391,9 @@ def negative_log_likelihood(
     return summed(loss) if how == "sum" else summed(loss) / summed(share)
 
 
+RAW_SCORES = ("linear", "conv1d", "conv2d", "relu", "sigmoid")
+
+
 @op(functional=True, top=False)
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """Minus the log-probability of the right class.
@@ -400,6 +404,10 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if made_by(input) == "softmax":
         text = "the input comes from softmax, but nll_loss (NLLLoss) takes log-probabilities"
         warn(message("nll_loss", text, cure="use log_softmax instead of softmax, or cross_entropy on the raw scores"))
+    elif made_by(input) in RAW_SCORES:
+        text = f"the input comes straight from {made_by(input)} (raw scores); NLLLoss takes log-probabilities"
+        cure = "apply log_softmax(dim=1) first, or use cross_entropy (CrossEntropyLoss), which does it itself"
+        warn(message("nll_loss", text, cure=cure))
     at = check_classes("nll_loss", input, target)
     weight = check_class_weight("nll_loss", weight, input.shape[at], input)
     how = reduction_named("nll_loss", reduction, size_average, reduce)

@@ -112,6 +112,10 @@ class Optimizer:
 
     def _listed(self, params) -> list:
         """The parameters as a list, or an error that says why there are none."""
+        if callable(params):
+            call = getattr(params, "__name__", "parameters")
+            name, problem = type(self).__name__, f"params is the method {call}, not what it returns"
+            raise TypeError(message(name, problem, cure=f"Call it: {name}(model.{call}(), ...)"))
         used_up = isinstance(params, MemberIterator) and params.started
         found = list(params)
         if found:

@@ -61,22 +61,29 @@ def smaller(rate: float) -> float:
 class Idle:
     """Steps that found no gradient anywhere, counted while each follows a forward pass of its own."""
 
-    __slots__ = ("times", "serial")
+    __slots__ = ("times", "seen")
 
     def __init__(self) -> None:
-        self.times = self.serial = 0
+        self.times = 0
+        self.seen = (0, 0)  # the run, and how many events of it, at the last such step
 
     def note(self, optimizer: Any) -> None:
         rec = current()
-        if rec.node is rec.root or rec.run.serial == self.serial:
+        serial, since = self.seen
+        if rec.node is rec.root or (rec.run.serial == serial and rec.node.depth <= since):
             return
-        self.serial = rec.run.serial
+        since = since if rec.run.serial == serial else 0
+        self.seen = (rec.run.serial, rec.node.depth)
         params = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        path = rec.node.path()
-        used = any(id(rec.slots[s]) in params for e in path for _, s in e.sources if s < len(rec.slots))
+        path = rec.node.path()[since:]
         went_back = next((e for e in reversed(path) if e.op is BACKWARD), None)
-        if not used and went_back is None:
-            return
+        if went_back is not None:
+            used = any(id(rec.slots[s]) in params for s in (*went_back.extra.leaf_slots, *went_back.extra.accumulated))
+        else:
+            forward = [e for e in path if any(m.requires_grad for _, m, _ in e.outs)]
+            used = any(id(rec.slots[s]) in params for e in forward for s in e.ins)
+            if not used:
+                return
         self.times += 1
         if self.times != 2:
             return
@@ -95,7 +102,10 @@ class Idle:
         else:
             facts = [f"backward() on {back} reached none of the parameters that the optimizer was given"]
             facts += [f"the optimizer was made on {at}"] if at else []
-            cure = "Give it the parameters of the model that computes the loss: model.parameters()"
+            cure = (
+                "Give it the parameters of the model that computes the loss, model.parameters(),\n"
+                "and let no item(), detach() or torch.tensor(...) stand between the model and the loss"
+            )
         warn(message(f"{type(optimizer).__name__}.step", problem, facts, cure))
 
 

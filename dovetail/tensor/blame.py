@@ -105,6 +105,8 @@ def freed(where: Where | None, made: Where | None = None, by: str = "") -> Gradi
     cure = "Do the forward pass again before each backward()"
     if made and line and made[0] == here[0] and made[1] < here[1]:
         cure += f" (is {line} outside the loop?)"
+    elif line:
+        cure += ", and detach() what is carried over from the step before (h = h.detach())"
     again = f"{name or 'loss'}.backward(retain_graph=True)"
     cure += f", add the losses and call backward() once,\nor keep the graph: {again} the first time"
     return GradientError(message("backward", problem, facts, cure))
