@@ -140,11 +140,11 @@ SAVE_INPUTS = frozenset(  # ops whose gradient is computed from what they were g
 )
 
 
-def top(region: Region | None) -> str:
-    """The op that the user called, of a region or of its gradient."""
-    while region is not None and region.parent is not None and region.parent.name != "backward":
+def top(region: Region | None) -> Region | None:
+    """The region of the op that the user called; a gradient's region has the inputs of the op it belongs to."""
+    while region is not None and region.parent is not None:
         region = region.parent
-    return region.name.removesuffix(".grad") if region is not None else ""
+    return region
 
 
 def check_overwritten(path: list[Event], nodes: list[Node]) -> None:
@@ -162,13 +162,17 @@ def check_overwritten(path: list[Event], nodes: list[Node]) -> None:
     if not over:
         return
     for node in nodes:
-        op = top(node.region)
+        region = top(node.region)
         for v in node.inputs:
             w = over.get(v)
-            if w is None or (w.op.name == op and w.where == node.where):
+            if w is None or region is None:
+                continue
+            op = region.name.removesuffix(".grad")
+            if w.op.name == op and w.where == node.where:  # the very op that wrote it over
                 continue
             plain = op.removesuffix("_")
-            own = v.node is not None and top(v.node.region) == op
+            made = top(v.node.region) if v.node is not None else None
+            own = made is not None and made.inputs is region.inputs
             if plain in SAVE_RESULT and own or plain in SAVE_INPUTS and not own:
                 raise overwritten(v, op, node.where, own, w)
 
