@@ -12,6 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dovetail.base.errors import ArgumentError, message
+from dovetail.ops.create import zeros
+from dovetail.tensor.function import Step, identity_with
+from dovetail.tensor.modes import is_grad_enabled
+from dovetail.tensor.tensor import Tensor
 
 Hooks = OrderedDict  # ordered, and unlike dict it can be weakly referenced
 
@@ -176,11 +180,11 @@ class BackwardWatch:
 
     def __init__(self, module, pre_hooks: list[Callable], hooks: list[Callable]):
         self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
-        self.grad_outputs: list | None = None
-        self.grad_inputs: list = []
-        self.waiting_out: set[int] = set()
-        self.waiting_in: set[int] = set()
-        self.count_in = 0
+        self.grad_outputs: tuple = ()
+        self.count_in = self.count_out = 0
+        self.watched_in: list[int] = []
+        self.metas: dict[int, Any] = {}
+        self.watched_out: list[int] = []
 
     @staticmethod
     def of(module) -> BackwardWatch | None:
@@ -190,71 +194,93 @@ class BackwardWatch:
         return BackwardWatch(module, pre, hooks) if pre or hooks else None
 
     def inputs(self, args: tuple) -> tuple:
-        """The arguments, tensors that need a gradient replaced by aliases that report it."""
+        """The arguments, tensors that need a gradient replaced by others that report it."""
         self.count_in = len(args)
-        self.watched_in = [i for i, a in enumerate(args) if _needs_grad(a)] if self.hooks else []
-        out = list(args)
-        for i in self.watched_in:
-            out[i] = _alias(args[i])
-            out[i].register_hook(lambda g, i=i: self.input_grad(i, g))
-        return tuple(out)
+        self.watched_in = places(args) if self.hooks else []
+        self.metas = {i: a._meta for i, a in enumerate(args) if isinstance(a, Tensor)}
+        return tuple(gate(list(args), self.watched_in, self.input_grads))
 
     def outputs(self, result):
-        """The result, tensors that need a gradient replaced by aliases that report it."""
+        """The result, tensors that need a gradient replaced by others that report it."""
         single = not isinstance(result, (tuple, list))
         parts = [result] if single else list(result)
         self.count_out = len(parts)
-        self.watched_out = [i for i, p in enumerate(parts) if _needs_grad(p)]
-        for i in self.watched_out:
-            parts[i] = _alias(parts[i])
-            parts[i].register_hook(lambda g, i=i: self.output_grad(i, g))
+        self.watched_out = places(parts)
+        parts = gate(parts, self.watched_out, self.output_grads)
         return parts[0] if single else type(result)(parts)
 
-    def output_grad(self, i: int, g):
-        """One output's gradient came. The first one starts a new backward; the last one runs the pre-hooks."""
-        if self.grad_outputs is None:
-            self.grad_outputs, self.waiting_out = [None] * self.count_out, set(self.watched_out)
-            self.grad_inputs, self.waiting_in = [None] * self.count_in, set(self.watched_in)
-        self.grad_outputs[i] = g
-        self.waiting_out.discard(i)
-        if self.waiting_out:
-            return None
-        grads = tuple(self.grad_outputs)
+    def output_grads(self, found: list) -> list:
+        """The gradients of the outputs came: pre-hooks may change them."""
+        grads = spread(found, self.watched_out, self.count_out)
         for hook in self.pre_hooks:
-            changed = hook(self.module, grads)
-            if changed is not None:
-                grads = changed if isinstance(changed, tuple) else (changed,)
-        self.grad_outputs = list(grads)
+            grads = answer(hook(self.module, grads), grads, "grad_output")
+        self.grad_outputs = grads
         if not self.watched_in:
-            self.finish()
-        return grads[i]
+            self.run_hooks((None,) * self.count_in)
+        return [grads[i] for i in self.watched_out]
 
-    def input_grad(self, i: int, g):
-        """One input's gradient came. The last one runs the hooks, which may replace it."""
-        self.grad_inputs[i] = g
-        self.waiting_in.discard(i)
-        return None if self.waiting_in else self.finish()[i]
+    def input_grads(self, found: list) -> list:
+        """The gradients of the inputs came: hooks may change them."""
+        grads = list(spread(found, self.watched_in, self.count_in))
+        for i, m in self.metas.items():  # torch gives every tensor a gradient where one of them needs it
+            if grads[i] is None:
+                grads[i] = zeros(*m.shape, dtype=m.dtype)
+        changed = self.run_hooks(tuple(grads))
+        return [changed[i] for i in self.watched_in]
 
-    def finish(self) -> tuple:
-        grads_in, grads_out = tuple(self.grad_inputs), tuple(self.grad_outputs or ())
-        self.grad_outputs = None
+    def run_hooks(self, grads: tuple) -> tuple:
         for hook in self.hooks:
-            changed = hook(self.module, grads_in, grads_out)
-            if changed is not None:
-                changed = changed if isinstance(changed, tuple) else (changed,)
-                if len(changed) != len(grads_in):
-                    raise RuntimeError(
-                        f"Backward hook returned an invalid number of grad_input, got {len(changed)}, "
-                        f"but expected {len(grads_in)}"
-                    )
-                grads_in = changed
-        return grads_in
+            grads = answer(hook(self.module, grads, self.grad_outputs), grads, "grad_input")
+        return grads
 
 
-def _needs_grad(x) -> bool:
-    return getattr(x, "requires_grad", False) is True and hasattr(x, "register_hook")
+class Gate(Step):
+    """Tensors whose gradients are met together by `meet`, a function from gradients (or None) to gradients."""
+
+    def __init__(self, tensors: list, meet: Callable):
+        self.tensors, self.meet = tensors, meet
+
+    def backward(self, gradients: list, create_graph: bool) -> list:
+        met = zip(self.tensors, self.meet(gradients), strict=True)
+        return [(t, g) for t, g in met if g is not None]
+
+    def name(self) -> str:
+        return "BackwardHookFunctionBackward"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
 
 
-def _alias(x):
-    """A new tensor with the value of `x`, one step further in the graph."""
-    return x.clone()
+def gate(parts: list, at: list[int], meet: Callable) -> list:
+    """`parts` with those in the places `at` led through one gate."""
+    if not at or not is_grad_enabled():
+        return parts
+    tensors = [parts[i] for i in at]
+    for i, t in zip(at, identity_with(tensors, Gate(tensors, meet)), strict=True):
+        parts[i] = t
+    return parts
+
+
+def spread(found: list, places: list[int], count: int) -> tuple:
+    """A tuple of `count` gradients, None but in the given places."""
+    grads = [None] * count
+    for i, g in zip(places, found, strict=True):
+        grads[i] = g
+    return tuple(grads)
+
+
+def answer(changed, grads: tuple, what: str) -> tuple:
+    """What a hook made of the gradients. Raises RuntimeError for another number of them."""
+    if changed is None:
+        return grads
+    changed = changed if isinstance(changed, tuple) else (changed,)
+    if len(changed) != len(grads):
+        raise RuntimeError(
+            f"Backward hook returned an invalid number of {what}, got {len(changed)}, but expected {len(grads)}"
+        )
+    return changed
+
+
+def places(parts) -> list[int]:
+    """Where the tensors are that need a gradient."""
+    return [i for i, p in enumerate(parts) if isinstance(p, Tensor) and p.requires_grad]

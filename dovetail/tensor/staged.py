@@ -215,7 +215,7 @@ class Way:
         """Add up `.grad` of the leaves and tell those who wait for it."""
         for t, g, ours in self.leaves.values():
             given = g if t._joint is None else t._joint.apply(g)
-            if given is not g or not ours:
+            if given is not g or not ours or t._joint is not None and t._joint.hooks:  # others may know it
                 given = given.clone() if self.create_graph or not given._meta.requires_grad else given.detach().clone()
             accumulate(t, given, self.create_graph)
         for t, _, _ in self.leaves.values():
@@ -236,11 +236,15 @@ class Way:
 
 
 def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
-    """Add to `.grad`: out of place, since the old gradient may be known under other names."""
-    if t._grad is not None:
+    """Add to `.grad`: in place, as torch does, unless the sum is to be differentiated."""
+    if t._grad is None:
+        t.grad = g
+    elif create_graph or t.grad._meta.requires_grad:
         with GradMode(create_graph):
-            g = t.grad + g
-    t.grad = g
+            t.grad = t.grad + g
+    else:
+        with GradMode(False):
+            t.grad.add_(g)
 
 
 def ones(t: Tensor) -> Tensor:

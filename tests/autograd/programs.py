@@ -250,6 +250,33 @@ def module_hooks(torch, look):
     return [x.grad, seen, [p.grad for p in net.parameters()]]
 
 
+def module_hooks_of_several(torch, look):
+    class Two(torch.nn.Module):
+        def forward(self, a, k, b):
+            return a * b * k, a + b
+
+    def full(module, grad_in, grad_out):
+        seen.append([list(grad_in), list(grad_out)])
+        return grad_in[0] * 2, None, grad_in[2] * 3
+
+    def before(module, grad_out):
+        return tuple(None if g is None else g * 10 for g in grad_out)
+
+    seen, found = [], []
+    two = Two()
+    two.register_full_backward_hook(full)
+    two.register_full_backward_pre_hook(before)
+    for use in (0, 1, 2):
+        a, b = start(torch), start(torch) + 1
+        b.retain_grad()
+        outs = two(a, 2, b)
+        look(outs[0])
+        (outs[use] if use < 2 else outs[0] + outs[1] * 2).sum().backward()
+        found.append([a.grad, b.grad])
+    two(a.detach(), 1, a)[0].sum().backward()
+    return [found, seen, a.grad]
+
+
 def inner_gradients(torch, look):
     x = start(torch)
     a = x * 2
@@ -409,7 +436,8 @@ def two_losses(torch, look):
 
 PROGRAMS = [
     custom_function, several_outputs, setup_context, second_order, saved_output, nested_function, look_in_backward,
-    hooks, late_hook, retained, after_accumulation, module_hooks, inner_gradients, into_inputs, accumulation, training,
+    hooks, late_hook, retained, after_accumulation, module_hooks,
+    module_hooks_of_several, inner_gradients, into_inputs, accumulation, training,
     checkpointed, functional, functional_connected, transforms, batched, ensemble, closed_over, two_losses,
 ]  # fmt: skip
 
