@@ -98,4 +98,4 @@ def grad_fn(self: Tensor) -> Any:
     return GradientFunction(self._made_by, history.segment.outs[index], found)
 
 
-Tensor.grad_fn = property(grad_fn)
+Tensor.grad_fn = property(grad_fn)  # type: ignore[assignment]
