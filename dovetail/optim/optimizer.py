@@ -112,10 +112,13 @@ class Optimizer:
 
     def _listed(self, params) -> list:
         """The parameters as a list, or an error that says why there are none."""
-        if callable(params):
-            call = getattr(params, "__name__", "parameters")
-            name, problem = type(self).__name__, f"params is the method {call}, not what it returns"
-            raise TypeError(message(name, problem, cure=f"Call it: {name}(model.{call}(), ...)"))
+        name = type(self).__name__
+        if isinstance(params, Module):
+            problem = f"params is the module {type(params).__name__}, which is not iterable"
+            raise TypeError(message(name, problem, cure=f"Give its parameters: {name}(model.parameters(), ...)"))
+        if isinstance(params, types.MethodType):
+            problem = f"params is the method {params.__name__}, not what it returns"
+            raise TypeError(message(name, problem, cure=f"Call it: {name}(model.{params.__name__}(), ...)"))
         used_up = isinstance(params, MemberIterator) and params.started
         found = list(params)
         if found:

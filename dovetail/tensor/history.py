@@ -25,11 +25,12 @@ class Segment:
     """The differentiable part of a trace that was run: from `sources` (leaf Values, with slots) to `outs`.
 
     computed: forward Values the gradient reads, kept as extra results; leaves: (Value, slot) of leaves it reads.
+    stale: indices of leaves that the trace has written over since, so that their old numbers are gone.
     inputs: (Value, slot) of all leaves behind the outs, from which a second differentiation computes again.
     broken: it leads through a graph that an earlier backward has freed.
     """
 
-    __slots__ = ("outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared")
+    __slots__ = ("outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared", "stale")
 
     def __init__(self, outs: list[Value], sources: list[tuple[Value, int]]):
         self.outs, self.sources = outs, sources
@@ -37,6 +38,7 @@ class Segment:
         self.leaves: list[tuple[Value, int]] = []
         self.inputs: list[tuple[Value, int]] = []
         self.shared: dict[int, list[int]] = {}
+        self.stale: list[int] = []
         self.broken = False
         self.freed_at: tuple = ("", 0, "")
         self.barrier: list[Value] = []
@@ -211,6 +213,8 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
                 segment.leaves.append((v, slot_of_leaf[v]))
             elif v.node is not None and v.node.inputs:
                 segment.computed.append(v)
+    written = {first for first, _ in c.mutated}
+    segment.stale = [i for i, (_, s) in enumerate(segment.leaves) if s in written]
     return segment, tuple(hists)
 
 
@@ -354,6 +358,8 @@ def attach(plan, kept: list, slots: list, order: int = 0) -> None:
             saved.append(t)
         inputs = [slots[s] for _, s in segment.inputs]
         instance = History(segment, [slots[s] for _, s in segment.sources], saved, order, inputs)
+        for i in segment.stale:
+            instance.versions[i] = -1
     for s, index, name, m in plan.hists:
         t = slots[s]
         t._made_by = name

@@ -55,6 +55,15 @@ c += 1  #-
 c = c + 1  #+
 d.sum().backward()
 """, ("input of mul", "line 7 of main.py", r"c = c \+ 1")),
+    Case("a second way back after a step", IMPORTS + """\
+gain, x = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+trainer = torch.optim.SGD([gain], lr=1.0)
+cost = (gain * x).sum()
+cost.backward(retain_graph=True)
+trainer.step()  #-
+cost.backward()
+trainer.step()  #+
+""", ("changed in place", "forward pass again")),
     Case("float() before backward", IMPORTS + """\
 net = nn.Linear(3, 1)
 error = float(net(torch.ones(2, 3)).pow(2).mean())  #-
