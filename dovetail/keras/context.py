@@ -22,6 +22,7 @@ class Context(threading.local):
     depth: int = 0
     symbolic: bool = False
     output_layer: str = ""  # name of the layer whose output a loss is being computed from, where fit knows it
+    output_model: Any = None  # the model it belongs to
 
     losses_added: bool = False  # whether add_loss was called since the last step began
     clock: int = 0  # counts calls of compile

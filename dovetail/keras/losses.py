@@ -7,6 +7,7 @@ from typing import Any
 
 from dovetail.base import tree
 from dovetail.base.errors import ArgumentError, message, warn
+from dovetail.base.source import line_of
 from dovetail.keras import loss_formulas as f
 from dovetail.keras.config import epsilon
 from dovetail.keras.context import context
@@ -129,9 +130,19 @@ def warn_twice(call: str, done: str, layer: str) -> None:
         message(
             call,
             f"from_logits=True, but {whose}: its output does not represent logits, and {done} is applied twice",
+            built_on(layer),
             cure=f"Use from_logits=False, or drop the activation ({done}) of the last layer",
         )
     )
+
+
+def built_on(name: str) -> list[str]:
+    """Where the user built the layer of that name, as a fact of a message; [] where it is not known."""
+    layers = getattr(context.output_model, "layers", ())
+    found = next((layer for layer in layers if layer.name == name), None)
+    file, line = vars(found).get("_built_at", ("", 0)) if found is not None else ("", 0)
+    at = line_of((file, line, ""))
+    return [f"layer {name!r} was built on {at}"] if at else []
 
 
 _warned: set = set()

@@ -183,7 +183,7 @@ class Trainer(Layer):
         """The compiled losses plus add_loss and regularizers, one scalar. Override it for a loss of your own."""
         losses = []
         if self._compile_loss is not None and y is not None:
-            context.output_layer = self._output_layer_name()
+            context.output_layer, context.output_model = self._output_layer_name(), self
             losses.append(self._compile_loss(y, y_pred, sample_weight))
         losses += [loss.sum() if loss.ndim else loss for loss in self.losses]
         if not losses:
@@ -310,7 +310,7 @@ class Trainer(Layer):
         if self._compile_loss is None or y is None or context.losses_added or self._regularized():
             return self.compute_loss(x, y, y_pred, w)
         if not self._compile_loss.built:
-            context.output_layer = self._output_layer_name()
+            context.output_layer, context.output_model = self._output_layer_name(), self
         return self._compile_loss(y, y_pred, w)
 
     def _regularized(self) -> bool:
@@ -500,7 +500,7 @@ class Trainer(Layer):
         finally:
             for v, wanted in undo:
                 v.requires_grad_(wanted)
-            context.output_layer = ""
+            context.output_layer, context.output_model = "", None
         if hasattr(self.optimizer, "finalize_variable_values"):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         return self.history
