@@ -59,7 +59,8 @@ def rows_of(place: Place) -> list[str]:
     row = f"  layer {name} = {short_text(leaf)}" if name else f"  layer {short_text(leaf)}"
     if leaf is not outer and not root:
         row += f" in {type(outer).__name__}"
-    rows = [row + built_on(leaf)]
+    built = built_on(leaf)
+    rows = [row + ("" if built.removeprefix(", ") in place.text else built)]
     if leaf is not outer:
         got = ", ".join(describe(a) for a in place.outer_args if hasattr(a, "shape"))
         rows += [f"  {root or type(outer).__name__} was called with {got}"] if got else []

@@ -7,6 +7,7 @@ from typing import Any
 from dovetail.base import tree
 from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.keras.dtypes import standardize_dtype
+from dovetail.nn.explain import built_on
 
 
 class InputSpec:
@@ -120,4 +121,6 @@ def cures(layer: Any, shape: tuple, spec: InputSpec) -> list[str]:
                 f"The layer was built for {wanted} features on axis -1: give it such data, or build the model for "
                 f"{shape[-1]}"
             )
-    return [f for f in found if f]
+    found = [f for f in found if f]
+    built = built_on(layer).removeprefix(", ")
+    return [*found, f"layer {layer.name!r} was {built}"] if built else found
