@@ -2,18 +2,25 @@
 
 from dovetail.keras import (
     activations,
+    backend,
     callbacks,
     config,
     constraints,
     datasets,
+    dtype_policies,
     initializers,
     layers,
     losses,
     metrics,
+    mixed_precision,
     models,
     ops,
     optimizers,
+    preprocessing,
+    random,
     regularizers,
+    saving,
+    tree,
     utils,
 )
 from dovetail.keras.context import name_scope
@@ -28,6 +35,8 @@ from dovetail.keras.regularizers import Regularizer
 from dovetail.keras.symbolic import KerasTensor, Operation
 from dovetail.keras.variable import Variable
 
+FloatDTypePolicy = DTypePolicy
+Function = Functional
 __version__ = "3.15.1+dovetail"
 
 

@@ -80,3 +80,30 @@ def is_float_dtype(dtype: Any) -> bool:
 def is_int_dtype(dtype: Any) -> bool:
     """Whether the type holds whole numbers."""
     return standardize_dtype(dtype).startswith(("int", "uint"))
+
+
+def result_type(*given: Any) -> str:
+    """The type that an operation on these types gives, by Keras's rules. Source: keras.backend.result_type.
+
+    >>> result_type("int32", "float16"), result_type("int64", float), result_type(int, "uint8")
+    ('float16', 'float32', 'uint8')
+    """
+    if not given:
+        return floatx()
+    weak = [_PYTHON[d] for d in given if isinstance(d, type) and d in _PYTHON]
+    names = [standardize_dtype(d) for d in given if not (isinstance(d, type) and d in _PYTHON)]
+    if not names:
+        return floatx() if "float32" in weak else weak[-1]
+    floats = [n for n in names if is_float_dtype(n) or n.startswith("complex")]
+    if floats:
+        strong = {np.dtype(n).name if n != "bfloat16" else n for n in floats}
+        if "bfloat16" in strong:
+            strong -= {"bfloat16"} if len(strong) > 1 else set()
+            strong |= {"float32"} if strong == {"float16"} else set()
+        return strong.pop() if len(strong) == 1 else np.result_type(*strong).name
+    if "float32" in weak:
+        return floatx()
+    made = np.result_type(*names)
+    if made.kind == "b" and "int32" in weak:
+        return "int32"
+    return "float32" if made.kind == "f" else made.name  # uint64 with int64

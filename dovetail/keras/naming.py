@@ -47,3 +47,8 @@ def reset_names() -> None:
 def object_name(thing) -> str:
     """How an object is called in logs: its own name, its function's or its class's."""
     return getattr(thing, "name", None) or getattr(thing, "__name__", None) or snake_case(type(thing).__name__)
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Start the counting of automatic names anew. Source: keras.utils.clear_session."""
+    reset_names()

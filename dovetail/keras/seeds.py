@@ -67,8 +67,8 @@ class SeedGenerator:
 
 def generator_of(seed: Any) -> Generator:
     """The generator that a `seed` argument of a random function means: None is the default stream, a whole number
-    starts
-    its stream anew at every call."""
+    starts its stream anew at every call.
+    """
     if seed is None:
         return default_generator
     if isinstance(seed, SeedGenerator):

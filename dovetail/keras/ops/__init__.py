@@ -1,6 +1,6 @@
 """keras.ops: functions of tensors by Keras's and NumPy's names. Works on tensors, arrays and keras.Input alike."""
 
-from dovetail.keras.ops import image, linalg, nn
+from dovetail.keras.ops import image, linalg, nn, operators
 from dovetail.keras.ops import math as numpy
 from dovetail.keras.ops.activation import (
     celu,

@@ -1,0 +1,7 @@
+"""keras.dtype_policies."""
+
+from dovetail.keras.policy import DTypePolicy, deserialize, get, serialize
+
+FloatDTypePolicy = DTypePolicy
+
+__all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
