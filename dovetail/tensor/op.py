@@ -555,14 +555,14 @@ def wrapper(made: Op) -> Callable:
         if e.op is made:
             slots = rec.slots
             count = e.count
-            if count == 1:
-                known = args and slots[e.a0] is args[0]
-            elif count == 2:
-                known = len(args) > 1 and slots[e.a0] is args[0] and slots[e.a1] is args[1]
-            elif count == 3:
-                known = len(args) > 2 and slots[e.a0] is args[0] and slots[e.a1] is args[1] and slots[e.a2] is args[2]
-            else:
+            if not count or len(args) < count:
                 return slow(args, kwargs)
+            # An empty slot holds None, which an argument may be too: `is` alone would take clamp(x, None) for known.
+            known = slots[e.a0] is args[0] and args[0] is not None
+            if count > 1:
+                known = known and slots[e.a1] is args[1] and args[1] is not None
+                if count > 2:
+                    known = known and slots[e.a2] is args[2] and args[2] is not None
             rest = args[count:]
             # Types first: comparing a number with a tensor would record a comparison.
             if kwargs:
@@ -594,7 +594,7 @@ def wrapper(made: Op) -> Callable:
 def rebind(slots: list, e: Event, args: tuple) -> bool:
     """Put changed leaves (the next batch) into their slots; False where the call is not the remembered one."""
     for t, s, m in zip(args, e.ins, e.new, strict=False):
-        if slots[s] is t:
+        if slots[s] is t and t is not None:
             continue
         if m is None or not isinstance(t, Tensor) or t._meta is not m or m.requires_grad or t._run is not None:
             return False

@@ -415,3 +415,10 @@ def test_a_total_that_keeps_its_graph_does_not_grow():
     with pytest.raises(GradientError, match="second time"):
         total.backward()
     assert total.item() > 0
+
+
+def test_a_missing_argument_is_not_an_empty_slot():
+    for i in range(4):
+        x, low, high = dv.tensor([1.0, 5.0, 9.0]) + i, dv.tensor(2.0), dv.tensor(6.0)
+        assert dv.clamp(x, low, high).tolist() == [min(max(v + i, 2), 6) for v in (1, 5, 9)]
+        assert dv.clamp(dv.tensor([1.0, 5.0, 9.0]), None, dv.tensor(6.0)).tolist() == [1, 5, 6]
