@@ -2,7 +2,7 @@
 
     python benchmarks/leaks.py [--steps 20000]
 
-Prints, for each pattern, the resident memory after a tenth of the steps and at the end, and how many programs there are.
+Prints, for each pattern, the resident memory after a tenth of the steps and at the end, and the number of programs.
 """
 
 from __future__ import annotations
@@ -88,8 +88,14 @@ def learning_rate_changed_every_step(s: Setup, steps: int):
         yield
 
 
-PATTERNS = [losses_appended, metric_accumulated, loss_summed_with_its_graph, changing_batch_size, evaluation_never_looked_at,
-            learning_rate_changed_every_step]  # fmt: skip
+PATTERNS = [
+    losses_appended,
+    metric_accumulated,
+    loss_summed_with_its_graph,
+    changing_batch_size,
+    evaluation_never_looked_at,
+    learning_rate_changed_every_step,
+]
 
 
 def main() -> None:
@@ -106,7 +112,9 @@ def main() -> None:
         gc.collect()
         end, rec = resident_mb(), current()
         programs = sum(len(plans(root)) for root in rec.roots.values())
-        print(f"{pattern.__name__:36s}{early:8.1f} MB{end:9.1f} MB{(end - early) * 1e6 / (steps * 0.9):10.1f} B{rec.events:8d}{programs:10d}")
+        slope = (end - early) * 1e6 / (steps * 0.9)
+        sizes = f"{early:8.1f} MB{end:9.1f} MB{slope:10.1f} B"
+        print(f"{pattern.__name__:36s}{sizes}{rec.events:8d}{programs:10d}")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ def basic_view(x: Tensor, index: Any) -> tuple[tuple, tuple, int] | None:
     kind = type(index)
     if kind is int:
         if not m.shape:
-            raise DimError(message("indexing", "a 0-d tensor cannot be indexed", [("tensor", x)], "Use x.item() for its number"))
+            raise DimError(
+                message("indexing", "a 0-d tensor cannot be indexed", [("tensor", x)], "Use x.item() for its number")
+            )
         i = at(index, m.shape[0], 0, x)
         return m.shape[1:], strides[1:], i * strides[0]
     if kind is slice and m.shape:
@@ -74,7 +76,9 @@ def tuple_view(x: Tensor, index: tuple, strides: tuple) -> tuple[tuple, tuple, i
     shape = x._meta.shape
     used = sum(type(i) in (int, slice) for i in index)
     if used > len(shape):
-        raise DimError(message("indexing", f"too many indices: {used} for a tensor of dimension {len(shape)}", [("tensor", x)]))
+        raise DimError(
+            message("indexing", f"too many indices: {used} for a tensor of dimension {len(shape)}", [("tensor", x)])
+        )
     out_shape: list[int] = []
     out_strides: list[int] = []
     offset = dim = 0
@@ -109,8 +113,12 @@ def tuple_view(x: Tensor, index: tuple, strides: tuple) -> tuple[tuple, tuple, i
 def at(i: int, n: int, dim: int, x: Tensor) -> int:
     if not -n <= i < n:
         raise DimError(
-            message("indexing", f"index {i} is out of bounds for dimension {dim} with size {n}", [("tensor", x)],
-                    f"Valid indices are {-n} to {n - 1}" if n else "This dimension is empty")
+            message(
+                "indexing",
+                f"index {i} is out of bounds for dimension {dim} with size {n}",
+                [("tensor", x)],
+                f"Valid indices are {-n} to {n - 1}" if n else "This dimension is empty",
+            )
         )
     return i + n if i < 0 else i
 
@@ -118,7 +126,12 @@ def at(i: int, n: int, dim: int, x: Tensor) -> int:
 def bounds(s: slice, n: int) -> tuple[int, int, int] | None:
     """(start, count, step) of a slice of plain numbers with a positive step; None where tensors or negative steps are in it."""
     step = 1 if s.step is None else s.step
-    if type(step) is not int or step <= 0 or type(s.start) not in (int, type(None)) or type(s.stop) not in (int, type(None)):
+    if (
+        type(step) is not int
+        or step <= 0
+        or type(s.start) not in (int, type(None))
+        or type(s.stop) not in (int, type(None))
+    ):
         return None
     start, stop, _ = s.indices(n)
     return start, max(0, -(-(stop - start) // step)), step
@@ -162,7 +175,10 @@ def put(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value, in place; recorded where gradients or pending values take part."""
     rec = local.rec
     here = x._run is None and not x._meta.requires_grad
-    if here and (isinstance(value, (int, float, bool, np.ndarray, np.generic)) or (isinstance(value, Tensor) and value._run is None and not value._meta.requires_grad)):
+    if here and (
+        isinstance(value, (int, float, bool, np.ndarray, np.generic))
+        or (isinstance(value, Tensor) and value._run is None and not value._meta.requires_grad)
+    ):
         rec.close()
         array = x._memory()
         new = value._memory() if isinstance(value, Tensor) else value

@@ -69,7 +69,7 @@ def place(where: tuple[str, int, str]) -> str:
 
 
 def last_graph() -> Graph | None:
-    """The graph of the program that ran last on this thread; its text is a listing grouped by op. None before any ran."""
+    """The graph of the program that ran last on this thread, or None; its text is a listing grouped by op."""
     rec = current()
     rec.close()
     return rec.last.graph if rec.last is not None else None

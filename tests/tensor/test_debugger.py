@@ -38,7 +38,12 @@ def run(folder: Path, commands: list[str] | None) -> list[float]:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     start = [sys.executable] + (["-m", "pdb"] if commands is not None else [])
     done = subprocess.run(
-        [*start, str(script)], input="\n".join(commands or []) + "\n", capture_output=True, text=True, env=env, timeout=120
+        [*start, str(script)],
+        input="\n".join(commands or []) + "\n",
+        capture_output=True,
+        text=True,
+        env=env,
+        timeout=120,
     )
     found = re.search(r"LOSS (\S+) (\S+)", done.stdout)
     assert found, done.stdout[-2000:] + done.stderr[-2000:]

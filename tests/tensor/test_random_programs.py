@@ -1,4 +1,4 @@
-"""Random programs agree however they are run: interpreted, compiled, replayed, on 1 and 2 threads, for other targets."""
+"""Random programs agree however they are run: interpreted, compiled, replayed, on 1 or 2 threads, for any target."""
 
 from __future__ import annotations
 
