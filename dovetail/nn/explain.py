@@ -40,7 +40,8 @@ def place_error(error: DovetailError, module, args: tuple) -> None:
         error.place = place = Place(str(error), module, args)
     else:
         place.climb(module, args)
-    set_text(error, "\n".join([place.text, *rows_of(place)]))
+    rows = rows_of(place)
+    set_text(error, "\n".join([without_repeated(place.text, rows), *rows]))
 
 
 def set_text(error: DovetailError, text: str) -> None:
@@ -63,9 +64,19 @@ def rows_of(place: Place) -> list[str]:
     rows = [row + ("" if built.removeprefix(", ") in place.text else built)]
     if leaf is not outer:
         got = ", ".join(describe(a) for a in place.outer_args if hasattr(a, "shape"))
-        rows += [f"  {root or type(outer).__name__} was called with {got}"] if got else []
+        known = got == ", ".join(describe(a) for a in place.leaf_args if hasattr(a, "shape"))
+        rows += [f"  {root or type(outer).__name__} was called with {got}"] if got and not known else []
     cure = leaf._cure(place.leaf_args, place.outer_args)
     return rows + ["  " + line for line in cure.split("\n") if line and not already_said(line, place.text)]
+
+
+def without_repeated(text: str, rows: list[str]) -> str:
+    """The op's message without its advice (the last row) where the layer's advice has all its numbers and more."""
+    head, _, last = text.rpartition("\n")
+    numbers = set(re.findall(r"\d+", last))
+    better = rows and head and len(numbers) > 1 and numbers < set(re.findall(r"\d+", rows[-1]))
+    is_fact = re.match(r"  [\w.]+ +\(", last) is not None
+    return head if better and not is_fact else text
 
 
 def already_said(line: str, text: str) -> bool:
