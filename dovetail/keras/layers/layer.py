@@ -62,9 +62,7 @@ class CallFacts:
 
     def __init__(self, call: Callable):
         parameters = inspect.signature(call).parameters
-        self.names = [
-            n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and n != "self"
-        ]
+        self.names = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD and n != "self"]
         self.takes_training = "training" in parameters
         self.takes_mask = "mask" in parameters
         self.any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -564,7 +562,7 @@ class Layer(Module):
     def _settings(self, facts: CallFacts, first: Any, args: tuple, kwargs: dict) -> tuple[dict, Any]:
         """(keyword arguments with training and mask filled in, mask of the first input)."""
         training = kwargs.get("training")
-        if training is None and facts.takes_training and len(args) > (at := facts.names.index("training")):
+        if training is None and "training" in facts.names and len(args) > (at := facts.names.index("training")):
             training = args[at]
         elif training is None:
             training = context.training
