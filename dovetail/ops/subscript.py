@@ -124,7 +124,7 @@ def at(i: int, n: int, dim: int, x: Tensor) -> int:
 
 
 def bounds(s: slice, n: int) -> tuple[int, int, int] | None:
-    """(start, count, step) of a slice of plain numbers with a positive step; None where tensors or negative steps are in it."""
+    """(start, count, step) of a slice of numbers with a positive step; None where tensors or other steps are in it."""
     step = 1 if s.step is None else s.step
     if (
         type(step) is not int
