@@ -1,1 +1,5 @@
-"""Pictures: data sets, and later transforms and reference models."""
+"""Pictures: data sets, transforms, reference models, boxes and grids, by torchvision's names."""
+
+from dovetail.vision import datasets, models, ops, transforms, utils
+
+__all__ = ["datasets", "models", "ops", "transforms", "utils"]
