@@ -288,8 +288,8 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "autograd", "compiler", "cuda", "data", "datasets", "fft", "func", "keras", "linalg", "masked", "nn", "optim",
-    "signal", "special", "utils", "vision",
+    "autograd", "compiler", "cuda", "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked",
+    "nn", "optim", "signal", "special", "utils", "vision",
 ]
 LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
@@ -369,8 +369,8 @@ __all__ = [
     "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot",
     "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
     "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like", "autograd", "compiler", "cuda",
-    "data", "datasets", "fft", "func", "keras", "linalg", "masked", "nn", "optim", "signal", "special", "utils",
-    "vision", "compile", "load", "save", "vmap",
+    "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "nn", "optim", "signal", "special",
+    "utils", "vision", "compile", "load", "save", "vmap",
 ]
 
 

@@ -129,6 +129,7 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "cuda",
     "data",
     "datasets",
+    "distributions",
     "fft",
     "func",
     "keras",

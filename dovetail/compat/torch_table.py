@@ -23,4 +23,15 @@ TABLE = {
     "torch.utils.data": Names("dovetail.utils.data"),
     "torch.autograd": Names("dovetail.autograd"),
     "torch.cuda": Names("dovetail.cuda"),
+    "torch.distributions": Names("dovetail.distributions"),
+    **{
+        f"torch.distributions.{file}": Names("dovetail.distributions")
+        for file in (
+            "bernoulli beta binomial categorical cauchy chi2 dirichlet distribution exp_family exponential "
+            "fishersnedecor gamma geometric gumbel half_cauchy half_normal independent inverse_gamma kl kumaraswamy "
+            "laplace log_normal logistic_normal mixture_same_family multinomial multivariate_normal negative_binomial "
+            "normal one_hot_categorical pareto poisson relaxed_bernoulli relaxed_categorical studentT "
+            "transformed_distribution uniform von_mises weibull"
+        ).split()
+    },
 }  # modules among a door's public names (torch.nn.init, torch.nn.utils.rnn, torch.linalg) need no row
