@@ -17,10 +17,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from dovetail.base.errors import NotCovered, NotCoveredImport, message
-from dovetail.compat import keras_table, torch_table
+from dovetail.compat import keras_table, torch_table, torchvision_table
 from dovetail.compat.names import Names
 
-TABLE: dict[str, Names] = {**torch_table.TABLE, **keras_table.TABLE}
+TABLE: dict[str, Names] = {**torch_table.TABLE, **torchvision_table.TABLE, **keras_table.TABLE}
 ROOTS = {name for name in TABLE if "." not in name}
 
 

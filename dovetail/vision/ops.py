@@ -9,6 +9,7 @@ from dovetail.ops.elementwise import maximum, minimum
 from dovetail.ops.shape import stack
 from dovetail.tensor.tensor import Tensor
 
+__all__ = ["batched_nms", "box_area", "box_convert", "box_iou", "clip_boxes_to_image", "nms"]
 FORMATS = ("xyxy", "xywh", "cxcywh")
 
 

@@ -12,6 +12,8 @@ from dovetail.base.errors import ShapeError, message
 from dovetail.tensor.tensor import Tensor
 from dovetail.vision.transforms.pictures import pillow
 
+__all__ = ["make_grid", "save_image"]
+
 
 def make_grid(
     tensor: Tensor | Sequence[Tensor],
@@ -30,8 +32,7 @@ def make_grid(
     """
     a = batch_of(tensor)
     if normalize:
-        parts = [scaled(each, value_range) for each in a] if scale_each else scaled(a, value_range)
-        a = np.stack(parts) if scale_each else parts
+        a = np.stack([scaled(each, value_range) for each in a]) if scale_each else scaled(a, value_range)
     n, c, h, w = a.shape
     if n == 1:
         return Tensor.from_array(np.array(a[0], order="C"))

@@ -116,8 +116,8 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
     if not all(std):
         raise ArgumentError(message("normalize", "a deviation of zero", [("std", list(std))]))
     if tensor.requires_grad or inplace:
-        middle, width = (make_tensor(list(v), dtype=tensor.dtype).view(-1, 1, 1) for v in (mean, std))
-        return tensor.sub_(middle).div_(width) if inplace else (tensor - middle) / width
+        centre, spread = (make_tensor(list(v), dtype=tensor.dtype).view(-1, 1, 1) for v in (mean, std))
+        return tensor.sub_(centre).div_(spread) if inplace else (tensor - centre) / spread
     array = tensor.numpy()
     middle, width = (np.asarray(v, array.dtype).reshape(-1, 1, 1) for v in (mean, std))
     return Tensor.from_array((array - middle) / width)

@@ -90,7 +90,8 @@ def resize(
 
     def kernel(a: np.ndarray) -> np.ndarray:
         exact = a if a.dtype == np.float64 else a.astype(np.float32)
-        return rounded(down @ (exact @ across.T), a.dtype)
+        wide = rounded(exact @ across.T, a.dtype)  # whole numbers between the passes too, as Pillow has them
+        return rounded(down @ wide.astype(exact.dtype), a.dtype)
 
     return through(img, "resize", kernel)
 

@@ -1,0 +1,18 @@
+"""torchvision's modules, answered by the vision room."""
+
+from __future__ import annotations
+
+from dovetail.compat.names import Names
+
+VERSION = "0.28.0+dovetail"  # the release that belongs to torch_table.RELEASE
+
+TABLE = {
+    "torchvision": Names("dovetail.vision", {"__version__": VERSION}),
+    "torchvision.datasets": Names("dovetail.vision.datasets", hidden=frozenset({"Digits"})),
+    "torchvision.models": Names(
+        "dovetail.vision.models", hidden=frozenset({"LeNet", "blocks", "lenet", "lenet5", "start", "weights"})
+    ),
+    "torchvision.ops": Names("dovetail.vision.ops"),
+    "torchvision.transforms": Names("dovetail.vision.transforms"),
+    "torchvision.utils": Names("dovetail.vision.utils"),
+}
