@@ -1,4 +1,4 @@
-"""Householder's form of a QR factorisation: R above, the reflections below. In LAPACK through NumPy, without gradient."""
+"""Householder's form of a QR factorisation: R above, reflections below. LAPACK through NumPy, without gradient."""
 
 from __future__ import annotations
 
