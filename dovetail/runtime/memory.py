@@ -133,6 +133,8 @@ class Pool:
 
     def trim(self, keep: int) -> None:
         """Give free blocks back to the system, largest first, until at most `keep` bytes are held."""
+        if drop is None:  # the interpreter is going away and has emptied this module
+            return
         homes = sorted(self.classes.values(), key=lambda home: home.size)
         total = sum(home.size * len(home) for home in homes)
         for home in reversed(homes):
