@@ -289,7 +289,7 @@ cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
     "autograd", "compiler", "cuda", "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked",
-    "nn", "optim", "signal", "special", "utils", "vision",
+    "nn", "optim", "signal", "special", "tf", "utils", "vision",
 ]
 LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
@@ -370,7 +370,7 @@ __all__ = [
     "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
     "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like", "autograd", "compiler", "cuda",
     "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "nn", "optim", "signal", "special",
-    "utils", "vision", "compile", "load", "save", "vmap",
+    "tf", "utils", "vision", "compile", "load", "save", "vmap",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dovetail.compat.tf.arrays import ints
+from dovetail.compat.tf.math import in_top_k, l2_normalize, log_softmax, softmax, top_k, zero_fraction
 from dovetail.compat.tf.named import one
 from dovetail.keras import ops
 from dovetail.keras import random as keras_random
