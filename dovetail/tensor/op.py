@@ -284,9 +284,14 @@ class Op:
             e.result = lambda made, given: rebuild(tree, [made[i] if kind == "out" else given[i] for kind, i in plan])
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
-        """Fill the quick form: one to three leading tensors, plain settings, one fresh result."""
+        """Fill the quick form: one to three leading tensors, plain settings; one fresh result or one write."""
         count = len(tensors)
-        if e.result is not None or e.numbers or e.repoints or self.random or len(e.outs) != 1 or e.outs[0][2]:
+        if e.numbers or self.random:
+            return
+        if self.writes:
+            if len(e.repoints) != 1 or e.repoints[0][0] != e.ins[0] or e.outs:
+                return
+        elif e.result is not None or e.repoints or len(e.outs) != 1 or e.outs[0][2]:
             return
         if not 1 <= count <= 3 or key[:count] != (HOLE,) * count or any(t is None for t in types[count:]):
             return
@@ -295,7 +300,8 @@ class Op:
         e.rest, e.extra = key[count:], types[count:]
         e.count, e.given = count, len(key)
         e.a0, e.a1, e.a2 = (*e.ins, 0, 0)[:3]
-        e.o0, e.m0, _ = e.outs[0]
+        if not self.writes:
+            e.o0, e.m0, _ = e.outs[0]
 
     # -- Python numbers that change -------------------------------------------------------------
 
@@ -547,7 +553,7 @@ def op(
 
 def wrapper(made: Op) -> Callable:
     """The function that users call: a few comparisons when the call is the expected one."""
-    slow, new = made.slow, _new
+    slow, new, writes = made.slow, _new, made.writes
 
     def call(*args, **kwargs):
         rec = local.rec
@@ -571,6 +577,17 @@ def wrapper(made: Op) -> Callable:
             else:
                 same = len(args) == e.given and (not rest or (tuple(map(type, rest)) == e.extra and rest == e.rest))
             if same and (known or rebind(slots, e, args)):
+                if writes:
+                    t = args[0]
+                    if t._shared:  # others may see its memory, so the write cannot be put off
+                        return slow(args, kwargs)
+                    _, s, t._meta = e.repoints[0]
+                    t._run, t._slot = rec.run, s
+                    t._version += 1
+                    slots[s] = t
+                    rec.node = e
+                    rec.expect = e.next
+                    return t
                 t = new(Tensor)
                 t._meta = e.m0
                 t._run = rec.run
