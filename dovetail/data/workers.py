@@ -88,6 +88,8 @@ class Pool:
 
     def new_epoch(self, seed: int) -> None:
         """Start afresh with the same workers; answers of a broken-off epoch are thrown away."""
+        for ticket in self.done:  # answered already, out of turn: nothing more comes for these
+            self.asked.pop(ticket, None)
         while self.asked:
             ticket, _, _ = self.receive(min(self.asked))
             self.asked.pop(ticket, None)

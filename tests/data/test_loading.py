@@ -200,6 +200,22 @@ def test_leaving_early_does_no_harm():
     assert rows(loader)[0] == [0, 1]
 
 
+def test_leaving_early_after_answers_came_out_of_turn():
+    """An answer that had arrived before its turn was waited for a second time, for ever."""
+
+    class FirstIsSlow(Squares):
+        def __getitem__(self, i):
+            if i < 2:
+                time.sleep(0.05)
+            return super().__getitem__(i)
+
+    loader = data.DataLoader(FirstIsSlow(20), 2, num_workers=2, persistent_workers=True)
+    epoch = iter(loader)
+    assert next(epoch)[1].tolist() == [0, 1]
+    epoch.close()
+    assert rows(loader)[0] == [0, 1]
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_errors_carry_the_sample(count):
     with pytest.raises(KeyError, match="no such file") as error:
