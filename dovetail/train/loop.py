@@ -214,12 +214,12 @@ def fit(
 ) -> None:
     """Train for some epochs, validating as asked; callbacks hear of every turn."""
     learner.stop_training = False
-    callbacks.call("on_train_begin")
+    callbacks.call("on_train_begin", {})
     logs: dict[str, float] = {}
     with interruptible() as interrupt:
         for epoch in range(getattr(learner, "_initial_epoch", None) or initial_epoch, epochs):
             learner.reset_metrics()
-            callbacks.call("on_epoch_begin", epoch)
+            callbacks.call("on_epoch_begin", epoch, {})
             if verbose:
                 print(f"Epoch {epoch + 1}/{epochs}", flush=True)
             progress = Progress(source.steps, verbose)
@@ -255,7 +255,7 @@ def is_due(epoch: int, frequency: Any) -> bool:
 def evaluate(learner: Learner, source: Any, callbacks: CallbackList, *, verbose: int = 0) -> dict[str, float]:
     """The values of the metrics over a source."""
     learner.reset_metrics()
-    callbacks.call("on_test_begin")
+    callbacks.call("on_test_begin", {})
     with interruptible() as interrupt, no_grad():
         progress = Progress(source.steps, verbose)
         steps = Steps(learner, callbacks, "test", progress, interrupt)
@@ -272,7 +272,7 @@ def predict(
     step: Callable[[Any], Any], learner: Learner, source: Any, callbacks: CallbackList, *, verbose: int = 0
 ) -> list:
     """What the step gives for each batch."""
-    callbacks.call("on_predict_begin")
+    callbacks.call("on_predict_begin", {})
     outputs: list = []
     hooks = callbacks.batch_hooks
     with interruptible() as interrupt, no_grad():
@@ -289,5 +289,5 @@ def predict(
         if not outputs:
             raise ArgumentError(message("predict", "the data gave no batches"))
         progress.close(len(outputs), {})
-    callbacks.call("on_predict_end")
+    callbacks.call("on_predict_end", {})
     return outputs

@@ -12,8 +12,8 @@ from dovetail.base.errors import GradientError, message
 from dovetail.keras.context import context
 from dovetail.keras.ops.convert import tensor
 from dovetail.ops import create, shape
-from dovetail.tensor.autograd import grad
 from dovetail.tensor.modes import enable_grad, no_grad
+from dovetail.tensor.staged import grad
 from dovetail.tensor.tensor import Tensor
 
 

@@ -176,6 +176,9 @@ class Model(Trainer):
                 set_mask(x, m)
         return graph.run(values)
 
+    def _can_be_called(self) -> bool:
+        return self._graph is not None or self._is_sequential or type(self).call is not Model.call
+
     def _call(self, args: tuple, kwargs: dict) -> Any:
         if self._graph is not None and not self._is_sequential and args:
             args = (

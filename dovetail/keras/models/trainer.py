@@ -23,6 +23,7 @@ from dovetail.keras.lookup import deserialize, serialize
 from dovetail.keras.metrics.base import Metric
 from dovetail.keras.metrics.means import Mean
 from dovetail.keras.models.compiled import CompiledLoss, CompiledMetrics
+from dovetail.keras.models.host_code import numpy_line
 from dovetail.tensor.modes import no_grad
 from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
@@ -333,13 +334,13 @@ class Trainer(Layer):
 
     def _no_gradient(self, loss: Any) -> GradientError:
         name = getattr(self.loss, "__name__", None) or str(self.loss)
+        left = numpy_line(self.loss)
         return GradientError(
             message(
                 f"fit of model {self.name!r}",
-                f"the loss {name!r} does not depend on the model's weights through tensor "
-                "functions, so it "
-                "has no gradient",
-                [("loss", loss)],
+                f"the loss {name!r} does not depend on the model's weights through tensor functions, so it has no "
+                "gradient",
+                [("loss", loss), *([("it goes through NumPy on", left)] if left else [])],
                 "A loss must be computed from y_pred with tensor functions (keras.ops.mean, keras.ops.abs, "
                 "tf.reduce_mean, ...), not with NumPy",
             )
@@ -582,12 +583,16 @@ class Trainer(Layer):
         if self.built and self._weights_ready():
             return
         x = getattr(source, "x", None)
-        if x is not None:
+        if x is not None and self._can_be_called():
             first = tree.map_leaves(lambda a: Tensor.from_array(np.ascontiguousarray(a[: min(len(a), 2)])), x)
             with no_grad(), training_phase(False):
                 self._build_from(first)
 
     def _weights_ready(self) -> bool:
+        return True
+
+    def _can_be_called(self) -> bool:
+        """Whether there is a `call` to build by; a train_step of one's own may do without."""
         return True
 
     def _build_from(self, x: Any) -> None:
