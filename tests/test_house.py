@@ -13,7 +13,7 @@ REPO = Path(__file__).resolve().parent.parent
 HOUSE = REPO / "dovetail"
 ROOMS = (
     "base ir prims autodiff passes codegen runtime engine tensor ops nn optim distributions data io board "
-    "train quantize export distributed serve vision text keras compat cli"
+    "train quantize export distributed serve vision text array_api keras compat cli"
 ).split()
 MACHINE_ROOM = {"passes", "codegen"}  # entered only through engine and runtime by what stands above the desk
 MAY_ENTER = {"export": {"codegen"}}

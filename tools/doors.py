@@ -44,6 +44,9 @@ TOP = {  # file -> public names at dovetail.*
         "float64",
         "float64 as double",
         "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
         "int8",
         "int16",
         "int16 as short",
@@ -123,6 +126,7 @@ TOP = {  # file -> public names at dovetail.*
     "dovetail.tensor.tensor": ["Size", "Tensor"],
 }
 LAZY = {  # loaded on first use, since an import of dovetail should cost little
+    "array_api",
     "autograd",
     "backends",
     "compiler",
@@ -285,6 +289,16 @@ from dovetail.tensor import printing, state  # and its text, backward() and deta
 {listed("LAZY", lazy)}
 LAZY_NAMES = {json.dumps(LAZY_NAMES)}
 {listed("__all__", names + lazy + sorted(LAZY_NAMES))}
+
+
+def array_namespace(self, *, api_version=None):
+    """The array API standard's functions for this tensor: dovetail.array_api. (No room may look up at that one.)"""
+    from dovetail import array_api
+
+    return array_api.namespace(api_version)
+
+
+Tensor.__array_namespace__ = array_namespace
 
 
 def __getattr__(name):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dovetail.base.errors import need
+from dovetail.base.errors import DTypeError, message, need
 
 
 class DType:
@@ -76,18 +76,24 @@ class DType:
 
 bool_ = DType("bool", "b", 1, 0)
 uint8 = DType("uint8", "u", 1, 1)
-int8 = DType("int8", "i", 1, 2)
-int16 = DType("int16", "i", 2, 3)
-int32 = DType("int32", "i", 4, 4)
-int64 = DType("int64", "i", 8, 5)
-float16 = DType("float16", "f", 2, 6)
-bfloat16 = DType("bfloat16", "f", 2, 7)
-float32 = DType("float32", "f", 4, 8)
-float64 = DType("float64", "f", 8, 9)
-complex64 = DType("complex64", "c", 8, 10)
-complex128 = DType("complex128", "c", 16, 11)
+uint16 = DType("uint16", "u", 2, 2)
+uint32 = DType("uint32", "u", 4, 3)
+uint64 = DType("uint64", "u", 8, 4)
+int8 = DType("int8", "i", 1, 5)
+int16 = DType("int16", "i", 2, 6)
+int32 = DType("int32", "i", 4, 7)
+int64 = DType("int64", "i", 8, 8)
+float16 = DType("float16", "f", 2, 9)
+bfloat16 = DType("bfloat16", "f", 2, 10)
+float32 = DType("float32", "f", 4, 11)
+float64 = DType("float64", "f", 8, 12)
+complex64 = DType("complex64", "c", 8, 13)
+complex128 = DType("complex128", "c", 16, 14)
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
+ALL = (
+    bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64,
+    complex128,
+)  # fmt: skip
 BY_NAME = {d.name: d for d in ALL} | {
     "half": float16,
     "float": float32,
@@ -139,7 +145,10 @@ def as_dtype(x) -> DType:
 
 
 def promote_types(a: DType, b: DType) -> DType:
-    """The smallest dtype both fit in, as torch.promote_types has it."""
+    """The smallest dtype both fit in, as torch.promote_types has it.
+
+    Raises DTypeError for uint64 with a signed dtype.
+    """
     if a is b:
         return a
     if a.order > b.order:
@@ -148,9 +157,20 @@ def promote_types(a: DType, b: DType) -> DType:
         return complex128 if b is complex128 or a is float64 else complex64
     if b.kind == "f":
         return float32 if a.kind == "f" and b is bfloat16 and a is float16 else b
-    if a is uint8 and b.kind == "i":
-        return int16 if b is int8 else b
+    if a.kind == "u" and b.kind == "i":
+        return signed_over(a, b)
     return b
+
+
+def signed_over(a: DType, b: DType) -> DType:
+    """The smallest signed dtype that holds the numbers of an unsigned `a` and a signed `b`.
+
+    Raises DTypeError for uint64, whose numbers no signed dtype holds. (PyTorch refuses uint16 and uint32 here too.)
+    """
+    if a is uint64:
+        problem = f"no dtype holds both the numbers of {a} and those of {b}"
+        raise DTypeError(message("promote_types", problem, cure=f"convert one of them first, for example .to({b})"))
+    return next(d for d in (int16, int32, int64) if d.itemsize > a.itemsize and d.itemsize >= b.itemsize)
 
 
 def result_dtype(dims: list[tuple[DType, int]]) -> DType:

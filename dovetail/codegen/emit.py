@@ -19,8 +19,10 @@ import numpy as np
 from dovetail.base.dtypes import DType, bool_, float32, float64, int16, int32, int64
 from dovetail.codegen.target import Target
 from dovetail.passes.sizes import Poly
+from dovetail.prims.elementwise import whole
 
-WORD = {"bool": "i1", "uint8": "i8", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+WORD = {"bool": "i1", "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
+        "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
         "float16": "float", "bfloat16": "float", "float32": "float", "float64": "double"}
 MEMORY = WORD | {"bool": "i8", "float16": "half", "bfloat16": "i16"}
 COMPARE_FLOAT = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
@@ -442,13 +444,15 @@ class Emitter:
         return self.write(f"{how} {self.typed(a)} to {self.vector(WORD[dtype.name], a.lanes)}", dtype, a.lanes, a.depth)
 
     def convert(self, a: Op, dtype: DType) -> Op:
-        """The number in another dtype. Floats out of an integer's range saturate, NaN becomes 0; integers wrap."""
+        """The number in another dtype, by the rules of prims.elementwise.whole; integers wrap."""
         dtype = computed(dtype)
         source = a.dtype
         if source is dtype:
             return a
         if a.const is not None and not (source.kind == "f" and not math.isfinite(a.const)):
-            value = bool(a.const) if dtype.kind == "b" else float(a.const) if dtype.kind == "f" else int(a.const)
+            value = bool(a.const) if dtype.kind == "b" else float(a.const) if dtype.kind == "f" else a.const
+            if dtype.kind in "iu":
+                value = int(whole(np.float64(value), dtype)) if isinstance(value, float) else int(value)
             made = self.const(value, dtype)
             return made if a.lanes == 1 else self.widen(made, a.lanes)
         if dtype.kind == "b":
@@ -466,13 +470,22 @@ class Emitter:
         return self.cast("sext" if source.kind == "i" else "zext", a, dtype)
 
     def _float_to_int(self, a: Op, dtype: DType) -> Op:
-        """Saturating; narrow integers go through int32 and wrap, as NumPy and C do in practice."""
-        wide = dtype if dtype.itemsize >= 4 else int32
+        """What prims.elementwise.whole says, lane by lane."""
+        if dtype.name == "uint64":
+            top = self.const(2.0**63, a.dtype)
+            high = self.compare("ge", a, top)
+            low = self._float_to_int(self.select(high, self.sub(a, top), a), int64)
+            bit = self.select(high, self.const(-(1 << 63), int64), self.const(0, int64))
+            return self.convert(self.bits("xor", *self.meet(low, bit)), dtype)
+        wide = int64 if dtype.itemsize == 8 or dtype.name == "uint32" else int32
         word, out = self.short(wide, a.lanes), self.vector(WORD[wide.name], a.lanes)
         name = f"llvm.fptosi.sat.{word}.{self.short(a.dtype, a.lanes)}"
         self.declares.add(f"declare {out} @{name}({self.type(a)})")
-        whole = self.write(f"call {out} @{name}({self.typed(a)})", wide, a.lanes, a.depth)
-        return self.convert(whole, dtype)
+        limit = 2.0 ** (8 * wide.itemsize - 1)
+        inside = self.compare("lt", a, self.const(limit, a.dtype))
+        a = self.select(inside, a, self.const(-limit, a.dtype))
+        number = self.write(f"call {out} @{name}({self.typed(a)})", wide, a.lanes, a.depth)
+        return self.convert(number, dtype)
 
     # Memory
 

@@ -134,7 +134,9 @@ def drop_copy(node, x):
 
 EXACT = {  # what holds every value of a dtype
     "bool": {"uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"},
-    "uint8": {"int16", "int32", "int64", "float16", "float32", "float64"},
+    "uint8": {"uint16", "uint32", "uint64", "int16", "int32", "int64", "float16", "float32", "float64"},
+    "uint16": {"uint32", "uint64", "int32", "int64", "float32", "float64"},
+    "uint32": {"uint64", "int64", "float64"},
     "int8": {"int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"},
     "int16": {"int32", "int64", "float32", "float64"},
     "int32": {"int64", "float64"},

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from dovetail.base.dtypes import DType, bool_
+from dovetail.base.dtypes import DType, bool_, int64
 from dovetail.base.errors import DTypeError, ShapeError, message
 from dovetail.ir.core import Primitive, Value
 from dovetail.prims import special
@@ -111,9 +111,24 @@ def convert_meaning(x, *, dtype):
         return x != 0
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real
-    if dtype.kind in "ui" and dtype.itemsize < 4 and x.dtype.kind not in "bui":
-        x = x.astype(np.int32)  # x86 converts to 32 bits first, so that 300.0 becomes uint8 44
+    if dtype.kind in "ui" and x.dtype.kind not in "bui":
+        return whole(x, dtype)
     return x.astype(target)
+
+
+def whole(x, dtype):
+    """Floats as whole numbers. What C leaves open is what x86 does, on every machine and in both tiers:
+
+    a float outside the range, or NaN, becomes the lowest number; narrow integers come from int32 and wrap, so that
+    300.0 becomes uint8 44; unsigned ones from int64.
+    """
+    if dtype.name == "uint64":
+        high = x >= 2.0**63
+        return whole(np.where(high, x - 2.0**63, x), int64).view(np.uint64) ^ (high.astype(np.uint64) << np.uint64(63))
+    wide = np.int64 if dtype.itemsize == 8 or dtype.name == "uint32" else np.int32
+    limit = 2.0 ** (8 * np.dtype(wide).itemsize - 1)
+    x = x if x.dtype.itemsize > 2 else x.astype(np.float32)
+    return np.where(x < limit, np.maximum(x, -limit), -limit).astype(wide).astype(dtype.np)
 
 
 convert = Primitive("convert", ELEMENT, convert_meaning)

@@ -505,9 +505,7 @@ def array_from(data: Any, dtype: DType | None) -> np.ndarray:
     if array.dtype.kind in "fc" and not has_numpy_element(data):
         wanted = dtypes.default_dtype()
         return array.astype((wanted if array.dtype.kind == "f" else wanted.to_complex()).np)
-    if array.dtype.kind == "u" and array.dtype != np.uint8:
-        return array.astype(np.int64)
-    return array
+    return array.astype(np.int64) if array.dtype == np.uint64 and not has_numpy_element(data) else array
 
 
 def has_numpy_element(data: Any) -> bool:
