@@ -33,7 +33,7 @@ HIDDEN_OP_FILES = {"primitives", "methods"}
 
 TOP = {  # file -> public names at dovetail.*
     "dovetail.base.config": ["config", "get_num_threads", "set_flush_denormal", "set_num_threads"],
-    "dovetail.base.device": ["device"],
+    "dovetail.base.device": ["device", "get_default_device", "set_default_device"],
     "dovetail.base.dtypes": [
         "DType as dtype",
         "float16",
@@ -90,7 +90,29 @@ TOP = {  # file -> public names at dovetail.*
         "strided",
     ],
     "dovetail.base.limits": ["e", "finfo", "iinfo", "inf", "nan", "newaxis", "pi"],
+    "dovetail.base.numerics": [
+        "are_deterministic_algorithms_enabled",
+        "get_deterministic_debug_mode",
+        "get_float32_matmul_precision",
+        "is_deterministic_algorithms_warn_only_enabled",
+        "set_deterministic_debug_mode",
+        "set_float32_matmul_precision",
+        "use_deterministic_algorithms",
+    ],
     "dovetail.base.version": ["__version__"],
+    "dovetail.ops.autocast": [
+        "autocast",
+        "clear_autocast_cache",
+        "get_autocast_cpu_dtype",
+        "get_autocast_dtype",
+        "get_autocast_gpu_dtype",
+        "is_autocast_cache_enabled",
+        "is_autocast_cpu_enabled",
+        "is_autocast_enabled",
+        "set_autocast_cache_enabled",
+        "set_autocast_dtype",
+        "set_autocast_enabled",
+    ],
     "dovetail.tensor.create": [
         "tensor",
         "as_tensor",
@@ -127,9 +149,12 @@ TOP = {  # file -> public names at dovetail.*
 }
 LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "array_api",
+    "accelerator",
+    "amp",
     "autograd",
     "backends",
     "compiler",
+    "cpu",
     "cuda",
     "data",
     "datasets",
@@ -140,13 +165,16 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "linalg",
     "signal",
     "masked",
+    "mps",
     "nn",
     "optim",
     "random",
+    "sparse",
     "special",
     "tf",
     "utils",
     "vision",
+    "xpu",
 }
 LAZY_NAMES = {
     "compile": "dovetail.nn.transform.compiled",

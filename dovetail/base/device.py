@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from dovetail.base.errors import DeviceError, message
 
-KINDS = ("cpu", "cuda", "mps", "xpu", "meta")
+KINDS = ("cpu", "cuda", "mps", "xpu", "meta", "mtia", "hpu", "xla", "hip", "vulkan", "maia", "ipu", "privateuseone")
 
 
 class device:
@@ -54,6 +57,16 @@ class device:
     def __exit__(self, *exc) -> None:
         return None
 
+    def __call__(self, function: Callable) -> Callable:
+        """A decorator: tensors made in the function are on this device."""
+
+        @functools.wraps(function)
+        def inside(*args, **kwargs):
+            with self:
+                return function(*args, **kwargs)
+
+        return inside
+
     def __reduce__(self):
         return (device, (self.type, self.index))
 
@@ -64,13 +77,41 @@ CPU = device("cpu")
 def require_cpu(where, call: str) -> device:
     """`where` as a device this machine can use; DeviceError with the cure where it cannot."""
     d = where if isinstance(where, device) else device(where)
-    if d.type != "cpu":
+    if d.type == "meta":
         raise DeviceError(
             message(
                 call,
-                f"{str(d)!r} is not available: no {d.type} device on this machine (available: cpu)",
+                "tensors without values (device 'meta') are not made here",
+                cure="Leave the device out: nothing is computed or filled before it is needed",
+            )
+        )
+    if d.type != "cpu" or d.index not in (None, 0):
+        raise DeviceError(
+            message(
+                call,
+                f"{str(d)!r} is not available: there is no such device here (available: cpu)"
+                if d.type == "cpu"
+                else f"{str(d)!r} is not available: no {d.type} device on this machine (available: cpu)",
                 cure="device = 'cuda' if torch.cuda.is_available() else 'cpu' picks one that exists; "
                 "here it is device='cpu'",
             )
         )
+    return CPU
+
+
+def set_default_device(device) -> None:
+    """Where new tensors are made: the CPU, the one device there is; None means the same.
+
+    Raises: DeviceError for a device that is not there.
+    """
+    if device is not None:
+        require_cpu(device, "set_default_device")
+
+
+def get_default_device() -> device:
+    """Where new tensors are made.
+
+    >>> get_default_device()
+    device(type='cpu')
+    """
     return CPU

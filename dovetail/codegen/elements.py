@@ -46,6 +46,12 @@ def same(k: Emitter, x: Op) -> Op:
     return x
 
 
+@rule("rounded")
+def rounded(k: Emitter, x: Op, *, dtype) -> Op:
+    """A float32 result as a short float holds it."""
+    return k.rounded(x, dtype)
+
+
 # Arithmetic
 
 RULES["add"] = lambda k, a, b: k.add(a, b)

@@ -545,6 +545,11 @@ class Emitter:
             return f"{self.vector('i16', lanes)} {self._round_to_bfloat16(a)}"
         return self.typed(a)
 
+    def rounded(self, a: Op, dtype: DType) -> Op:
+        """The number as `dtype`, a short float, holds it, in float32 again."""
+        stored = self.to_memory(a, dtype)
+        return self.from_memory(Op(stored.rpartition(" ")[2], dtype, a.lanes, a.depth), dtype)
+
     def half_to_float(self, raw: Op) -> Op:
         """The 16 bits of a half as float32, where the machine has no instruction for it."""
         lanes = raw.lanes

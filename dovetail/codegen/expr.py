@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dovetail.base.dtypes import DType, bool_, int64
+from dovetail.base.dtypes import DType, bfloat16, bool_, float16, int64
 from dovetail.ir.core import Node, Value
 from dovetail.passes.affine import ZERO, Affine, Guard, Start, add, dot, identity, scale, shift, source, variable
 from dovetail.passes.fuse import FOLDS, INLINE_MAKE, ONE_HOT, Fusion, FusionError, Group, fold_dims, is_trivial_fold
@@ -17,6 +17,8 @@ from dovetail.prims import families
 
 CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "ge", "where", "bitwise_and",
          "bitwise_or", "bitwise_not", "logical_not", "abs", "maximum", "minimum"}
+SHORT_FLOATS = (float16, bfloat16)
+EXACT = frozenset("abs ceil floor maximum minimum neg round sign trunc where".split())  # of what the dtype holds
 
 
 class Storage:
@@ -271,12 +273,14 @@ class Scribe:
             return self.make_value(node, index, guard)
         if name in FOLDS and is_trivial_fold(node):
             return self.only_element(node, index, guard)
-        if name in FOLDS or name == "partial":
+        if name == "partial":
             return self.row(v)
+        if name in FOLDS:
+            return self.rounded(self.row(v))
         if self.group is not None and node is self.group.anchor:
             if self.group.kind == "alone":
                 raise FusionError("an alone group reads itself")
-            return self.product(v)
+            return self.rounded(self.product(v))
         if node.prim.family == families.SHAPE or name in ("detach", "identity"):
             return self.shaped(node, index, guard)
         if name in ("take", "gather", "gather_nd"):
@@ -290,7 +294,12 @@ class Scribe:
                              variables_of(at))
         args = [self.value(x, index, guard) for x in node.inputs]
         params = tuple(sorted(node.params.items(), key=lambda item: item[0]))
-        return self.apply(name, v.dtype, *args, params=params)
+        made = self.apply(name, v.dtype, *args, params=params)
+        return made if name in EXACT else self.rounded(made)
+
+    def rounded(self, x: Expr) -> Expr:
+        """A result as its own dtype holds it: short floats are computed in float32, also between fused ops."""
+        return self.apply("rounded", x.dtype, x, params=(("dtype", x.dtype),)) if x.dtype in SHORT_FLOATS else x
 
     def only_element(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
         """A fold over dims of size 1."""
@@ -307,6 +316,9 @@ class Scribe:
             value = size(value) if isinstance(value, int) and not isinstance(value, bool) else value
             if isinstance(value, np.generic):
                 value = value.item()
+            if dtype in SHORT_FLOATS:
+                with np.errstate(over="ignore"):
+                    value = float(np.asarray(value, np.float64).astype(np.float32).astype(dtype.np))
             return self.const(value, dtype)
         if name == "iota":
             return self.convert(self.place(index[node.params["dim"]]), dtype)

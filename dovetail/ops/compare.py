@@ -147,6 +147,16 @@ def isfinite(input):
     return p.is_finite(input) if input.dtype.kind == "f" else constant(True, input.shape, dtypes.bool_)
 
 
+@op(top=False, differentiable=False)
+def all_finite(*tensors):
+    """Whether no element of any tensor is infinite or NaN, as one 0-d bool."""
+    found = [p.reduce_all(p.is_finite(t), dims=tuple(range(t.ndim))) for t in tensors if t.dtype.kind == "f"]
+    result = constant(True, (), dtypes.bool_)
+    for fine in found:
+        result = p.bitwise_and(result, fine)
+    return result
+
+
 @op(method=True, differentiable=False)
 def isposinf(input):
     """Whether each element is plus infinity."""

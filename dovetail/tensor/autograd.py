@@ -420,6 +420,8 @@ def grad(
 ) -> tuple:
     """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed."""
     rec = local.rec
+    if rec.autocast is not None and not retain_graph:
+        rec.autocast.casts.clear()  # conversions of parameters, whose graph is freed here
     for t in outputs:
         require_differentiable(t, "autograd.grad")
     for i, t in enumerate(inputs):

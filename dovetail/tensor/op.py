@@ -147,6 +147,8 @@ class Op:
         if args and type(args[-1]) is Keywords and not args[-1].values:
             args = args[:-1]
         rec = local.rec
+        if rec.autocast is not None:
+            args = rec.autocast.cast(self, args)
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
         if self.random:

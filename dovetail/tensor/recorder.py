@@ -88,11 +88,13 @@ class Recorder:
     def __init__(self):
         self.grad = True
         self.inference = False
+        self.autocast: Any = None  # the Policy of ops/autocast.py in force
         self.roots: dict[tuple, Event] = {}
         self.events = 0
         self.looks = 0
         self.template_age = -1
         self.slots: list[Any] = []
+        self.templates: dict[Event, list[Any]] = {}  # the slots as other roots left them
         self.run = Run(self)
         self.state = PathState()
         self.root = self.node = self.expect = NOTHING
@@ -104,20 +106,31 @@ class Recorder:
 
     def enter_root(self) -> None:
         """Stand at the root for the modes in force, with the leaves of the last run as a guess."""
-        key = (self.grad, self.inference)
+        key = self.modes()
         if self.events > MAX_EVENTS:
             self.roots.clear()
+            self.templates.clear()
             self.events = 0
         root = self.roots.get(key)
         if root is None:
             root = self.roots[key] = Event("root", None)
             root.extra = []
-        if root is not self.root or self.template_age != layout_age():
+        if self.template_age != layout_age():
+            self.templates.clear()
             self.slots = [None] * max(64, len(self.slots))
             self.template_age = layout_age()
+        elif root is not self.root:  # a step under autocast comes back to its root every time
+            self.templates[self.root] = self.slots
+            self.slots = self.templates.pop(root, None) or [None] * max(64, len(self.slots))
         self.root = self.node = root
         self.expect = root.next
         self.run = Run(self)
+
+    def slots_of(self, event: Event) -> list[Any]:
+        """The slots that a trace which has been run left behind: its leaves."""
+        while event.parent is not None:
+            event = event.parent
+        return self.slots if event is self.root else self.templates.get(event, [])
 
     def sync(self) -> PathState:
         """The path state at `node`, rebuilt after a stretch of hits."""
@@ -134,10 +147,24 @@ class Recorder:
         if grad == self.grad and inference == self.inference:
             return
         self.grad, self.inference = grad, inference
+        self.change_modes()
+
+    def set_autocast(self, policy: Any) -> None:
+        """Enter or leave autocast: as set_modes."""
+        before = self.modes()
+        self.autocast = policy
+        if self.modes() != before:
+            self.change_modes()
+
+    def modes(self) -> tuple:
+        """What decides what the same call means."""
+        return (self.grad, self.inference, None if self.autocast is None else self.autocast.dtype)
+
+    def change_modes(self) -> None:
         if self.node is self.root:
             self.enter_root()
         else:
-            self.mark("modes", (grad, inference))
+            self.mark("modes", self.modes())
 
     def mark(self, what: str, key: tuple) -> Event:
         """An event that computes nothing but decides what later events mean."""

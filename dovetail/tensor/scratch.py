@@ -19,6 +19,7 @@ def scratch(grad: bool = False) -> Iterator[Recorder]:
     outer.close()  # so that no tensor used inside is pending outside
     inner = Recorder()
     inner.set_modes(grad)
+    inner.set_autocast(outer.autocast)
     local.rec = inner
     try:
         yield inner

@@ -11,6 +11,7 @@ from dovetail.nn.init import uniform_
 from dovetail.nn.module import Module
 from dovetail.nn.parameter import new_parameter
 from dovetail.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from dovetail.ops.autocast import is_autocast_enabled
 from dovetail.ops.create import zeros
 from dovetail.ops.index import index_select
 from dovetail.ops.recurrent import gru_layer, lstm_layer, rnn_layer
@@ -179,7 +180,7 @@ class RNNBase(Module):
                     [("input", input)],
                 )
             )
-        if input.dtype is not self.weight_ih_l0.dtype:
+        if input.dtype is not self.weight_ih_l0.dtype and not is_autocast_enabled("cpu"):
             raise ArgumentError(
                 message(
                     type(self).__name__,
