@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.base.device import device, require_cpu
+from dovetail.base.device import require_cpu
 from dovetail.cpu import amp
 from dovetail.runtime.machine import cpu_features
 from dovetail.tensor.recorder import current

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dovetail.base.dtypes import bfloat16
-from dovetail.optim.grad_scaler import GradScaler as AnyScaler
 from dovetail.ops.autocast import autocast as any_autocast
+from dovetail.optim.grad_scaler import GradScaler as AnyScaler
 
 __all__ = ["GradScaler", "autocast"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dovetail import amp as general
 from dovetail.base.dtypes import float16
-from dovetail.optim.grad_scaler import GradScaler as AnyScaler
 from dovetail.ops.autocast import autocast as any_autocast
+from dovetail.optim.grad_scaler import GradScaler as AnyScaler
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 

@@ -1,8 +1,8 @@
 """autocast: some ops compute in half the bits, others keep float32, by torch's lists; the rest follow their inputs.
 
 The choice is made where an op is called (`Op.call`): its float arguments are converted by events of their own, so that
-gradients come back in each tensor's own dtype. The recorder counts autocast among its modes, as it does no_grad: inside,
-a trace continues at another place, and what was recorded outside is never taken for what runs inside.
+gradients come back in each tensor's own dtype. The recorder counts autocast among its modes, as it does no_grad:
+inside, a trace continues at another place, and what was recorded outside is never taken for what runs inside.
 
 Source: torch.amp.autocast 2.13, its lists for the CPU.
 """

@@ -86,7 +86,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._set_up()
         self._built_at = user_line()
-        self._module = params.module if isinstance(params, MemberIterator) else None
+        self._module: Module | None = params.module if isinstance(params, MemberIterator) else None
         groups = self._listed(params)
         watch.warn_hidden(params, type(self).__name__)
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
@@ -110,7 +110,7 @@ class Optimizer:
         self._look_at = 2
         self._idle = watch.Idle()
         self._built_at = ("", 0, "")
-        self._module: Module | None = None  # whose parameters these are, where known: for messages
+        self._module = None  # whose parameters these are, where known: for messages
 
     def _listed(self, params) -> list:
         """The parameters as a list, or an error that says why there are none."""
