@@ -39,6 +39,7 @@ from dovetail.ops.autocast import (
     is_autocast_cache_enabled, is_autocast_cpu_enabled, is_autocast_enabled, set_autocast_cache_enabled,
     set_autocast_dtype, set_autocast_enabled,
 )
+from dovetail.ops.control import associative_scan, cond, scan, while_loop
 from dovetail.tensor.create import (
     tensor, as_tensor, asarray, empty, empty_like, empty_strided, frombuffer, from_dlpack, from_numpy, is_tensor,
 )
@@ -298,9 +299,9 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "accelerator", "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data", "datasets",
-    "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "special", "tf",
-    "utils", "vision", "xpu",
+    "_higher_order_ops", "accelerator", "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data",
+    "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "special",
+    "tf", "utils", "vision", "xpu",
 ]
 LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
@@ -316,16 +317,16 @@ __all__ = [
     "set_deterministic_debug_mode", "set_float32_matmul_precision", "use_deterministic_algorithms", "__version__",
     "autocast", "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
     "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled",
-    "set_autocast_dtype", "set_autocast_enabled", "tensor", "as_tensor", "asarray", "empty", "empty_like",
-    "empty_strided", "frombuffer", "from_dlpack", "from_numpy", "is_tensor", "is_anomaly_check_nan_enabled",
-    "is_anomaly_enabled", "explain", "last_graph", "set_printoptions", "enable_grad", "inference_mode",
-    "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled", "Generator", "default_generator",
-    "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state", "Size", "Tensor", "abs", "abs_",
-    "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "add", "add_", "addbmm",
-    "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm", "addmm_", "addmv", "addmv_", "addr", "addr_",
-    "adjoint", "alias_copy", "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arange",
-    "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2",
-    "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort", "argwhere", "as_strided",
+    "set_autocast_dtype", "set_autocast_enabled", "associative_scan", "cond", "scan", "while_loop", "tensor",
+    "as_tensor", "asarray", "empty", "empty_like", "empty_strided", "frombuffer", "from_dlpack", "from_numpy",
+    "is_tensor", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "explain", "last_graph", "set_printoptions",
+    "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
+    "Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state", "Size",
+    "Tensor", "abs", "abs_", "absolute", "absolute_", "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "add",
+    "add_", "addbmm", "addbmm_", "addcdiv", "addcdiv_", "addcmul", "addcmul_", "addmm", "addmm_", "addmv", "addmv_",
+    "addr", "addr_", "adjoint", "alias_copy", "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle",
+    "any", "arange", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan",
+    "arctan2", "arctan2_", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort", "argwhere", "as_strided",
     "as_strided_", "as_strided_copy", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan", "atan2",
     "atan2_", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_",
     "bartlett_window", "batch_norm", "bernoulli", "bernoulli_", "bilinear", "binary_cross_entropy_with_logits",
@@ -385,10 +386,10 @@ __all__ = [
     "unflatten", "unfold", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk",
     "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot",
     "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
-    "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like", "accelerator", "amp", "array_api",
-    "autograd", "backends", "compiler", "cpu", "cuda", "data", "datasets", "distributions", "fft", "func", "keras",
-    "linalg", "masked", "mps", "nn", "optim", "signal", "special", "tf", "utils", "vision", "xpu", "compile", "load",
-    "save", "vmap",
+    "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like", "_higher_order_ops", "accelerator",
+    "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data", "datasets", "distributions", "fft",
+    "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "special", "tf", "utils", "vision", "xpu",
+    "compile", "load", "save", "vmap",
 ]
 
 

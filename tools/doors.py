@@ -113,6 +113,7 @@ TOP = {  # file -> public names at dovetail.*
         "set_autocast_dtype",
         "set_autocast_enabled",
     ],
+    "dovetail.ops.control": ["associative_scan", "cond", "scan", "while_loop"],
     "dovetail.tensor.create": [
         "tensor",
         "as_tensor",
@@ -151,6 +152,7 @@ LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "array_api",
     "accelerator",
     "amp",
+    "_higher_order_ops",
     "autograd",
     "backends",
     "compiler",

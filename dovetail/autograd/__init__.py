@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dovetail.autograd import anomaly_mode, function, functional, graph
 from dovetail.base.errors import ArgumentError, message
 from dovetail.nn.transform.gradcheck import gradcheck, gradgradcheck
-from dovetail.ops.shape import stack
+from dovetail.nn.transform.tracking import batched_grad
 from dovetail.tensor import staged
 from dovetail.tensor.detect import detect_anomaly, set_detect_anomaly
 from dovetail.tensor.function import Function
@@ -58,12 +58,7 @@ def grad(
     given = cotangents(outputs, grad_outputs)
     if not is_grads_batched:
         return staged.grad(outputs, inputs, given, keep, create_graph, unused, materialize_grads)
-    count = next(c.shape[0] for c in given if c is not None)
-    rows = []
-    for i in range(count):
-        row = [None if c is None else c[i] for c in given]
-        rows.append(staged.grad(outputs, inputs, row, keep or i + 1 < count, create_graph, unused, materialize_grads))
-    return tuple(None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True))
+    return batched_grad(outputs, inputs, given, keep, create_graph, unused, materialize_grads)
 
 
 def backward(

@@ -25,13 +25,16 @@ def interpret(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
     return prepare(graph)(arrays)
 
 
-def prepare(graph: Graph) -> Run:
-    """A function from input arrays to output arrays; see `interpret`. Worth keeping: preparing costs about a run."""
+def prepare(graph: Graph, other: Callable[[Node], Callable | None] | None = None) -> Run:
+    """A function from input arrays to output arrays; see `interpret`. Worth keeping: preparing costs about a run.
+
+    other: what to call instead of a node's meaning, or None for the meaning.
+    """
     slots: dict[Value, int] = {}
     for value in (*graph.inputs, *graph.outputs):
         slots.setdefault(value, len(slots))
     outputs = [(slots[value], value.dtype.np, tuple(value.shape)) for value in graph.outputs]
-    steps, nodes, size = plan(graph, slots)
+    steps, nodes, size = plan(graph, slots, other)
     constants = {
         id(root(setting.array))
         for node in graph.nodes for setting in node.params.values() if type(setting) is Literal
@@ -40,7 +43,7 @@ def prepare(graph: Graph) -> Run:
     return partial(_run, steps, nodes, outputs, constants, blank)
 
 
-def plan(graph: Graph, slots: dict[Value, int]) -> tuple[list[tuple], list[Node], int]:
+def plan(graph: Graph, slots: dict[Value, int], other: Callable | None = None) -> tuple[list[tuple], list[Node], int]:
     """The steps that outputs or effects depend on, their nodes, and the number of slots.
 
     Walked from the last node to the first, so a value met for the first time is met at its last reader, and it may
@@ -72,15 +75,17 @@ def plan(graph: Graph, slots: dict[Value, int]) -> tuple[list[tuple], list[Node]
                 if slot not in outs:
                     dead.append(slot)
         nodes.append(node)
-        steps.append(step(node, tuple([slots[value] for value in node.inputs]), outs, tuple(dead)))
+        ins = tuple([slots[value] for value in node.inputs])
+        steps.append(step(node, ins, outs, tuple(dead), other and other(node)))
     steps.reverse()
     nodes.reverse()
     return steps, nodes, size
 
 
-def step(node: Node, ins: tuple, outs: list[int], dead: tuple) -> tuple:
+def step(node: Node, ins: tuple, outs: list[int], dead: tuple, call: Callable | None = None) -> tuple:
     """(meaning, input slots, output slot or slots, dtype or dtypes, shape or shapes, slots to forget)."""
-    call = partial(node.prim.meaning, **node.params) if node.params else node.prim.meaning
+    if call is None:
+        call = partial(node.prim.meaning, **node.params) if node.params else node.prim.meaning
     if len(outs) == 1:
         out = node.outs[0]
         return (call, ins, outs[0], out.dtype.np, tuple(out.shape), dead)

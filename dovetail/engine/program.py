@@ -13,10 +13,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dovetail.base.config import config
 from dovetail.codegen.lower import KernelInfo, can_lower
 from dovetail.engine.background import Ticket, filled, submit
+from dovetail.engine.control import control_call
 from dovetail.engine.generic import signature
 from dovetail.engine.native import (
     Alias,
@@ -136,8 +138,10 @@ def make_staged(graph: Graph, asked: Request) -> Program:
     for p, s in zip(parts, stages, strict=True):
         kernels += p.kernels if p else [in_python(node) for node in s.graph.nodes]
     made = [p for p in parts if p]
+    inner = Request((), (), asked.target, asked.threads, asked.lower, asked.native)
+    bodies = partial(control_call, compile_graph=partial(compile_request, asked=inner))
     return Program(
-        StagedRun(graph, stages, runs, alias), kernels, sum(p.code.nbytes for p in made),
+        StagedRun(graph, stages, runs, alias, bodies), kernels, sum(p.code.nbytes for p in made),
         max((int(p.arena_bytes) for p in made), default=0), sum(p.work_ns for p in made),
     )
 

@@ -19,6 +19,8 @@ from dovetail.ir.sym import Sym, evaluate
 from dovetail.prims.families import MAKE
 from dovetail.runtime import memory
 
+Other = Callable[[Node], Callable | None]  # what a Python stage calls instead of a node's meaning
+
 
 class Stage:
     """A part of a graph. `graph` stands alone; `inputs` and `outputs` are the values of the whole graph it passes on.
@@ -120,7 +122,9 @@ def detached(nodes: list[Node], inputs: list[Value], outputs: list[Value]) -> Gr
 class StagedRun:
     """Runs a graph's stages one after the other; what they pass on lies in storages of this run."""
 
-    def __init__(self, graph: Graph, stages: list[Stage], runs: list[Run | None], alias: Alias):
+    def __init__(
+        self, graph: Graph, stages: list[Stage], runs: list[Run | None], alias: Alias, other: Other | None = None
+    ):
         slots: dict[Value, int] = {}
         for value in graph.inputs + [value for stage in stages for value in stage.outputs]:
             slots.setdefault(value, len(slots))
@@ -135,7 +139,7 @@ class StagedRun:
             outs = [(slots[value], value, target.get(value, -1)) for value in stage.outputs]
             dead = [slots[value] for value, at in last.items() if at == i and value not in kept]
             ins = [slots[value] for value in stage.inputs]
-            self._steps.append((run or HostRun(stage), ins, outs, dead))
+            self._steps.append((run or HostRun(stage, other), ins, outs, dead))
 
     def __call__(self, in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
         ptrs = [*in_ptrs, *[0] * (self._count - len(in_ptrs))]
@@ -158,8 +162,8 @@ class HostRun:
 
     MOST = 16  # tables of sizes whose concrete graphs are kept
 
-    def __init__(self, stage: Stage):
-        self._graph = stage.graph
+    def __init__(self, stage: Stage, other: Other | None = None):
+        self._graph, self._other = stage.graph, other
         self._strides = [
             s and tuple(n * value.dtype.itemsize for n in s)
             for s, value in zip(stage.layouts or [None] * len(stage.inputs), stage.inputs, strict=True)
@@ -180,7 +184,7 @@ class HostRun:
         found = self._prepared.get(sizes)
         if found is None:
             graph = concrete(self._graph, sizes) if self._generic else self._graph
-            found = self._prepared[sizes] = prepare(graph), graph
+            found = self._prepared[sizes] = prepare(graph, self._other), graph
             while len(self._prepared) > self.MOST:
                 self._prepared.popitem(last=False)
         return found

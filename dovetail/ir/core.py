@@ -1,4 +1,4 @@
-"""Primitive, Value, Node, Region, Graph: what a program is made of.
+"""Primitive, Value, Node, Region, Graph, Body: what a program is made of.
 
 A *Value* is the result of a node: a shape and a dtype, never a number. Values never change; an in-place write makes
 a new one. A *Node* applies a primitive to values. A *Region* is the name of the op the user called (`softmax`,
@@ -115,6 +115,33 @@ class Literal:
         return f"Literal({self.array.dtype}{list(self.array.shape)})"
 
 
+class Body:
+    """A graph as a node's setting: what a loop repeats, or one branch of a choice. Made by `ir.printing.body`.
+
+    Compared and hashed by what it computes, and by where it has gradients of its own. `run` is the graph's meaning.
+    """
+
+    __slots__ = ("graph", "key", "_hash", "_run")
+
+    def __init__(self, graph: Graph, key: str):
+        self.graph, self.key, self._hash = graph, key, hash(key)
+        self._run: Callable | None = None
+
+    @property
+    def outs(self) -> list[tuple[Shape, DType]]:
+        """(shape, dtype) of each result."""
+        return [(x.shape, x.dtype) for x in self.graph.outputs]
+
+    def __eq__(self, other) -> bool:
+        return self is other or isinstance(other, Body) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Body({len(self.graph.inputs)} -> {len(self.graph.outputs)}, {len(self.graph.nodes)} nodes)"
+
+
 class Scope(threading.local):
     """Where this thread's new nodes go: the node list, the region and the user's line they get."""
 
@@ -158,6 +185,8 @@ class Primitive:
     meaning   (*arrays, **params) -> array or tuple of arrays, in NumPy: the definition, and tier 0
     shape     (*values, **params) -> (shape, dtype), or a list of them where there are several results
     gradient  (g, out, *inputs, **params) -> one Value or None for each input; g and out are tuples for several results
+    batch     (size, flags, *inputs, **params) -> Value(s) for `size` examples at once, along dim 0 of the flagged inputs
+              and of all results; see prims.batching
     write     (base, new, **params) -> Value: `base` with the part that this view shows replaced by `new` (views only)
     lower     (k, *operands, **params) -> operand: the element's arithmetic, written with the loop builder k
     host      True: never generated; the compiled program calls `meaning` back (LAPACK, FFT, sorting of odd dtypes)
@@ -169,6 +198,7 @@ class Primitive:
         self.gradient_rule: Any = None
         self.lower_rule: Callable | None = None
         self.write_rule: Callable | None = None
+        self.batch_rule: Callable | None = None
         self.kinds = ""  # dtype kinds that the first operand may have ("" for all)
         self.differentiable = True
         if name in PRIMITIVES:
@@ -185,6 +215,10 @@ class Primitive:
 
     def write(self, rule):
         self.write_rule = rule
+        return rule
+
+    def batch(self, rule):
+        self.batch_rule = rule
         return rule
 
     def lower(self, rule):

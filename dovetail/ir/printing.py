@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from dovetail.base.dtypes import DType
-from dovetail.ir.core import Graph, Literal, Node, Region, Value
+from dovetail.ir.core import Body, Graph, Literal, Node, Region, Value
 from dovetail.ir.sym import Sym
 
 SEEN_IN_TYPE = {"shape", "dtype"}  # settings that the result's own type already shows
@@ -100,6 +100,10 @@ def graph_text(graph: Graph) -> str:
             lines.append("")
         before = node.region
         lines.append(f"{text:<{width}}   # {comment}" if comment else text)
+        for name, setting in node.params.items():
+            if isinstance(setting, Body):
+                inside = graph_text(setting.graph).replace("\n\n", "\n").replace("\n", "\n        ")
+                lines.append(f"    {name}: {inside}")
     lines += ["", f"return {', '.join(names[x] for x in graph.outputs)}"]
     return "\n".join(lines)
 
@@ -124,6 +128,8 @@ def param_key(value: Any):
 def stable_setting(value: Any) -> str:
     if isinstance(value, Literal):
         return f"{value.array.dtype.str}{value.array.shape}{hashlib.sha256(value.array.tobytes()).hexdigest()}"
+    if isinstance(value, Body):
+        return f"{{{hashlib.sha256(value.key.encode()).hexdigest()}}}"
     if isinstance(value, tuple):
         return f"({','.join(map(stable_setting, value))})"
     return repr(param_key(value))
@@ -146,6 +152,15 @@ def stable_text(graph: Graph) -> str:
             number[out] = len(number)
     lines.append("out " + ",".join(str(number[x]) for x in graph.outputs))
     return "\n".join(lines)
+
+
+def body(graph: Graph) -> Body:
+    """A graph as a setting of a node. Its key also tells where gradient rules stand that the nodes do not show."""
+    number = {x: i for i, x in enumerate([*graph.inputs, *[x for node in graph.nodes for x in node.outs]])}
+    rules = [
+        f"{n}:{x.custom.region.name if x.custom.region else ''}" for x, n in number.items() if x.custom is not None
+    ]
+    return Body(graph, "\n".join([stable_text(graph), *rules]))
 
 
 def fingerprint(graph: Graph) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from dovetail.base.errors import DovetailError
-from dovetail.ir.core import PRIMITIVES, Graph, Node, Value
+from dovetail.ir.core import PRIMITIVES, Body, Graph, Node, Value
 from dovetail.ir.printing import Names, call_text, place, type_text
 
 
@@ -61,6 +61,12 @@ def check_known(node: Node, say: _Complaint) -> None:
         hash(tuple(node.params.values()))
     except TypeError as e:
         say(f"a setting cannot be hashed: {e}")
+    for name, setting in node.params.items():
+        if isinstance(setting, Body):
+            try:
+                verify(setting.graph)
+            except GraphError as e:
+                say(f"in its {name}: {e}")
 
 
 def check_inputs(node: Node, defined: set[Value], say: _Complaint) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any
 
+from dovetail.autodiff.batching import Batch
 from dovetail.autodiff.gradient import gradients
 from dovetail.base import errors
 from dovetail.base.errors import GradientError, ShapeError, message
@@ -49,8 +50,8 @@ def backward(
             if g is not None:
                 t.grad = g if t.grad is None else t.grad + g
         return
-    outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
-    given = [c for c in cotangents if c is not None]
+    outputs = [rec.own(t) for t in outputs]
+    given = [rec.own(c) for c in cotangents if c is not None]
     key = (retain_graph, create_graph, tuple(c is not None for c in cotangents))
     for _ in range(2):
         e = replay_backward(rec, outputs, given, key)
@@ -417,8 +418,12 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
     materialize: bool = False,
+    batch: int | None = None,
 ) -> tuple:
-    """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed."""
+    """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed.
+
+    batch: how many cotangents there are for each output, along their dim 0; the results have that dim too.
+    """
     rec = local.rec
     if rec.autocast is not None and not retain_graph:
         rec.autocast.casts.clear()  # conversions of parameters, whose graph is freed here
@@ -434,9 +439,10 @@ def grad(
                     "Call x.requires_grad_() before using it",
                 )
             )
-    outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
-    given = [c for c in cotangents if c is not None]
-    key = (retain_graph, create_graph, tuple(c is not None for c in cotangents), len(inputs))
+    rec.refuse_outside(inputs)
+    outputs = [rec.own(t) for t in outputs]
+    given = [rec.own(c) for c in cotangents if c is not None]
+    key = (retain_graph, create_graph, tuple(c is not None for c in cotangents), len(inputs), batch)
     tensors = [*outputs, *inputs, *given]
     e = None
     for child in (rec.expect, *reversed(rec.node.children)):
@@ -462,7 +468,7 @@ def grad(
         if present:
             made.append(next(at))
         elif materialize:
-            made.append(Tensor.zeros_like(inputs[i]))
+            made.append(zeros_for(inputs[i], batch))
         elif allow_unused:
             made.append(None)
         else:
@@ -477,8 +483,13 @@ def grad(
     return tuple(made)
 
 
+def zeros_for(x: Tensor, batch: int | None) -> Tensor:
+    """The gradient where there is no way: nothing, for each cotangent."""
+    return Tensor.zeros_like(x) if batch is None else x.new_zeros((batch, *x.shape))
+
+
 def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequence, given: list, key: tuple) -> Event:
-    retain_graph, create_graph, *_ = key
+    retain_graph, create_graph, *_, size = key
     state = rec.sync()
     rec.clear_beyond(rec.node.end)
     scope.where = errors.user_line()
@@ -490,15 +501,21 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
     gs = iter([rec.take(e, c, taken) for c in given])
     with building() as nodes, region("grad", tuple(outs), {}):
         cts = [next(gs) if c is not None else ones_for(t, v) for t, v, c in zip(outputs, outs, cotangents, strict=True)]
-        by_leaf, visited = walk(rec, e, state, info, outs, cts, taken, again=create_graph)
-        present = []
-        for t, v in zip(inputs, targets, strict=True):
-            g = by_leaf[t][1] if t in by_leaf else None
-            if g is None and t._run is None and not t._leaf:
-                raise NeedsStages  # its place in the graph is inside a history
-            if g is None:
-                g = gradients(outs, cts, [v])[0]
-            present.append(g is not None)
+        one = cts if size is None else [Value(v.shape, v.dtype) for v in outs]
+        with building() as walked:
+            by_leaf, visited = walk(rec, e, state, info, outs, one, taken, again=create_graph)
+            found = []
+            for t, v in zip(inputs, targets, strict=True):
+                g = by_leaf[t][1] if t in by_leaf else None
+                if g is None and t._run is None and not t._leaf:
+                    raise NeedsStages  # its place in the graph is inside a history
+                found.append(gradients(outs, one, [v])[0] if g is None else g)
+        if size is None:
+            nodes += walked
+        else:
+            found = for_each(size, walked, dict(zip(one, cts, strict=True)), found)
+        present = [g is not None for g in found]
+        for g in found:
             if g is None:
                 continue
             if not create_graph:
@@ -517,6 +534,14 @@ def record_grad(rec: Recorder, outputs: list, inputs: Sequence, cotangents: Sequ
     return e
 
 
+def for_each(size: int, nodes: list, given: dict[Value, Value], found: list) -> list:
+    """The nodes of a gradient for `size` cotangents at once. given: stand-in of one -> all of them along dim 0."""
+    batch = Batch(size)
+    batch.own = given
+    batch.run(nodes)
+    return [None if g is None else batch.whole(g) for g in found]
+
+
 def stage(
     outputs: Sequence[Tensor], cotangents: Sequence[Tensor | None], create_graph: bool
 ) -> tuple[list, GradientInfo]:
@@ -525,8 +550,8 @@ def stage(
     Returns [(tensor, gradient)] for every leaf and every waiting tensor that the outputs lead to.
     """
     rec = local.rec
-    outputs = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in outputs]
-    cotangents = [closing.foreign(c) if c is not None and c._run not in (None, rec.run) else c for c in cotangents]
+    outputs = [rec.own(t) for t in outputs]
+    cotangents = [c if c is None else rec.own(c) for c in cotangents]
     given = [c for c in cotangents if c is not None]
     waiting = [t for t in rec.run.hooked if not any(t is o for o in outputs)]
     blocked = tuple(sorted({s for t in waiting if (s := rec.slot_of(t))}))
@@ -640,7 +665,7 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         rec.close()
     unseen = [(p, p._grad) for p, *_ in entries if type(p._grad) is Ticket]
     tensors = [t for p, state, _, _ in entries for t in (p, p.grad, *state.values())]
-    tensors = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in tensors]
+    tensors = [rec.own(t) for t in tensors]
     key, numbers = settings(rule, entries)
     e = None
     for child in (rec.expect, *reversed(rec.node.children)):

@@ -16,7 +16,6 @@ from dovetail.base import errors
 from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import building, region, scope
 from dovetail.prims.elementwise import detach
-from dovetail.tensor import closing
 from dovetail.tensor.meta import WATCHED, forget_leaves, meta
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor, fresh
@@ -101,7 +100,7 @@ def drop_joint(t: Tensor) -> None:
 def join(tensors: Sequence[Tensor], node: Any = None) -> list[Tensor]:
     """New tensors with these values at which gradients end: results of `node`, or fresh leaves where it is None."""
     rec = local.rec
-    given = [closing.foreign(t) if t._run is not None and t._run is not rec.run else t for t in tensors]
+    given = [rec.own(t) for t in tensors]
     key = (node is not None,)
     e = rec.find(JOIN, given, key, ())
     if e is None:

@@ -155,8 +155,8 @@ class Op:
             generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
         for i, t in enumerate(tensors):
-            if t._run is not None and t._run is not rec.run:
-                tensors[i] = closing.foreign(t)
+            if t._run is not rec.run and (t._run is not None or rec.capture is not None):
+                tensors[i] = rec.own(t)
         shared = self.writes and closing.shares_memory(tensors[0])
         if shared:
             rec.close("memory that others see was written")
@@ -217,7 +217,7 @@ class Op:
             rec.clear_beyond(rec.node.end)
             raise
         rec.add(e)
-        if self.name in lint.SUMS and rec.grad and any(t._meta.requires_grad for t in tensors):
+        if self.name in lint.SUMS and rec.grad and rec.capture is None and any(t._meta.requires_grad for t in tensors):
             old, serial = any([lint.spent(rec, t) for t in tensors]), rec.run.serial
             result = self.commit(rec, e, tensors, args)
             lint.running_total(rec, tensors, result, serial, old)

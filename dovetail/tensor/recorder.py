@@ -100,6 +100,8 @@ class Recorder:
         self.root = self.node = self.expect = NOTHING
         self.busy = False
         self.last: Any = None  # the plan that ran last
+        self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
+        self.unbroken: list[str] = []  # functions compiled with fullgraph=True that are being called
         self.enter_root()
 
     # -- position ------------------------------------------------------------------------------
@@ -279,6 +281,19 @@ class Recorder:
                 return i
         return 0
 
+    def own(self, t) -> Any:
+        """`t` as this trace can take it: what is pending in another trace is computed, a capture gets a stand-in."""
+        if t._run is self.run:
+            return t
+        if self.capture is not None:
+            return self.capture.bring(t)
+        return closing.foreign(t) if t._run is not None else t
+
+    def refuse_outside(self, tensors) -> None:
+        """In a capture, gradients at tensors from outside lead out of what is captured."""
+        if self.capture is not None:
+            self.capture.refuse_outside([t for t in tensors if t._run is not self.run])
+
     # -- recording -----------------------------------------------------------------------------
 
     def take(self, e: Event, t, taken: dict[int, int]) -> Value:
@@ -315,7 +330,7 @@ class Recorder:
     def must_close(self, op, tensors: list) -> bool:
         """Whether the trace should be run before a new event is recorded behind it."""
         node = self.node
-        if node is self.root:
+        if node is self.root or self.capture is not None:
             return False
         if node.depth >= config.max_pending:
             return True
@@ -343,6 +358,8 @@ class Recorder:
         """Run the pending trace; every tensor that Python still holds gets its value. The reason is for `explain`."""
         if self.node is self.root or self.busy:
             return
+        if self.capture is not None:
+            self.capture.refuse()
         self.busy = True
         try:
             closing.close(self, reason)

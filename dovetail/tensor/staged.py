@@ -44,6 +44,8 @@ def backward(
     for t in outputs:
         require_differentiable(t, "backward")
     check_cotangents("backward", outputs, cotangents)
+    if local.rec.capture is not None:
+        local.rec.capture.refuse_backward()
     if inputs is not None:
         found = grad(outputs, inputs, cotangents, retain_graph, create_graph, allow_unused=True)
         for t, g in zip(inputs, found, strict=True):
@@ -79,15 +81,23 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
     materialize: bool = False,
+    batch: int | None = None,
 ) -> tuple:
-    """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed."""
-    check_cotangents("autograd.grad", outputs, cotangents)
+    """d(sum of outputs * cotangents)/d(input) for each input, as new tensors; None for unused ones if allowed.
+
+    batch: how many cotangents there are for each output, along their dim 0; the results have that dim too.
+    """
+    check_cotangents("autograd.grad", outputs, cotangents, batch is not None)
     behind = any(not t._leaf and t._meta.requires_grad and t._run is not local.rec.run for t in inputs)
     if not behind and not in_stages():
         try:
-            return autograd.grad(outputs, inputs, cotangents, retain_graph, create_graph, allow_unused, materialize)
+            return autograd.grad(
+                outputs, inputs, cotangents, retain_graph, create_graph, allow_unused, materialize, batch
+            )
         except NeedsStages:
             local.rec.clear_beyond(local.rec.node.end)
+    if batch is not None:
+        raise NeedsStages  # the caller asks for one after the other
     for t in outputs:
         require_differentiable(t, "autograd.grad")
     for i, t in enumerate(inputs):
@@ -254,11 +264,11 @@ def ones(t: Tensor) -> Tensor:
     return Tensor.from_array(np.ones(t._meta.shape, t._meta.dtype.np))
 
 
-def check_cotangents(call: str, outputs: Sequence[Tensor], cotangents: Given) -> None:
+def check_cotangents(call: str, outputs: Sequence[Tensor], cotangents: Given, batched: bool = False) -> None:
     if len(outputs) != len(cotangents):
         raise GradientError(message(call, f"got {len(outputs)} tensors and {len(cotangents)} gradients"))
     for t, c in zip(outputs, cotangents, strict=True):
-        if c is not None and c._meta.shape != t._meta.shape:
+        if c is not None and c._meta.shape[int(batched) :] != t._meta.shape:
             facts = [("output", t), ("gradient", c)]
             raise GradientError(
                 message(call, "mismatch in shape: the gradient's sizes differ from the output's", facts)

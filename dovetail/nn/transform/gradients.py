@@ -17,7 +17,6 @@ from dovetail.nn.transform.tracking import (
     tangent,
     track_tree,
 )
-from dovetail.ops.shape import stack
 from dovetail.tensor.tensor import Tensor
 
 Argnums = int | tuple[int, ...]
@@ -134,6 +133,13 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
             found = gradient(outs, flat, given, further)
         return tree.pack(made, found)
 
+    def for_many(cotangents: list[Tensor]) -> Any:
+        """As back, for cotangents along a further first dim."""
+        with inside():
+            found = gradient(outs, flat, cotangents, keep, batched=True)
+        return tree.pack(made, found)
+
+    back.for_many = for_many  # type: ignore[attr-defined]
     result = (released(out, keep), back)
     return (*result, released(aux, keep)) if has_aux else result
 
@@ -189,7 +195,8 @@ def jacrev(func: Callable, argnums: Argnums = 0, *, has_aux: bool = False, chunk
             made, targets, flat = chosen(args, argnums, "jacrev")
             out, aux = split_aux(func(*made, **kwargs), has_aux, "jacrev")
             keep = connected(tree.flatten(out), flat, tree.flatten(args), recorded)
-            found = tree.map_leaves(lambda o: tree.pack(targets, jacobian_rows(o, flat, keep)), out)
+            check_tensors(tree.flatten(out), "jacrev")
+            found = tree.map_leaves(lambda o: tree.pack(targets, jacobian_rows(o, flat, keep, chunk_size)), out)
         return (found, released(aux, keep)) if has_aux else found
 
     return named(wrapped, func)
@@ -215,12 +222,20 @@ def jacfwd(func: Callable, argnums: Argnums = 0, has_aux: bool = False, *, rando
 
 
 def jacobian_columns(push: Callable, outs: list, flat: list, i: int, keep: bool) -> list[Tensor]:
-    """For each output, its Jacobian with respect to input `i`."""
-    zeros = [Tensor.zeros_like(x) for x in flat]
-    rows = [push([*zeros[:i], one, *zeros[i + 1 :]], keep) for one in basis(flat[i])]
-    if not rows:
+    """For each output, its Jacobian with respect to input `i`: all directions at once."""
+    count = flat[i].numel()
+    if not count:
         return [o.new_zeros((*o.shape, *flat[i].shape)) for o in outs]
-    return [stack([row[k] for row in rows], -1).reshape((*o.shape, *flat[i].shape)) for k, o in enumerate(outs)]
+    given = [basis(x) if k == i else x.new_zeros((count, *x.shape)) for k, x in enumerate(flat)]
+    rows = push(given, keep, True)
+    return [row.movedim(0, -1).reshape((*o.shape, *flat[i].shape)) for row, o in zip(rows, outs, strict=True)]
+
+
+def check_tensors(outs: list, call: str) -> None:
+    for o in outs:
+        if not isinstance(o, Tensor):
+            text = f"Expected f to only return Tensors, got unsupported type {type(o).__name__}"
+            raise ArgumentError(message(call, text))
 
 
 def hessian(func: Callable, argnums: Argnums = 0) -> Callable:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from dovetail.base import tree
 from dovetail.base.errors import ArgumentError, GradientError, message
-from dovetail.ops.shape import stack
+from dovetail.ops.create import eye
+from dovetail.ops.shape import cat, stack
 from dovetail.tensor import staged
 from dovetail.tensor.joint import join
 from dovetail.tensor.modes import GradMode
@@ -94,13 +93,36 @@ def reaches_others(out: Tensor, tracked: Sequence[Tensor]) -> bool:
     return False
 
 
-def gradient(outs: Sequence[Tensor], ins: Sequence[Tensor], cotangents: Sequence[Tensor | None], create: bool) -> list:
-    """The gradients at `ins`, zeros where there is no way; the graph is kept."""
+def gradient(
+    outs: Sequence[Tensor], ins: Sequence[Tensor], cotangents: Sequence[Tensor | None], create: bool,
+    batched: bool = False,
+) -> list:  # fmt: skip
+    """The gradients at `ins`, zeros where there is no way; the graph is kept. batched: for many cotangents at once."""
     pairs = [(o, c) for o, c in zip(outs, cotangents, strict=True) if o.requires_grad]
     if not pairs:
-        return [Tensor.zeros_like(x) for x in ins]
+        size = (cotangents[0].shape[0],) if batched else ()
+        return [x.new_zeros((*size, *x.shape)) for x in ins]
     outs, cotangents = [o for o, _ in pairs], [c for _, c in pairs]
-    return list(staged.grad(outs, ins, cotangents, True, create, allow_unused=True, materialize=True))
+    ask = batched_grad if batched else staged.grad
+    return list(ask(outs, ins, cotangents, True, create, allow_unused=True, materialize=True))
+
+
+def batched_grad(
+    outs: Sequence[Tensor], ins: Sequence[Tensor], cotangents: Sequence[Tensor | None], retain: bool, create: bool,
+    allow_unused: bool, materialize: bool,
+) -> tuple:  # fmt: skip
+    """Gradients for cotangents stacked along their dim 0: one program, or one by one where Python is in the way."""
+    count = next((c.shape[0] for c in cotangents if c is not None), 0)
+    given = [o.new_ones((count, *o.shape)) if c is None else c for o, c in zip(outs, cotangents, strict=True)]
+    try:
+        return staged.grad(outs, ins, given, retain, create, allow_unused, materialize, count)
+    except staged.NeedsStages:
+        local.rec.clear_beyond(local.rec.node.end)
+    rows = []
+    for i in range(count):
+        row = [c.select(0, i) for c in given]
+        rows.append(staged.grad(outs, ins, row, retain or i + 1 < count, create, allow_unused, materialize))
+    return tuple(None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True))
 
 
 def released(x: Any, keep: bool) -> Any:
@@ -110,28 +132,34 @@ def released(x: Any, keep: bool) -> Any:
     return tree.map_leaves(lambda t: t.detach() if isinstance(t, Tensor) and t.requires_grad else t, x)
 
 
-def basis(x: Tensor) -> Iterator[Tensor]:
-    """For each element of `x`, a tensor of its shape that is one there and zero elsewhere."""
-    shape, dtype = x._meta.shape, x._meta.dtype
-    for i in range(x.numel()):
-        a = np.zeros(shape, dtype.np)
-        a.reshape(-1)[i] = 1
-        yield Tensor.from_array(a)
+def basis(x: Tensor) -> Tensor:
+    """Along a first dim, for each element of `x` a tensor of its shape that is one there and zero elsewhere."""
+    return eye(x.numel(), dtype=x.dtype).reshape((x.numel(), *x.shape))
 
 
-def jacobian_rows(out: Tensor, ins: Sequence[Tensor], create: bool) -> list[Tensor]:
-    """d out / d in for each of `ins`: sizes of out, then sizes of in."""
-    rows = [gradient([out], ins, [one], create) for one in basis(out)]
-    if not rows:
+def jacobian_rows(out: Tensor, ins: Sequence[Tensor], create: bool, most: int | None = None) -> list[Tensor]:
+    """d out / d in for each of `ins`: sizes of out, then sizes of in. most: how many rows are computed at once."""
+    if not out.numel():
         return [x.new_zeros((*out.shape, *x.shape)) for x in ins]
-    return [stack([row[i] for row in rows]).reshape((*out.shape, *x.shape)) for i, x in enumerate(ins)]
+    found = in_chunks(lambda ones: gradient([out], ins, [ones], create, batched=True), [basis(out)], most)
+    return [g.reshape((*out.shape, *x.shape)) for g, x in zip(found, ins, strict=True)]
 
 
-def tangent(outs: Sequence[Tensor], ins: Sequence[Tensor]) -> Callable[[Sequence[Tensor], bool], list[Tensor]]:
+def in_chunks(function: Callable, given: Sequence[Tensor], most: int | None) -> list[Tensor]:
+    """function(given) -> tensors with the same first dim, at most `most` of its slices at a time."""
+    count = given[0].shape[0]
+    if most is None or count <= most:
+        return function(*given)
+    parts = [function(*[x.narrow(0, at, min(most, count - at)) for x in given]) for at in range(0, count, most)]
+    return [cat(list(column)) for column in zip(*parts, strict=True)]
+
+
+def tangent(outs: Sequence[Tensor], ins: Sequence[Tensor]) -> Callable[..., list[Tensor]]:
     """A function from directions of `ins` (and whether to keep the graph) to the changes of `outs`.
 
     The gradient is linear in its cotangent, so its own gradient there is the forward-mode one (Christianson 2012).
+    batched: many directions at once, along a first dim.
     """
     dummies = [join([Tensor.zeros_like(o)])[0] for o in outs]
     back = gradient(outs, ins, dummies, True)
-    return lambda directions, create: gradient(back, dummies, directions, create)
+    return lambda directions, create, batched=False: gradient(back, dummies, directions, create, batched)
