@@ -20,8 +20,8 @@ Compile = Callable[[Graph], Any]  # -> Program
 
 def control_call(node: Node, compile_graph: Compile) -> Callable | None:
     """What stands for the meaning of a choice or a loop in a compiled program; None for any other node."""
-    make: Callable | None = CALLS.get(node.prim.name)
-    return None if make is None else make(compile_graph, **node.params)
+    name = node.prim.name
+    return CALLS[name](compile_graph, **node.params) if name in CALLS else None
 
 
 def address(array: np.ndarray) -> int:
@@ -135,4 +135,6 @@ def native_unwind(compile_graph: Compile, test: Body, body: Body, back: Body, ca
     return run
 
 
-CALLS = {"cond": native_cond, "scan": native_scan, "while_loop": native_while, "unwind": native_unwind}
+CALLS: dict[str, Callable] = {
+    "cond": native_cond, "scan": native_scan, "while_loop": native_while, "unwind": native_unwind,
+}  # fmt: skip

@@ -185,7 +185,7 @@ class Primitive:
     meaning   (*arrays, **params) -> array or tuple of arrays, in NumPy: the definition, and tier 0
     shape     (*values, **params) -> (shape, dtype), or a list of them where there are several results
     gradient  (g, out, *inputs, **params) -> one Value or None for each input; g and out are tuples for several results
-    batch     (size, flags, *inputs, **params) -> Value(s) for `size` examples at once, along dim 0 of the flagged inputs
+    batch     (size, flags, *inputs, **params) -> Value(s) for `size` examples, along dim 0 of the flagged inputs
               and of all results; see prims.batching
     write     (base, new, **params) -> Value: `base` with the part that this view shows replaced by `new` (views only)
     lower     (k, *operands, **params) -> operand: the element's arithmetic, written with the loop builder k

@@ -58,7 +58,7 @@ def later(dims: Sequence[int]) -> tuple[int, ...]:
 def same_settings(prim: Primitive) -> Callable:
     """For primitives that work on elements, or on the last dims whatever stands before them."""
 
-    def rule(size, flags, *xs, **params):
+    def rule(size, flags, /, *xs, **params):
         return prim(*wholes(xs, flags, size), **params)
 
     return rule
@@ -67,7 +67,7 @@ def same_settings(prim: Primitive) -> Callable:
 def one_later(prim: Primitive, name: str) -> Callable:
     """For primitives that name a dim, or several, counted from the front."""
 
-    def rule(size, flags, *xs, **params):
+    def rule(size, flags, /, *xs, **params):
         given = params[name]
         params[name] = later(given) if isinstance(given, tuple) else given + 1
         return prim(*wholes(xs, flags, size), **params)
@@ -206,11 +206,11 @@ def unfold(x: Value, at: int, size: int) -> Value:
 def convolution(prim: Primitive) -> Callable:
     """conv(images, weights) and conv_input_grad(images, weights): (images, channels) from (images, channels)."""
 
-    def rule(size, flags, x, w, *, groups, **settings):
+    def rule(examples, flags, x, w, /, *, groups, **settings):
         if not flags[1]:
-            return unfold(prim(fold(x, 0), w, groups=groups, **settings), 0, size)
-        made = prim(fold(whole(x, flags[0], size), 1), fold(w, 0), groups=groups * size, **settings)
-        return unfold(made, 1, size)
+            return unfold(prim(fold(x, 0), w, groups=groups, **settings), 0, examples)
+        made = prim(fold(whole(x, flags[0], examples), 1), fold(w, 0), groups=groups * examples, **settings)
+        return unfold(made, 1, examples)
 
     return rule
 
@@ -220,9 +220,9 @@ convs.conv_input_grad.batch_rule = convolution(convs.conv_input_grad)
 
 
 @convs.conv_weight_grad.batch
-def conv_weight_grad_batch(size, flags, g, x, *, groups, **settings):
-    g, x = wholes((g, x), flags, size)
-    return unfold(convs.conv_weight_grad(fold(g, 1), fold(x, 1), groups=groups * size, **settings), 0, size)
+def conv_weight_grad_batch(examples, flags, g, x, /, *, groups, **settings):
+    g, x = wholes((g, x), flags, examples)
+    return unfold(convs.conv_weight_grad(fold(g, 1), fold(x, 1), groups=groups * examples, **settings), 0, examples)
 
 
 install()

@@ -394,17 +394,22 @@ def store_gradient(
     e.repoints.append((rec.slot_in(e, old, taken), s, m if create_graph else old._meta))
 
 
-def ancestors(outs: list[Value], stop: set[Value]) -> set[Value]:
-    seen: set[Value] = set()
-    stack = list(outs)
+def ancestors(outs: list[Value], sources: set[Value]) -> set[Value]:
+    """The values between sources and outs; what does not depend on a source may be gone back through again."""
+    known: dict[Value, bool] = dict.fromkeys(sources, True)  # whether a value depends on a source
+    stack = [(v, False) for v in outs]
     while stack:
-        v = stack.pop()
-        if v in seen or v in stop or v.node is None or not v.node.inputs:
+        v, expanded = stack.pop()
+        if v in known:
             continue
-        seen.add(v)
-        if v.dtype.is_differentiable and v.node.prim is not detach:
-            stack.extend(v.node.inputs)
-    return seen
+        if v.node is None or not v.dtype.is_differentiable or v.node.prim is detach:
+            known[v] = False
+        elif expanded:
+            known[v] = any(known[x] for x in v.node.inputs)
+        else:
+            stack.append((v, True))
+            stack += [(x, False) for x in v.node.inputs if x not in known]
+    return {v for v, depends in known.items() if depends and v not in sources}
 
 
 # -- grad -------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class Capture:
 
     def refuse(self) -> None:
         """Somebody looks at a value."""
-        text = "a value is looked at (item(), print, numpy(), if x > 0) in a function that has no values while it is recorded"
+        text = "a value is looked at (item(), print, numpy(), if x > 0) while the function is recorded without values"
         cure = CURES.get(self.call, "Compute with tensors only: where(), cond()")
         raise LookedInside(message(self.call, text, cure=cure))
 

@@ -434,11 +434,97 @@ def two_losses(torch, look):
     return found
 
 
+def batched_widely(torch, look):
+    """vmap over indices, windows, convolutions, linear algebra, sorting, dims anywhere, in chunks and nested."""
+    f, F = torch.func, torch.nn.functional
+    x = torch.linspace(-1, 1, 36, dtype=torch.float64).sin().mul(7).cos().reshape(3, 3, 4)
+    i = torch.tensor([[0, 2], [3, 1], [1, 1]])
+    k = torch.linspace(0, 1, 18, dtype=torch.float64).reshape(3, 2, 3, 1)
+    look(x)
+    return [
+        f.vmap(lambda a, j: a[:, j])(x, i), f.vmap(lambda a, j: a.index_select(1, j))(x, i),
+        f.vmap(lambda j: x[0].index_select(1, j))(i), f.vmap(lambda a: a[0].index_select(0, i[0]))(x),
+        f.vmap(lambda a, j: torch.zeros(4, dtype=torch.float64).index_add(0, j, a[0, :2]))(x, i),
+        f.vmap(lambda a, j: torch.zeros(3, 4, dtype=torch.float64).scatter_add(1, j[:, None].expand(2, 2), a))(
+            x[:, :2], i
+        ),
+        f.vmap(lambda a, w: F.conv1d(a, w), in_dims=(None, 0))(x[:2], k), f.vmap(F.conv1d)(x, k),
+        f.vmap(lambda a: F.conv1d(a, k[0]))(x),
+        f.vmap(f.grad(lambda w, a: F.conv1d(a, w).sin().sum()), in_dims=(0, None))(k, x),
+        f.vmap(f.grad(lambda a, w: F.conv1d(a, w).sin().sum()))(x, k), f.vmap(lambda a: F.max_pool1d(a, 2))(x),
+        f.vmap(f.grad(lambda a: F.max_pool1d(a, 2).sin().sum()))(x), f.vmap(lambda a: F.avg_pool1d(a, 3, 1, 1))(x),
+        f.vmap(lambda a: torch.linalg.inv(a[:, :3] + 3 * torch.eye(3, dtype=torch.float64)))(x),
+        f.vmap(lambda a: torch.linalg.svdvals(a))(x), f.vmap(lambda a: a.sort(0).values, in_dims=2, out_dims=1)(x),
+        f.vmap(lambda a: a.cumsum(0).argmax(1))(x), f.vmap(lambda a: a.softmax(0).logsumexp(1), in_dims=-1)(x),
+        f.vmap(lambda a, b: torch.einsum("ij,kj->ik", a, b), in_dims=(0, 1))(x, x.permute(1, 0, 2)),
+        f.vmap(f.vmap(lambda a, b: (a * b).sum(), in_dims=(None, 0)), in_dims=(0, None))(x[0], x[1]),
+        f.vmap(lambda a: F.layer_norm(a, (4,)), chunk_size=2)(x), f.vmap(lambda a: (a, x[0]), out_dims=(1, None))(x),
+        f.vmap(lambda a: a.mul(2).add_(1).clamp_(max=2))(x), f.vmap(lambda a: torch.cat([a, x[1]], 1).T)(x),
+        f.vmap(f.vjp(lambda a: a.sin(), x[0])[1])(x), f.vmap(f.hessian(lambda a: (a.sin() * a).sum()))(x[0]),
+        f.vmap(lambda a, v: f.jvp(lambda a: a.exp(), (a,), (v,)))(x[0], x[1]), f.vmap(lambda a: a * 2)(x[:0]),
+        f.vmap(lambda a: torch.fft.fft(a).real)(x), f.vmap(lambda a: torch.where(a > 0, a, 0.0).std())(x),
+    ]  # fmt: skip
+
+
+def many_cotangents(torch, look):
+    f, a = torch.func, torch.autograd
+    w = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(3, 2).requires_grad_()
+    x = start(torch)
+    y = torch.tanh(x @ w)
+    look(y)
+    rows = a.grad(y, [x, w], torch.eye(2, dtype=torch.float64), is_grads_batched=True, retain_graph=True)
+    cube = make_cube(torch)
+    in_stages = a.grad(cube.apply(x @ w), x, torch.eye(2, dtype=torch.float64), is_grads_batched=True)
+    loss = lambda x, w: torch.tanh(x @ w)  # noqa: E731
+    d = x.detach()
+    return [
+        rows, in_stages, f.jacrev(loss, (0, 1))(d, w.detach()), f.jacfwd(loss, 1)(d, w.detach()),
+        f.jacrev(loss, chunk_size=1)(d, w.detach()), f.hessian(lambda x: loss(x, w.detach()).sum())(d),
+        f.jacrev(f.jacrev(lambda x: (x**3).sum()))(d), f.jacfwd(f.jacfwd(lambda x: (x**3).sum()))(d),
+        a.functional.jacobian(loss, (d, w.detach())), a.functional.hessian(lambda x: (x**4).sum(), d),
+        a.functional.jacobian(loss, (d, w.detach()), vectorize=True),
+        a.functional.jacobian(lambda x: x.sin(), d, vectorize=True, strategy="forward-mode"),
+    ]  # fmt: skip
+
+
+def choices(torch, look):
+    w, x = start(torch), start(torch)
+    found = []
+    for limit in (0.0, 5.0):
+        h = x * 2
+        y = torch.cond(h.sum() > limit, lambda h: h.sin() * w, lambda h: h.cos() + 0 * w, (h,))
+        look(y)
+        y.sum().backward()
+        found += [y, x.grad.clone(), w.grad.clone()]
+        x.grad = w.grad = None
+    return found
+
+
+def loops(torch, look):
+    hops = torch._higher_order_ops
+    w, x = start(torch), start(torch)
+    xs = torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(4, 3)
+    found = []
+    for reverse in (False, True):
+        last, ys = hops.scan(lambda h, x: (torch.tanh(h * w + x), (h * x)), x, xs, reverse=reverse)
+        look(ys)
+        (last.sum() + (ys**2).sum()).backward()
+        found += [last, ys, x.grad.clone(), w.grad.clone()]
+        x.grad = w.grad = None
+    total = hops.associative_scan(lambda a, b: a * b + a, xs, 0, combine_mode="generic")
+    with torch.no_grad():
+        turns = hops.while_loop(
+            lambda n, y: y.abs().sum() < 100, lambda n, y: (n + 1, y * 1.5), (torch.tensor(0), x * 1.0)
+        )
+    return [found, total, turns]
+
+
 PROGRAMS = [
     custom_function, several_outputs, setup_context, second_order, saved_output, nested_function, look_in_backward,
     hooks, late_hook, retained, after_accumulation, module_hooks,
     module_hooks_of_several, inner_gradients, into_inputs, accumulation, training,
     checkpointed, functional, functional_connected, transforms, batched, ensemble, closed_over, two_losses,
+    batched_widely, many_cotangents, choices, loops,
 ]  # fmt: skip
 
 

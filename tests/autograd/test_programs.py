@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import dovetail as dv
+import dovetail._higher_order_ops
 import dovetail.func
 import dovetail.utils.checkpoint  # noqa: F401
 
