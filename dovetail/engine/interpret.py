@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from dovetail.ir.core import Graph, Literal, Node, Value
+from dovetail.passes import loops
 
 Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 
@@ -30,6 +31,8 @@ def prepare(graph: Graph, other: Callable[[Node], Callable | None] | None = None
 
     other: what to call instead of a node's meaning, or None for the meaning.
     """
+    if any(map(loops.is_loop, graph.nodes)):
+        graph = loops.merge(graph)
     slots: dict[Value, int] = {}
     for value in (*graph.inputs, *graph.outputs):
         slots.setdefault(value, len(slots))

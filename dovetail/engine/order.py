@@ -6,7 +6,7 @@ import sys
 
 from dovetail.base.config import config
 from dovetail.ir.core import Graph, Value, building
-from dovetail.passes import cse, dce, layout, simplify, windows
+from dovetail.passes import cse, dce, layout, loops, simplify, windows
 from dovetail.prims.elementwise import identity
 
 PASSES = (dce.run, windows.run, simplify.run, layout.run, simplify.run, cse.run, dce.run)
@@ -15,6 +15,12 @@ PASSES = (dce.run, windows.run, simplify.run, layout.run, simplify.run, cse.run,
 def run_passes(graph: Graph) -> Graph:
     """The graph as it is compiled: simplified, without repetition and dead code."""
     dump("graph", graph)
+    return simplified(graph)
+
+
+def simplified(graph: Graph) -> Graph:
+    """All passes over a graph and the bodies of its loops."""
+    graph = loops.run(graph, simplified)
     for run in PASSES:
         graph = run(graph)
     return graph

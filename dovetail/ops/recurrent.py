@@ -34,13 +34,6 @@ def part(x: Value, i: int, count: int) -> Value:
     return p.slice(x, starts=starts, stops=stops, steps=(1,) * x.ndim)
 
 
-def at_step(x: Value, t: int) -> Value:
-    """x[t]."""
-    stops = (t + 1,) + x.shape[1:]
-    row = p.slice(x, starts=(t,) + (0,) * (x.ndim - 1), stops=stops, steps=(1,) * x.ndim)
-    return p.reshape(row, shape=x.shape[1:])
-
-
 def summed(a: Value | None, b: Value | None) -> Value | None:
     """Both biases of a cell whose gates simply add them."""
     return b if a is None else a if b is None else a + b
@@ -58,22 +51,28 @@ def check_sizes(call: str, x: Value, h: Value, w_ih: Value, w_hh: Value) -> None
 
 
 def scan(
-    x: Value, gates: Value, state: State, lengths: Value | None, reverse: bool, step: Callable
+    gates: Value, state: State, lengths: Value | None, fixed: list[Value], reverse: bool, step: Callable
 ) -> tuple[Value, State]:
-    """Run `step(gates at t, state) -> state` over all steps. Returns (outputs (T, N, H), last state)."""
-    count = x.shape[0]
-    outputs: list[Value] = [None] * count  # type: ignore[list-item]
-    for t in reversed(range(count)) if reverse else range(count):
-        new = step(at_step(gates, t), state)
+    """Run `step(gates at t, state, fixed) -> state` over all steps. Returns (outputs (T, N, H), last state).
+
+    The steps are turns of a loop inside the program (prims/loop.py): their number is a size like any other.
+    """
+    count = gates.shape[0]
+    slices = [gates]
+    if lengths is not None:
+        slices.append(p.iota(shape=(count,), dtype=lengths.dtype, dim=0))
+        fixed = [*fixed, lengths]
+
+    def turn(state: list[Value], rows: list[Value], fixed: list[Value]) -> tuple[list[Value], list[Value]]:
+        new = step(rows[0], state, fixed)
         if lengths is None:
-            outputs[t] = new[0]
-        else:
-            alive = p.gt(lengths, filled(lengths, t))
-            new = tuple(held(alive, n, old) for n, old in zip(new, state, strict=True))
-            outputs[t] = held(alive, new[0], filled(new[0], 0))
-        state = new
-    rows = [p.reshape(o, shape=(1, *o.shape)) for o in outputs]
-    return (p.concat(*rows, dim=0) if count > 1 else rows[0]), state
+            return list(new), [new[0]]
+        alive = p.gt(fixed[-1], p.broadcast(rows[1], shape=lengths.shape, dims=()))
+        kept = [held(alive, n, old) for n, old in zip(new, state, strict=True)]
+        return kept, [held(alive, new[0], filled(new[0], 0))]
+
+    last, (outputs,) = p.repeat(turn, list(state), slices, fixed, reverse)
+    return outputs, tuple(last)
 
 
 def held(alive: Value, new: Value, old: Value) -> Value:
@@ -88,10 +87,11 @@ def rnn_layer(input, h, w_ih, w_hh, b_ih=None, b_hh=None, lengths=None, nonlinea
     check_sizes("RNN", input, h, w_ih, w_hh)
     act = p.tanh if nonlinearity == "tanh" else lambda v: p.maximum(v, filled(v, 0))
 
-    def step(gate, state):
-        return (act(gate + projected(state[0], w_hh, None)),)
+    def step(gate, state, fixed):
+        return (act(gate + projected(state[0], fixed[0], None)),)
 
-    outputs, (last,) = scan(input, projected(input, w_ih, summed(b_ih, b_hh)), (h,), lengths, reverse, step)
+    gates = projected(input, w_ih, summed(b_ih, b_hh))
+    outputs, (last,) = scan(gates, (h,), lengths, [w_hh], reverse, step)
     return outputs, last
 
 
@@ -103,15 +103,16 @@ def lstm_layer(input, h, c, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, lengths
     """
     check_sizes("LSTM", input, h, w_ih, w_hh)
 
-    def step(gate, state):
+    def step(gate, state, fixed):
         h, c = state
-        z = gate + projected(h, w_hh, None)
+        z = gate + projected(h, fixed[0], None)
         i, f, g, o = part(z, 0, 4), part(z, 1, 4), part(z, 2, 4), part(z, 3, 4)
         c = p.sigmoid(f) * c + p.sigmoid(i) * p.tanh(g)
         h = p.sigmoid(o) * p.tanh(c)
-        return (h if w_hr is None else projected(h, w_hr, None)), c
+        return (h if w_hr is None else projected(h, fixed[1], None)), c
 
-    outputs, (h, c) = scan(input, projected(input, w_ih, summed(b_ih, b_hh)), (h, c), lengths, reverse, step)
+    gates = projected(input, w_ih, summed(b_ih, b_hh))
+    outputs, (h, c) = scan(gates, (h, c), lengths, [w_hh] if w_hr is None else [w_hh, w_hr], reverse, step)
     return outputs, h, c
 
 
@@ -120,13 +121,14 @@ def gru_layer(input, h, w_ih, w_hh, b_ih=None, b_hh=None, lengths=None, reverse=
     """Gates r, z, n; n = tanh(x_n + r h_n); h = (1 - z) n + z h. Shape: (T, N, I), h (N, H) -> (T, N, H), (N, H)"""
     check_sizes("GRU", input, h, w_ih, w_hh)
 
-    def step(gate, state):
+    def step(gate, state, fixed):
         (h,) = state
-        inner = projected(h, w_hh, b_hh)
+        inner = projected(h, fixed[0], None if b_hh is None else fixed[1])
         r = p.sigmoid(part(gate, 0, 3) + part(inner, 0, 3))
         z = p.sigmoid(part(gate, 1, 3) + part(inner, 1, 3))
         n = p.tanh(part(gate, 2, 3) + r * part(inner, 2, 3))
         return ((h - n) * z + n,)
 
-    outputs, (last,) = scan(input, projected(input, w_ih, b_ih), (h,), lengths, reverse, step)
+    gates = projected(input, w_ih, b_ih)
+    outputs, (last,) = scan(gates, (h,), lengths, [w_hh] if b_hh is None else [w_hh, b_hh], reverse, step)
     return outputs, last

@@ -8,6 +8,7 @@ from dovetail.prims import (
     householder,
     index,
     linalg,
+    loop,
     make,
     reduce,
     scan,
@@ -18,6 +19,6 @@ from dovetail.prims import (
 )
 
 __all__ = [
-    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "make", "reduce", "scan", "shape",
+    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "loop", "make", "reduce", "scan", "shape",
     "sort", "sugar", "window",
 ]

@@ -11,3 +11,4 @@ CONTRACT = "contract"  # sums of products: matmul in all its forms
 CONV = "conv"  # convolution and its two gradients: products over windows
 WINDOW = "window"  # folds over windows that slide along the last dims (pooling), and the windows themselves
 HOST = "host"  # runs in NumPy, called back from the compiled program
+LOOP = "loop"  # repeats a graph, passing results of one turn on to the next
