@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from dovetail.base.dtypes import int64
-from dovetail.codegen import alone, elements, product
+from dovetail.codegen import alone, elements, product, repeat
 from dovetail.codegen.emit import Emitter, Op
 from dovetail.codegen.expr import Memory, Scribe, Storage
 from dovetail.codegen.loops import Loops, leaf_loads
@@ -65,12 +65,23 @@ class Kernel:
         self.barrier = False
         self.loads: list[tuple[Storage, Affine | None]] = []  # what is read where; None: anywhere, at any time
         self.stores: list[tuple[Storage, Affine | None]] = []
+        self.turns: repeat.Turns | None = None  # a loop, whose body has kernels of its own
+        self.loop_ns = 0.0
 
     @property
     def work_ns(self) -> float:
         """A guess at one thread's time: operations or memory, whichever takes longer (benchmarks/README.md)."""
+        if self.turns is not None:
+            return self.loop_ns
         speed = 80.0 if self.group is not None and self.group.kind == "contract" else 12.0
         return max(self.flops / speed, self.nbytes / 40.0) + 20.0
+
+    def infos(self, times: int = 1) -> list[KernelInfo]:
+        """The kernel for people; a loop stands for the kernels of all its turns."""
+        if self.turns is None:
+            return [KernelInfo(self.function, self.words, times * self.flops, times * self.nbytes, self.where)]
+        times *= sample(self.turns.count)
+        return [info for k in self.turns.inner.live for info in k.infos(times)]
 
     def safe_in_place(self, o: int, i: int) -> bool:
         """Whether input i is only read at the element of output o that is written right afterwards."""
@@ -82,6 +93,8 @@ class Kernel:
 def can_lower(node) -> bool:
     """Whether this node can become machine code; if not, its `meaning` has to be called instead."""
     if node.prim.host or node.prim.name in alone.UNSUPPORTED:
+        return False
+    if node.prim.name == "loop" and not all(map(can_lower, node.params["body"].graph.nodes)):
         return False
     values = (*node.inputs, *node.outs)
     return all(v.dtype.kind != "c" for v in values) and elements.has_rule(node.prim.name)
@@ -107,8 +120,29 @@ class Lowering:
         self.globals: dict[str, str] = {}
         self.kernels: list[Kernel] = []
         self.extra: dict[int, Storage] = {}  # outputs that are copied at the very end
+        self.depth = 0  # loops around this graph
+
+    def inside(self, graph: Graph, layouts: list) -> Lowering:
+        """The lowering of a loop's body, whose functions are this program's."""
+        inner = Lowering(graph, layouts, {}, self.target)
+        inner.functions, inner.signatures = self.functions, self.signatures
+        inner.declares, inner.globals, inner.depth = self.declares, self.globals, self.depth + 1
+        return inner
+
+    def prepare(self) -> tuple[dict, object]:
+        """All steps up to the calls: the kernels in order, and the places of intermediates with their total room."""
+        self.write()
+        self.live = [k for k in self.kernels if k.function]
+        offsets, room = self.arena(self.live)
+        self.barriers(self.live, offsets)
+        return offsets, room
 
     def run(self) -> Lowered:
+        self.write()
+        self.protect_aliases()
+        return self.assemble()
+
+    def write(self) -> None:
         graph = self.graph
         strided = frozenset(v for v, s in zip(graph.inputs, self.layouts, strict=True) if not self.is_rows(v, s))
         self.fusion = Fusion(graph, strided).run()
@@ -122,8 +156,6 @@ class Lowering:
             self.kernel(group)
         self.kernels.reverse()
         self.copies()
-        self.protect_aliases()
-        return self.assemble()
 
     @staticmethod
     def is_rows(v: Value, strides) -> bool:
@@ -201,7 +233,8 @@ class Lowering:
             return
         targets = {v: self.targets(v) for v in needed}
         if group.kind == "alone":
-            self.kernels += reversed(alone.write(self, group, targets))
+            write = repeat.write if group.anchor.prim.name == "loop" else alone.write
+            self.kernels += reversed(write(self, group, targets))
         else:
             kernel = self.new_kernel(group, describe(group))
             self.fused(kernel, group, targets)
@@ -333,8 +366,8 @@ class Lowering:
         if signature is not None:
             order = tuple(signature.slots[s.key] for s, _ in kernel.arguments)
             self.signatures[signature.key] = (name, order)
-        self.declares |= k.declares
-        self.globals |= k.globals
+        self.declares.update(k.declares)
+        self.globals.update(k.globals)
 
     # Copies and memory that is overwritten
 
@@ -414,7 +447,7 @@ class Lowering:
         functions = [f"define internal void @{name}{body}" for body, name in self.functions.items()]
         declares = sorted(self.declares) + ["declare void @dv_barrier(ptr, i64)"]
         text = "\n".join([*declares, *sorted(self.globals.values()), *functions, calls])
-        infos = [KernelInfo(k.function, k.words, k.flops, k.nbytes, k.where) for k in kernels]
+        infos = [info for k in kernels for info in k.infos()]
         work = sum(k.work_ns for k in kernels)
         return Lowered(text, to_sym(arena), work, infos)
 
@@ -490,24 +523,34 @@ class Lowering:
                     known[key] = k.write(f"getelementptr i8, ptr %arena, i64 {offset.text}", int64, 1, 0).text
             return known[key]
 
-        def moved(text: str, s: Storage, n) -> str:
-            """The pointer, n elements on."""
+        calls: list[str] = []
+        self.calls(k, calls, kernels, pointer, "entry")
+        self.declares.update(k.declares)
+        lines = [*pointers, k.text(), *calls, "  ret void"]
+        return "define void @dv_body(ptr %args, i64 %tid, i64 %nt, ptr %bar) {\nentry:\n" + "\n".join(lines) + "\n}\n"
+
+    def calls(self, k: Emitter, lines: list[str], kernels: list[Kernel], pointer, block: str) -> str:
+        """Append the kernels' calls, with barriers, to the block; returns the one that follows, where loops are met."""
+
+        def moved(s: Storage, n) -> str:
+            """The pointer to element n of a storage."""
+            text = pointer(s)
             if isinstance(n, int) and n == 0:
                 return text
             nbytes = k.size(n * s.dtype.itemsize)
-            calls.append(f"  %at{len(calls)} = getelementptr i8, ptr {text}, i64 {nbytes.text}")
-            return f"%at{len(calls) - 1}"
+            lines.append(f"  %at{len(lines)} = getelementptr i8, ptr {text}, i64 {nbytes.text}")
+            return f"%at{len(lines) - 1}"
 
-        calls: list[str] = []
         for kernel in kernels:
             if kernel.barrier:
-                calls.append("  call void @dv_barrier(ptr %bar, i64 %nt)")
-            given = [f"ptr {moved(pointer(s), s, n)}" for s, n in kernel.arguments]
+                lines.append("  call void @dv_barrier(ptr %bar, i64 %nt)")
+            given = [moved(s, n) for s, n in kernel.arguments]
+            if kernel.turns is not None:
+                block = kernel.turns.emit(k, lines, given, block)
+                continue
             rest = ["ptr %sizes", "i64 %tid", "i64 %nt", "ptr %bar"]
-            calls.append(f"  call void @{kernel.function}({', '.join([*given, *rest])})")
-        self.declares |= k.declares
-        lines = [*pointers, k.text(), *calls, "  ret void"]
-        return "define void @dv_body(ptr %args, i64 %tid, i64 %nt, ptr %bar) {\nentry:\n" + "\n".join(lines) + "\n}\n"
+            lines.append(f"  call void @{kernel.function}({', '.join([f'ptr {g}' for g in given] + rest)})")
+        return block
 
     def literal(self, s: Storage) -> str:
         """A constant array as a global; equal ones are one."""

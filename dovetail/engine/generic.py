@@ -10,9 +10,10 @@ Differing fill values (`full(value=1/n)`) become extra inputs without dimensions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dovetail.ir.body import Body
 from dovetail.ir.core import Graph, Literal, Node, Value, building
 from dovetail.ir.printing import param_key
 from dovetail.ir.sym import Sym, evaluate
@@ -58,6 +59,11 @@ def signature(graph: Graph) -> Signature:
                 settings.append((name, len(given) if type(setting) is tuple else -1))
                 numbers += given
                 is_size += [name in SIZES] * len(given)
+            elif type(setting) is Body:
+                inner = signature(setting.graph)
+                settings.append((name, inner.key, tuple(map(param_key, inner.fills))))
+                numbers += inner.numbers
+                is_size += inner.is_size
             elif name == "value" and node.prim.name == "full":
                 fills.append(setting)
             else:
@@ -187,7 +193,7 @@ def line_through(column: tuple, base: tuple) -> tuple[int, int] | None:
     return slope, start
 
 
-def rebuild(graph: Graph, numbers: list[int], fills: list[Number | None]) -> Graph:
+def rebuild(graph: Graph, numbers: Iterable[int], fills: list[Number | None]) -> Graph:
     """The sample's graph with `numbers` in the places of its numbers; shapes follow by the shape rules."""
     upcoming, filling = iter(numbers), iter(fills)
     new: dict[Value, Value] = {}
@@ -215,7 +221,11 @@ def with_numbers(node: Node, upcoming) -> dict:
     """A node's settings with the next numbers in the places of its own."""
     settings = dict(node.params)
     for name in sorted(settings):
-        if name in NUMBERS:
+        if type(settings[name]) is Body:
+            graph = settings[name].graph
+            fills = [n.params["value"] for n in graph.nodes if n.prim.name == "full"]
+            settings[name] = Body(rebuild(graph, upcoming, fills))
+        elif name in NUMBERS:
             given = settings[name]
             settings[name] = tuple([next(upcoming) for _ in given]) if type(given) is tuple else next(upcoming)
     return settings

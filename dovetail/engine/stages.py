@@ -14,6 +14,7 @@ from dovetail.engine.interpret import Run as Interpret
 from dovetail.engine.interpret import prepare
 from dovetail.engine.native import Alias, Layouts, Run
 from dovetail.engine.order import with_own_outputs
+from dovetail.ir.body import Body
 from dovetail.ir.core import Graph, Node, Value
 from dovetail.ir.sym import Sym, evaluate
 from dovetail.prims.families import MAKE
@@ -219,6 +220,8 @@ def concrete(graph: Graph, sizes: Sequence[int]) -> Graph:
     def known(x):
         if type(x) is tuple:
             return tuple([known(one) for one in x])
+        if type(x) is Body:
+            return Body(concrete(x.graph, sizes))
         return evaluate(x, sizes) if type(x) is Sym else x
 
     new = {value: Value(known(value.shape), value.dtype, name=value.name) for value in graph.inputs}

@@ -157,13 +157,7 @@ class Fusion:
     def share(self, v: Value) -> None:
         """Make the reshape v another name for the memory of what it reshapes."""
         base = v.node.inputs[0]
-        if base in self.strided:
-            if base not in self.copied:
-                with building():
-                    self.copied[base] = PRIMITIVES["identity"](base)
-            base = self.copied[base]
-        self.same[v] = base
-        self.need(base)
+        self.same[v] = self.row_major(base)
 
     def need(self, v: Value) -> None:
         """Make sure that v exists in memory, row-major."""
@@ -194,6 +188,8 @@ class Fusion:
         name, family = node.prim.name, node.prim.family
         if name == "contract":
             self.place_contract(node)
+        elif name == "loop":
+            self.place_loop(node)
         elif name in ALONE and not is_one_hot(node) or node.prim.host or name == "concat":
             self.place_alone(node)
         elif name in FOLDS:
@@ -390,6 +386,27 @@ class Fusion:
         group.anchor = node
         self.join(group, node.out, "full", [])
         self.await_all(group, [(base, ()) for base in bases])
+
+    def place_loop(self, node: Node) -> None:
+        """States begin in memory of their own order; the other operands may be strided views of memory."""
+        states = node.params["states"]
+        bases = tuple(self.row_major(x) if i < states else self.view_or_need(x) for i, x in enumerate(node.inputs))
+        self.bases[node] = bases
+        group = self.new_group("alone", squeeze(sizes(node.outs[-1].shape)))
+        group.anchor = node
+        for out in node.outs:
+            self.join(group, out, "full", [])
+        self.await_all(group, [(base, ()) for base in bases])
+
+    def row_major(self, x: Value) -> Value:
+        """x, which is made to lie in memory in its own order."""
+        if x in self.strided:
+            if x not in self.copied:
+                with building():
+                    self.copied[x] = PRIMITIVES["identity"](x)
+            x = self.copied[x]
+        self.need(x)
+        return x
 
     def await_all(self, group: Group, found: list) -> None:
         """The group's anchor reads these whole, so they must be in memory before it starts."""
