@@ -104,7 +104,7 @@ def divide(a, b):
 def size(n):
     """The machine room's form of a size or an integer setting."""
     if not isinstance(n, Sym):
-        return int(n)
+        return n if isinstance(n, Poly) else int(n)
     op = n.expr[0]
     if op == "table":
         return Poly((((("table", n.expr[1], int(n)),), 1),))
