@@ -178,45 +178,6 @@ def wide(s):
     return steps(s, step, lambda loss: loss.item())
 
 
-class Recurrent(nn.Module):
-    def __init__(self, s):
-        super().__init__()
-        w = s.weights
-        self.lstm = nn.LSTM(s.I, s.H, batch_first=True)
-        with dovetail.no_grad():
-            self.lstm.weight_ih_l0.copy_(T(np.ascontiguousarray(w["wx"].T)))
-            self.lstm.weight_hh_l0.copy_(T(np.ascontiguousarray(w["wh"].T)))
-            self.lstm.bias_ih_l0.copy_(T(w["b"]))
-            self.lstm.bias_hh_l0.zero_()
-        self.lstm.bias_hh_l0.requires_grad_(False)  # one bias, as the others have
-        self.fc = linear(w["fw"], w["fb"])
-
-    def forward(self, x, lens=None):
-        h, (hn, _) = self.lstm(x)
-        last = hn[0] if lens is None else h[dovetail.arange(len(x)), lens - 1]
-        return self.fc(last)
-
-
-def lstm(s):
-    model, size = Recurrent(s), s.B
-    optimizer = optim.Adam([p for p in model.parameters() if p.requires_grad], lr=s.lr)
-    if s.family == "lstm_var":
-        batches = [tuple(map(T, b)) for b in s.data]
-    else:
-        x, y = map(T, s.data)
-        batches = [(x[i * size : (i + 1) * size], None, y[i * size : (i + 1) * size]) for i in range(len(x) // size)]
-
-    def step(i):
-        x, lens, y = batches[i % len(batches)]
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x, lens), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return steps(s, step, lambda loss: loss.item())
-
-
 class TreeNet(nn.Module):
     def __init__(self, w):
         super().__init__()
@@ -651,8 +612,6 @@ CASES = {
     "mlp_loader": BOTH,
     "mlp_fit": BOTH,
     "wide": {"torch-style": wide},
-    "lstm": {"torch-style": lstm},
-    "lstm_var": {"torch-style": lstm},
     "tree": {"torch-style": tree},
     "halting": {"torch-style": halting},
     "matmul": {"torch-style": matmul},

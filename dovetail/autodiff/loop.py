@@ -207,8 +207,8 @@ class LoopGradient:
                 return lambda: broadcast(rows(), shape=(self.size, *settings["shape"]), dims=dims)
             if name == "slice" and node.inputs[0] in self.stacks:
                 rows = self.stacked(node.inputs[0])
-                starts, stops, steps = ((n, *settings[k]) for n, k in ((0, "starts"), (self.size, "stops"), (1, "steps")))
-                return lambda: slice_(rows(), starts=starts, stops=stops, steps=steps)
+                cut = {"starts": 0, "stops": self.size, "steps": 1}
+                return lambda: slice_(rows(), **{k: (n, *settings[k]) for k, n in cut.items()})
         number = self.emit(x)
         return lambda: self.results[number]
 

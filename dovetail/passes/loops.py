@@ -74,7 +74,8 @@ def together(group: list[Node], replaced: dict[Value, Value]) -> Node:
     numbers = dict.fromkeys([n for node in group for n in node.params["body"].outs[states:]])
     values = values_of(graph)
     inputs = tuple([replaced.get(x, x) for x in first.inputs])
-    made = with_body(first, inputs, Graph(graph.inputs, graph.nodes, graph.outputs[:states] + [values[n] for n in numbers]))
+    outputs = graph.outputs[:states] + [values[n] for n in numbers]
+    made = with_body(first, inputs, Graph(graph.inputs, graph.nodes, outputs))
     place = {n: made.outs[states + i] for i, n in enumerate(numbers)}
     for node in group:
         replaced.update(zip(node.outs[:states], made.outs[:states], strict=True))

@@ -19,6 +19,6 @@ from dovetail.prims import (
 )
 
 __all__ = [
-    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "loop", "make", "reduce", "scan", "shape",
-    "sort", "sugar", "window",
+    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "loop", "make", "reduce", "scan",
+    "shape", "sort", "sugar", "window",
 ]
