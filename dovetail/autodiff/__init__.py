@@ -1,5 +1,5 @@
 """Gradients as graphs."""
 
-from dovetail.autodiff import gradient, loop
+from dovetail.autodiff import control, gradient, scan
 
-__all__ = ["gradient", "loop"]
+__all__ = ["control", "gradient", "scan"]

@@ -5,14 +5,14 @@ in `prims`, since their gradient is a walk over their bodies. The gradient of ea
 works:
 
     cond        -> cond over the branches' gradients
-    scan        -> scan the other way round, over the carries that each turn began with
+    scan        -> scan the other way round, over what the turns have computed (autodiff.scan)
     while_loop  -> unwind: runs forward, keeping the carries, and then back; only the run tells how many there are
     unwind      -> while loops that compute each carry again: right for every order, quadratic in the number of turns
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from dovetail.ir.evaluate import run_body
 from dovetail.ir.printing import body as body_of
 from dovetail.prims.batching import moved_dim, whole
 from dovetail.prims.elementwise import add, gt, lt, sub, where
-from dovetail.prims.families import HOST
+from dovetail.prims.families import HOST, LOOP
 from dovetail.prims.make import constant, zeros_like
 from dovetail.prims.reduce import reduce_any
 from dovetail.prims.shape import broadcast
@@ -156,7 +156,7 @@ def scan_meaning(*arrays, body, carried, scanned, length, reverse):
     return unpacked([*carry, *made])
 
 
-scan = Primitive("scan", HOST, scan_meaning, host=True)
+scan = Primitive("scan", LOOP, scan_meaning)
 
 
 def split(values: Sequence, carried: int, scanned: int) -> tuple[list, list, list]:
@@ -184,49 +184,27 @@ def scan_shape(*inputs, body, carried, scanned, length, reverse):
     return outs[:carried] + [((turns, *shape), dtype) for shape, dtype in outs[carried:]]
 
 
+def repeat(
+    step: Callable[..., tuple], carry: Sequence[Value], xs: Sequence[Value], constants: Sequence[Value],
+    reverse: bool = False,
+) -> tuple[list[Value], list[Value]]:
+    """A scan whose turn is written as a function: (last carry, stacked results).
+
+    step(carry, slices of xs, constants) -> (carry, results), lists of Values. It reads no other Values.
+    """
+    given = [Value(x.shape, x.dtype) for x in carry]
+    given += [Value(x.shape[1:], x.dtype) for x in xs] + [Value(x.shape, x.dtype) for x in constants]
+    with building() as nodes:
+        after, results = step(*split(given, len(carry), len(xs)))
+    body = body_of(Graph(given, nodes, [*after, *results]))
+    made = scan(*carry, *xs, *constants, body=body, carried=len(carry), scanned=len(xs), length=0, reverse=reverse)
+    return list(made[: len(carry)]), list(made[len(carry) :])
+
+
 def with_carries(body: Body, carried: int) -> Body:
     """The body with the carry that each turn begins with as further results."""
     graph = body.graph
     return body_of(Graph(graph.inputs, graph.nodes, [*graph.outputs, *graph.inputs[:carried]]))
-
-
-@scan.gradient
-def scan_gradient(gs, outs, *inputs, body, carried, scanned, length, reverse):
-    """Runs the scan again with the carries as results where it has not kept them, then a scan the other way round."""
-    gs = several(gs)
-    carry, xs, constants = split(inputs, carried, scanned)
-    settings = dict(carried=carried, scanned=scanned, length=length, reverse=reverse)
-    before = kept_carries(several(outs), body, carried)
-    if before is None:
-        again = scan(*inputs, body=with_carries(body, carried), **settings)
-        before = list(again[len(again) - carried :]) if carried else []
-    moved, moved_x, moved_k = moving(carry), moving(xs), moving(constants)
-    back = scan_back(body, [g is not None for g in gs[carried:]], carried, scanned, moved, moved_x, moved_k)
-    start = [zeros_like(carry[i]) if gs[i] is None else gs[i] for i in moved]
-    start += [zeros_like(constants[i]) for i in moved_k]
-    over = [*before, *xs, *[g for g in gs[carried:] if g is not None]]
-    found = scan(*start, *over, *constants, body=back, carried=len(start), scanned=len(over), length=length,
-                 reverse=not reverse)  # fmt: skip
-    parts = iter(found)
-    result: list[Value | None] = [None] * len(inputs)
-    for i in moved:
-        result[i] = next(parts)
-    for i in moved_k:
-        result[carried + scanned + i] = next(parts)
-    for i in moved_x:
-        result[carried + i] = next(parts)
-    return result
-
-
-def kept_carries(outs: Sequence[Value], body: Body, carried: int) -> list[Value] | None:
-    """The carry that each turn began with, where the scan hands it out anyway."""
-    found = []
-    ends = body.graph.outputs[carried:]
-    for x in body.graph.inputs[:carried]:
-        if x not in ends:
-            return None
-        found.append(outs[carried + ends.index(x)])
-    return found
 
 
 def scan_back(body: Body, given: list[bool], carried: int, scanned: int, moved, moved_x, moved_k) -> Body:

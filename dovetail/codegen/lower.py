@@ -94,7 +94,7 @@ def can_lower(node) -> bool:
     """Whether this node can become machine code; if not, its `meaning` has to be called instead."""
     if node.prim.host or node.prim.name in alone.UNSUPPORTED:
         return False
-    if node.prim.name == "loop" and not all(map(can_lower, node.params["body"].graph.nodes)):
+    if node.prim.name == "scan" and not all(map(can_lower, node.params["body"].graph.nodes)):
         return False
     values = (*node.inputs, *node.outs)
     return all(v.dtype.kind != "c" for v in values) and elements.has_rule(node.prim.name)
@@ -233,7 +233,7 @@ class Lowering:
             return
         targets = {v: self.targets(v) for v in needed}
         if group.kind == "alone":
-            write = repeat.write if group.anchor.prim.name == "loop" else alone.write
+            write = repeat.write if group.anchor.prim.name == "scan" else alone.write
             self.kernels += reversed(write(self, group, targets))
         else:
             kernel = self.new_kernel(group, describe(group))

@@ -40,8 +40,8 @@ class Turns:
         node: Node = group.anchor
         self.lowering, self.node = lowering, node
         self.graph = node.params["body"].graph
-        self.states, self.slices = node.params["states"], node.params["slices"]
-        self.count, self.reverse = size(node.params["size"]), node.params.get("reverse", False)
+        self.states, self.slices, self.reverse = (node.params[k] for k in ("carried", "scanned", "reverse"))
+        self.count = size(node.inputs[self.states].shape[0] if self.slices else node.params["length"])
         self.is_empty = isinstance(self.count, int) and self.count == 0
         self.given = [self.operand(x, base) for x, base in zip(node.inputs, lowering.fusion.bases[node], strict=True)]
         self.first = [storage for storage, _, _ in self.given[: self.states]]

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dovetail.ir.body import Body
-from dovetail.ir.core import Graph, Literal, Node, Value, building
+from dovetail.ir.core import Body, Graph, Literal, Node, Value, building
+from dovetail.ir.printing import body as body_of
 from dovetail.ir.printing import param_key
 from dovetail.ir.sym import Sym, evaluate
 from dovetail.prims.shape import broadcast
@@ -224,7 +224,7 @@ def with_numbers(node: Node, upcoming) -> dict:
         if type(settings[name]) is Body:
             graph = settings[name].graph
             fills = [n.params["value"] for n in graph.nodes if n.prim.name == "full"]
-            settings[name] = Body(rebuild(graph, upcoming, fills))
+            settings[name] = body_of(rebuild(graph, upcoming, fills))
         elif name in NUMBERS:
             given = settings[name]
             settings[name] = tuple([next(upcoming) for _ in given]) if type(given) is tuple else next(upcoming)

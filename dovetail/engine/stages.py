@@ -14,8 +14,8 @@ from dovetail.engine.interpret import Run as Interpret
 from dovetail.engine.interpret import prepare
 from dovetail.engine.native import Alias, Layouts, Run
 from dovetail.engine.order import with_own_outputs
-from dovetail.ir.body import Body
-from dovetail.ir.core import Graph, Node, Value
+from dovetail.ir.core import Body, Graph, Node, Value
+from dovetail.ir.printing import body as body_of
 from dovetail.ir.sym import Sym, evaluate
 from dovetail.prims.families import MAKE
 from dovetail.runtime import memory
@@ -221,7 +221,7 @@ def concrete(graph: Graph, sizes: Sequence[int]) -> Graph:
         if type(x) is tuple:
             return tuple([known(one) for one in x])
         if type(x) is Body:
-            return Body(concrete(x.graph, sizes))
+            return body_of(concrete(x.graph, sizes))
         return evaluate(x, sizes) if type(x) is Sym else x
 
     new = {value: Value(known(value.shape), value.dtype, name=value.name) for value in graph.inputs}

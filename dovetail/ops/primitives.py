@@ -100,7 +100,6 @@ from dovetail.prims.linalg import (
     svd,
     triangular_solve,
 )
-from dovetail.prims.loop import loop, repeat
 from dovetail.prims.make import full, iota, literal, random_bits
 from dovetail.prims.rare import (
     airy_ai,

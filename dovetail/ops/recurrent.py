@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import dovetail.ops.primitives as p
+from dovetail.autodiff.control import repeat
 from dovetail.base.errors import ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.promote import expanded, filled, same_dtype
@@ -55,7 +56,7 @@ def scan(
 ) -> tuple[Value, State]:
     """Run `step(gates at t, state, fixed) -> state` over all steps. Returns (outputs (T, N, H), last state).
 
-    The steps are turns of a loop inside the program (prims/loop.py): their number is a size like any other.
+    The steps are turns of a loop inside the program (autodiff/control.py): their number is a size like any other.
     """
     count = gates.shape[0]
     slices = [gates]
@@ -71,7 +72,7 @@ def scan(
         kept = [held(alive, n, old) for n, old in zip(new, state, strict=True)]
         return kept, [held(alive, new[0], filled(new[0], 0))]
 
-    last, (outputs,) = p.repeat(turn, list(state), slices, fixed, reverse)
+    last, (outputs,) = repeat(turn, list(state), slices, fixed, reverse)
     return outputs, tuple(last)
 
 

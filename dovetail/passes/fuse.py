@@ -188,7 +188,7 @@ class Fusion:
         name, family = node.prim.name, node.prim.family
         if name == "contract":
             self.place_contract(node)
-        elif name == "loop":
+        elif name == "scan":
             self.place_loop(node)
         elif name in ALONE and not is_one_hot(node) or node.prim.host or name == "concat":
             self.place_alone(node)
@@ -389,7 +389,7 @@ class Fusion:
 
     def place_loop(self, node: Node) -> None:
         """States begin in memory of their own order; the other operands may be strided views of memory."""
-        states = node.params["states"]
+        states = node.params["carried"]
         bases = tuple(self.row_major(x) if i < states else self.view_or_need(x) for i, x in enumerate(node.inputs))
         self.bases[node] = bases
         group = self.new_group("alone", squeeze(sizes(node.outs[-1].shape)))

@@ -1,19 +1,19 @@
-"""Loops: equal ones become one, results that nobody reads go, bodies are simplified like any graph.
+"""Loops (`scan`): equal ones become one, results that nobody reads go, bodies are simplified like any graph.
 
-A gradient asks for a forward loop again, with more results (`autodiff.loop`); here both become one.
+A gradient asks for a forward loop again, with more results (`autodiff.scan`); here both become one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from dovetail.ir.body import Body
 from dovetail.ir.core import Graph, Node, Value
-from dovetail.ir.printing import param_key
+from dovetail.ir.printing import body as body_of
+from dovetail.ir.printing import param_key, stable_text
 from dovetail.passes import dce
 from dovetail.passes.rebuild import with_inputs
 
-SETTINGS = ("size", "states", "slices", "reverse")
+SETTINGS = ("carried", "scanned", "length", "reverse")
 
 
 def run(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
@@ -24,7 +24,7 @@ def run(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
 
 
 def is_loop(node: Node) -> bool:
-    return node.prim.name == "loop"
+    return node.prim.name == "scan"
 
 
 def values_of(graph: Graph) -> list[Value]:
@@ -34,7 +34,7 @@ def values_of(graph: Graph) -> list[Value]:
 
 def with_body(node: Node, inputs: tuple[Value, ...], graph: Graph, **settings) -> Node:
     """A copy of a loop with another body; its results are new values."""
-    copy = Node(node.prim, inputs, {**node.params, **settings, "body": Body(graph)})
+    copy = Node(node.prim, inputs, {**node.params, **settings, "body": body_of(graph)})
     made = node.prim.shape_rule(*inputs, **copy.params)
     copy.outs = tuple([Value(shape, dtype, copy, i) for i, (shape, dtype) in enumerate(made)])
     copy.where, copy.region = node.where, node.region
@@ -50,36 +50,42 @@ def merge(graph: Graph) -> Graph:
             groups.setdefault(key_of(node), []).append(node)
     if all(len(group) == 1 for group in groups.values()):
         return graph
+    group_of = {node: group for group in groups.values() for node in group}
     nodes: list[Node] = []
-    done: set[tuple] = set()
     for node in graph.nodes:
-        group = groups[key_of(node)] if is_loop(node) else [node]
+        group = group_of.get(node, [node])
         if len(group) == 1:
             nodes.append(with_inputs(node, tuple([replaced.get(x, x) for x in node.inputs]), replaced))
-        elif key_of(node) not in done:
-            done.add(key_of(node))
+        elif node is group[0]:
             nodes.append(together(group, replaced))
     return Graph(graph.inputs, nodes, [replaced.get(x, x) for x in graph.outputs])
 
 
 def key_of(node: Node) -> tuple:
-    body = node.params["body"]
-    settings = tuple([param_key(node.params.get(name, False)) for name in SETTINGS])
-    return (node.inputs, body.core, body.outs[: node.params["states"]], settings)
+    core, outs = parts_of(node)
+    settings = tuple([param_key(node.params[name]) for name in SETTINGS])
+    return (node.inputs, core, tuple(outs[: node.params["carried"]]), settings)
+
+
+def parts_of(node: Node) -> tuple[str, list[str]]:
+    """What the nodes of a loop's body are, and the numbers of the values it hands out."""
+    core, _, outs = stable_text(node.params["body"].graph).rpartition("\nout ")
+    return core, outs.split(",")
 
 
 def together(group: list[Node], replaced: dict[Value, Value]) -> Node:
-    first, states = group[0], group[0].params["states"]
+    first, states = group[0], group[0].params["carried"]
     graph = first.params["body"].graph
-    numbers = dict.fromkeys([n for node in group for n in node.params["body"].outs[states:]])
+    wanted = [[int(n) for n in parts_of(node)[1][states:] if n] for node in group]
+    numbers = dict.fromkeys([n for each in wanted for n in each])
     values = values_of(graph)
     inputs = tuple([replaced.get(x, x) for x in first.inputs])
     outputs = graph.outputs[:states] + [values[n] for n in numbers]
     made = with_body(first, inputs, Graph(graph.inputs, graph.nodes, outputs))
     place = {n: made.outs[states + i] for i, n in enumerate(numbers)}
-    for node in group:
+    for node, each in zip(group, wanted, strict=True):
         replaced.update(zip(node.outs[:states], made.outs[:states], strict=True))
-        replaced.update(zip(node.outs[states:], [place[n] for n in node.params["body"].outs[states:]], strict=True))
+        replaced.update(zip(node.outs[states:], [place[n] for n in each], strict=True))
     return made
 
 
@@ -99,7 +105,7 @@ def trim(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
 
 
 def trimmed(node: Node, inputs: tuple, read: set[Value], simplify, replaced: dict[Value, Value]) -> Node:
-    states, slices = node.params["states"], node.params["slices"]
+    states, slices = node.params["carried"], node.params["scanned"]
     graph = node.params["body"].graph
     wanted: dict[Value, int] = {}  # of the body's results, each once
     for out, inner in zip(node.outs[states:], graph.outputs[states:], strict=True):
@@ -110,7 +116,8 @@ def trimmed(node: Node, inputs: tuple, read: set[Value], simplify, replaced: dic
     kept = [i for i, x in enumerate(ready.inputs) if i < states or x in used]
     fewer = sum(1 for i in kept if states <= i < states + slices)
     inner = Graph([ready.inputs[i] for i in kept], ready.nodes, ready.outputs)
-    made = with_body(node, tuple([inputs[i] for i in kept]), inner, slices=fewer)
+    turns = inputs[states].shape[0] if slices else node.params["length"]
+    made = with_body(node, tuple([inputs[i] for i in kept]), inner, scanned=fewer, length=0 if fewer else turns)
     replaced.update(zip(node.outs[:states], made.outs[:states], strict=True))
     for out, value in zip(node.outs[states:], graph.outputs[states:], strict=True):
         if out in read:

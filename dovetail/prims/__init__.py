@@ -8,7 +8,6 @@ from dovetail.prims import (
     householder,
     index,
     linalg,
-    loop,
     make,
     reduce,
     scan,
@@ -19,6 +18,6 @@ from dovetail.prims import (
 )
 
 __all__ = [
-    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "loop", "make", "reduce", "scan",
-    "shape", "sort", "sugar", "window",
+    "contract", "conv", "elementwise", "fft", "householder", "index", "linalg", "make", "reduce", "scan", "shape",
+    "sort", "sugar", "window",
 ]

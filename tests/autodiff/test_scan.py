@@ -4,19 +4,17 @@ import numpy as np
 import pytest
 
 from dovetail.autodiff.check import check_gradients, graph_of
+from dovetail.autodiff.control import repeat
 from dovetail.autodiff.gradient import gradients
-from dovetail.base.dtypes import float32, int64
-from dovetail.base.errors import ShapeError
+from dovetail.base.dtypes import int64
 from dovetail.engine.generic import generalise, signature
 from dovetail.engine.interpret import interpret
 from dovetail.engine.order import run_passes
 from dovetail.engine.program import compile
-from dovetail.ir.body import Body
-from dovetail.ir.core import Graph, Value, building
+from dovetail.ir.core import Graph, building
 from dovetail.ir.verify import verify
 from dovetail.prims.contract import contract
 from dovetail.prims.elementwise import add, gt, mul, sigmoid, tanh, where
-from dovetail.prims.loop import loop, repeat
 from dovetail.prims.make import iota, zeros_like
 from dovetail.prims.reduce import reduce_sum
 from dovetail.prims.shape import broadcast, reshape, slice_, transpose
@@ -149,9 +147,9 @@ def test_threads_change_no_bit(threads):
 def test_forward_and_backward_share_one_loop():
     given = arrays(4, 2, 3, 3)
     graph = with_gradients(rolled(), given)
-    assert [n.prim.name for n in graph.nodes].count("loop") == 3
+    assert [n.prim.name for n in graph.nodes].count("scan") == 3
     ready = verify(run_passes(graph))
-    assert [n.prim.name for n in ready.nodes].count("loop") == 2
+    assert [n.prim.name for n in ready.nodes].count("scan") == 2
     for x, y in zip(interpret(graph, given), interpret(ready, given), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-12)
 
@@ -159,16 +157,16 @@ def test_forward_and_backward_share_one_loop():
 def test_weight_gradients_are_one_product_over_all_turns():
     given = arrays(4, 2, 3, 3)
     ready = run_passes(with_gradients(rolled(), given))
-    back = [n for n in ready.nodes if n.prim.name == "loop"][-1]
+    back = [n for n in ready.nodes if n.prim.name == "scan"][-1]
     inside = [n for n in back.params["body"].graph.nodes if n.prim.name == "contract"]
     long = [n for n in ready.nodes if n.prim.name == "contract" and len(n.params["sum"][0]) == 2]
-    assert back.params["states"] == 2 and len(inside) == 2 and len(long) == 2
+    assert back.params["carried"] == 2 and len(inside) == 2 and len(long) == 2
 
 
 def test_results_that_nobody_reads_are_not_computed():
     given = arrays(4, 2, 3, 3)
     graph = graph_of(lambda *xs: rolled()(*xs)[0], given)
-    (node,) = [n for n in run_passes(graph).nodes if n.prim.name == "loop"]
+    (node,) = [n for n in run_passes(graph).nodes if n.prim.name == "scan"]
     assert len(node.outs) == 2  # the states
 
 
@@ -256,15 +254,3 @@ def test_one_program_for_every_length():
         program.run([a.ctypes.data for a in (*given, *fills)], [o.ctypes.data for o in outs], match.sizes)
         for x, y in zip(interpret(one, given), outs, strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
-
-
-def test_operands_that_do_not_fit():
-    h, xs = Value((3,), float32), Value((4, 3), float32)
-    body = Body(Graph([Value((3,), float32), Value((3,), float32)], [], []))
-    with building():
-        with pytest.raises(ShapeError, match="after it"):
-            repeat(lambda s, r, f: ([broadcast(s[0], shape=(2, 3), dims=(1,))], []), [h], [xs], [])
-        with pytest.raises(ShapeError, match="the body takes 2 operands, got 1"):
-            loop(h, body=body, size=4, states=0, slices=1)
-        with pytest.raises(ShapeError, match="the body wants"):
-            loop(h, h, body=body, size=4, states=0, slices=1)

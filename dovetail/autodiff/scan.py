@@ -1,4 +1,4 @@
-"""The gradient of a loop: a loop that runs the other way.
+"""The gradient of a scan: a scan that runs the other way.
 
 One turn of it is the gradient of one turn. What that reads of the forward turn (and what is not quickly worked out
 again) becomes a further result of the forward loop; both loops over the same operands are made one by `passes.loops`.
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dovetail.autodiff.control import placeholders, scan, several
 from dovetail.autodiff.gradient import gradients
-from dovetail.ir.body import Body
 from dovetail.ir.core import Graph, Node, Value, building
+from dovetail.ir.printing import body as body_of
 from dovetail.prims import families
 from dovetail.prims.contract import contract
 from dovetail.prims.elementwise import add
-from dovetail.prims.loop import loop
 from dovetail.prims.make import zeros_like
 from dovetail.prims.reduce import reduce_sum
 from dovetail.prims.shape import broadcast, reshape, slice_, transpose
@@ -25,18 +25,19 @@ from dovetail.prims.shape import broadcast, reshape, slice_, transpose
 Later = Callable[[], Value]  # makes a value after the loop
 
 
-@loop.gradient
-def loop_gradient(g, out, *given, body, size, states, slices, reverse=False):
-    gs, outs = (g, out) if isinstance(out, tuple) else ((g,), (out,))
-    return LoopGradient(gs, outs, given, body, size, states, slices, reverse).write()
+@scan.gradient
+def scan_gradient(gs, outs, *given, body, carried, scanned, length, reverse):
+    return ScanGradient(several(gs), several(outs), given, body, carried, scanned, length, reverse).write()
 
 
-class LoopGradient:
+class ScanGradient:
     """The writing of one loop's gradient."""
 
-    def __init__(self, gs, outs, given, body, size, states, slices, reverse):
-        self.gs, self.outs, self.given, self.body, self.size = gs, outs, given, body, size
-        self.states, self.slices, self.reverse = states, slices, reverse
+    def __init__(self, gs, outs, given, body, carried, scanned, length, reverse):
+        self.gs, self.outs, self.given, self.body = gs, outs, given, body
+        self.size = given[carried].shape[0] if scanned else length
+        self.states, self.slices, self.reverse = carried, scanned, reverse
+        self.settings = {"carried": carried, "scanned": scanned, "length": length, "reverse": reverse}
         self.graph: Graph = body.graph
         self.stacks: dict[Value, Value] = {}  # value of a turn -> all turns' values, stacked
         self.emitted: dict[Value, int] = {}  # value of a backward turn -> number of the result that hands it out
@@ -46,8 +47,8 @@ class LoopGradient:
         graph, a, b = self.graph, self.states, self.states + self.slices
         carried = [i for i in range(a) if graph.inputs[i].dtype.is_differentiable]
         asked = [j for j, g in enumerate(self.gs) if j >= a and g is not None]
-        after = [like(graph.outputs[i]) for i in carried]
-        came = [like(graph.outputs[j]) for j in asked]
+        after = placeholders([graph.outputs[i] for i in carried])
+        came = placeholders([graph.outputs[j] for j in asked])
         with building() as nodes:
             ends = [graph.outputs[i] for i in carried] + [graph.outputs[j] for j in asked]
             shares = gradients(ends, [*after, *came], graph.inputs)
@@ -98,9 +99,8 @@ class LoopGradient:
         extra = [x for x in saved if x not in results]
         stacked = list(self.outs[self.states :])
         if extra:
-            settings = {"size": self.size, "states": self.states, "slices": self.slices, "reverse": self.reverse}
-            wider = Body(Graph(self.graph.inputs, self.graph.nodes, self.graph.outputs + extra))
-            stacked += loop(*self.given, body=wider, **settings)[len(self.outs) :]
+            wider = body_of(Graph(self.graph.inputs, self.graph.nodes, self.graph.outputs + extra))
+            stacked += scan(*self.given, body=wider, **self.settings)[len(self.outs) :]
         for x, stack in zip([*results, *extra], stacked, strict=True):
             if x in saved:
                 self.stacks[x] = stack
@@ -119,8 +119,8 @@ class LoopGradient:
         rows = [x for x in self.stacks if x in read]
         whole = [(x, y) for x, y in zip(self.graph.inputs, self.given, strict=True)
                  if x in read and x not in self.stacks and x not in self.made]
-        totals = [like(x) for x in self.sums]
-        inner = [like(x) for x in (*after, *totals, *rows, *(x for x, _ in whole))]
+        totals = placeholders(self.sums)
+        inner = placeholders([*after, *totals, *rows, *(x for x, _ in whole)])
         new = dict(zip((*after, *totals, *rows, *(x for x, _ in whole)), inner, strict=True))
         with building() as copies:
             for node in nodes:
@@ -132,10 +132,13 @@ class LoopGradient:
             sums = [add(new[t], new[x]) for t, x in zip(totals, self.sums, strict=True)]
         outputs = [new[x] for x in before] + sums + [new[x] for x in self.emitted]
         operands = [*first, *map(zeros_like, self.sums), *(self.stacks[x] for x in rows), *(y for _, y in whole)]
-        made = loop(
-            *operands, body=Body(Graph(inner, copies, outputs)), size=self.size, states=len(before) + len(sums),
-            slices=len(rows), reverse=not self.reverse,
-        )
+        if not outputs:
+            self.last = self.results = ()
+            return
+        made = several(scan(
+            *operands, body=body_of(Graph(inner, copies, outputs)), carried=len(before) + len(sums),
+            scanned=len(rows), length=0 if rows else self.size, reverse=not self.reverse,
+        ))  # fmt: skip
         self.last, self.results = made[: len(before) + len(sums)], made[len(before) + len(sums) :]
         self.carried = len(before)
 
@@ -211,10 +214,6 @@ class LoopGradient:
                 return lambda: slice_(rows(), **{k: (n, *settings[k]) for k, n in cut.items()})
         number = self.emit(x)
         return lambda: self.results[number]
-
-
-def like(x: Value) -> Value:
-    return Value(x.shape, x.dtype)
 
 
 def is_quick(node: Node, moves: set[Value]) -> bool:
