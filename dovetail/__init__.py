@@ -97,9 +97,9 @@ from dovetail.ops.elementwise import (
     erf, erfc, erfinv, exp, exp2, expm1, fill, trunc as fix, float_power, floor, floor_divide, fmax, fmin, fmod, frac,
     frexp, heaviside, hypot, i0, igamma, igammac, imag, ldexp, lerp, lgamma, log, log10, log1p, log2, logaddexp,
     logaddexp2, logit, maximum, minimum, mul, mul as multiply, mvlgamma, nan_to_num, neg, neg as negative, nextafter,
-    polar, positive, pow, rad2deg, real, reciprocal, remainder, conj as resolve_conj, resolve_neg, round, rsqrt, rsub,
-    sgn, sigmoid, sign, signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc,
-    type_as, xlogy, zero_,
+    polar, positive, pow, rad2deg, real, reciprocal, remainder, resolve_conj, resolve_neg, round, rsqrt, rsub, sgn,
+    sigmoid, sign, signbit, sin, sinc, sinh, sqrt, square, sub, sub as subtract, tan, tanh, true_divide, trunc, type_as,
+    xlogy, zero_,
 )
 from dovetail.ops.facts import (
     can_cast, get_device, is_complex, is_conj, is_floating_point, is_inference, is_neg, is_signed, is_storage, numel,

@@ -31,8 +31,8 @@ class DTypeError(DovetailError, RuntimeError, TypeError):
     """An element type that the call does not take."""
 
 
-class DimError(DovetailError, IndexError):
-    """A dimension or index outside its range."""
+class DimError(DovetailError, IndexError, RuntimeError):
+    """A dimension or index outside its range. torch raises IndexError in most places, RuntimeError in some."""
 
 
 class ArgumentError(DovetailError, ValueError, RuntimeError):

@@ -13,7 +13,7 @@ from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import elementwise, reduce
 from dovetail.ops.dims import one_dim, with_ones
-from dovetail.ops.promote import cast, expanded, filled, floating, need_float, placed, refuse_bool
+from dovetail.ops.promote import cast, expanded, filled, floating, is_number, need_float, placed, refuse_bool
 from dovetail.ops.shape import section
 from dovetail.tensor.op import op
 
@@ -29,6 +29,8 @@ def relu(input, inplace=False):
 @op(functional=True, top=False, inplace=True, scalars=("min_val", "max_val"))
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x kept between two bounds; the gradient on a bound is 0."""
+    if is_number(min_val) and is_number(max_val) and min_val > max_val:
+        raise ArgumentError(message("hardtanh", f"min_val cannot be greater than max_val, got {min_val} and {max_val}"))
     low, high = placed(min_val, input.dtype, input.shape), placed(max_val, input.dtype, input.shape)
     return p.where(p.le(input, low), low, p.where(p.ge(input, high), high, input))
 

@@ -79,6 +79,9 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         dims = [one_dim("gradient", d, input.ndim, input) for d in ((dim,) if isinstance(dim, int) else dim)]
     spacing = 1 if spacing is None else spacing
     spaces = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
+    if len(spaces) != len(dims):
+        problem = f"spacing and dim must have the same length, got {len(spaces)} and {len(dims)}"
+        raise ArgumentError(message("gradient", problem, [("input", input)]))
     if len(set(dims)) != len(dims):
         raise ArgumentError(message("gradient", f"dim {tuple(dims)} appears multiple times in the list of dims"))
     x = cast(input, dtypes.default_dtype()) if input.dtype.kind in "biu" else input

@@ -105,19 +105,19 @@ def logical_not(input):
     return p.logical_not(truth(input))
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True, differentiable=False, tensors=("other",))
 def logical_and(input, other):
     """Whether both elements are not zero."""
     return p.bitwise_and(*common("logical_and", truth(input), truth(strong(other))))
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True, differentiable=False, tensors=("other",))
 def logical_or(input, other):
     """Whether at least one element is not zero."""
     return p.bitwise_or(*common("logical_or", truth(input), truth(strong(other))))
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True, differentiable=False, tensors=("other",))
 def logical_xor(input, other):
     """Whether exactly one of two elements is not zero."""
     return p.bitwise_xor(*common("logical_xor", truth(input), truth(strong(other))))
@@ -184,7 +184,7 @@ def isreal(input):
     return p.eq(part, filled(part, 0))
 
 
-@op(method=True, differentiable=False)
+@op(method=True, differentiable=False, tensors=("other",))
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether |input - other| <= atol + rtol * |other|."""
     if input.dtype is not other.dtype:

@@ -38,7 +38,7 @@ def counts_between(input, bins: int, low: float, high: float):
     return cast(made, input.dtype)
 
 
-@front(method=True)
+@front(method=True, out=True)
 def histc(input: Tensor, bins: int = 100, min=0, max=0) -> Tensor:
     """Counts of elements in equal bins between min and max (those of the input where both are equal)."""
     if bins <= 0:
@@ -93,7 +93,7 @@ def edges_for(x: Tensor, bins, span) -> Tensor:
     return Tensor.from_array(np.linspace(low, high, bins + 1, dtype=np.float64).astype(x.dtype.np))
 
 
-@front(method=True)
+@front(method=True, out=True)
 def histogram(input: Tensor, bins, *, range=None, weight=None, density=False):
     """(counts, edges): `bins` equal ones over `range`, or edges given as a tensor."""
     if input.dtype.kind != "f":
@@ -113,6 +113,9 @@ def histogramdd(input: Tensor, bins, *, range=None, weight=None, density=False):
     d = input.shape[-1]
     rows = input.detach().numpy().reshape(-1, d)
     bins = [bins] * d if isinstance(bins, int) else list(bins)
+    if len(bins) != d:
+        problem = f"the size of bins ({len(bins)}) must be equal to the innermost dimension of the input ({d})"
+        raise ShapeError(message("histogramdd", problem, [("input", input)]))
     spans = None if range is None else [tuple(range[2 * i : 2 * i + 2]) for i in builtin_range(d)]
     edges = [
         b if isinstance(b, Tensor) else edges_for(Tensor.from_array(rows[:, i].copy()), b, spans and spans[i])
@@ -252,13 +255,13 @@ def broadcast_shapes(*shapes):
     return Size(broadcast_sizes("broadcast_shapes", *((s,) if isinstance(s, int) else tuple(s) for s in shapes)))
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True, differentiable=False, tensors=("other",))
 def gcd(input, other):
     """Greatest common divisor."""
     return whole_pair("gcd", input, other)
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True, differentiable=False, tensors=("other",))
 def lcm(input, other):
     """Least common multiple."""
     a, b = whole_operands("lcm", input, other)

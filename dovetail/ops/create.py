@@ -8,6 +8,8 @@ from __future__ import annotations
 import builtins
 import math
 
+import numpy as np
+
 import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, message
@@ -150,6 +152,9 @@ def range_(start=0, end=None, step=1, *, dtype=None):
 
 
 def spaced(call: str, start, end, step, dtype, rounding) -> Value:
+    chosen = setting_dtype(dtype)
+    if chosen is not None and chosen.kind in "iu" and call == "arange":
+        start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise ArgumentError(message(call, "step must be nonzero"))
     if any(isinstance(v, float) and not math.isfinite(v) for v in (start, end, step)):
@@ -160,7 +165,7 @@ def spaced(call: str, start, end, step, dtype, rounding) -> Value:
         )
     whole = all(isinstance(v, int) for v in (start, end, step))
     n = -((start - end) // step) if whole and rounding is math.ceil else rounding((end - start) / step)
-    chosen = setting_dtype(dtype) or (dtypes.int64 if whole else dtypes.default_dtype())
+    chosen = chosen or (dtypes.int64 if whole else dtypes.default_dtype())
     return progression(start, step, int(n), chosen)
 
 
@@ -183,6 +188,11 @@ def between(call: str, start, end, steps: int, dtype) -> Value:
     """Evenly spaced numbers in double precision, cast to `dtype`; counted from the nearer end."""
     if steps < 0:
         raise ArgumentError(message(call, f"number of steps must be non-negative, got {steps}"))
+    for name, v in (("start", start), ("end", end)):
+        if isinstance(v, Value) and v.shape:
+            raise ArgumentError(message(call, f"only supports 0-dimensional {name} tensors", [(name, v)]))
+    if not isinstance(steps, (int, np.integer)):
+        raise TypeError(message(call, f"steps must be a whole number, got {steps!r}"))
     numbers = [v for v in (start, end) if is_number(v)]
     complex_ends = builtins.any(isinstance(v, complex) for v in numbers) or builtins.any(
         isinstance(v, Value) and v.dtype.kind == "c" for v in (start, end)

@@ -24,6 +24,7 @@ from dovetail.ops.promote import (
     floating,
     is_number,
     need_float,
+    need_real_value,
     placed,
     rank_of,
     refuse_bool,
@@ -312,13 +313,13 @@ def i0(input):
     return smooth(p.i0, input)
 
 
-@op(method=True, inplace=True, also=("special.gammainc",))
+@op(method=True, inplace=True, also=("special.gammainc",), tensors=("other",))
 def igamma(input, other):
     """Regularised lower incomplete gamma function P(input, other)."""
     return in_double(p.igamma, common("igamma", input, other))
 
 
-@op(method=True, inplace=True, also=("special.gammaincc",))
+@op(method=True, inplace=True, also=("special.gammaincc",), tensors=("other",))
 def igammac(input, other):
     """Regularised upper incomplete gamma function Q(input, other)."""
     return in_double(p.igammac, common("igammac", input, other))
@@ -421,10 +422,16 @@ def imag(input):
     return p.imag(input)
 
 
-@op(method=True, also=("resolve_conj",))
+@op(method=True)
 def conj(input):
     """The number mirrored at the real axis."""
     return p.conj(input) if input.dtype.kind == "c" else input
+
+
+@op(method=True)
+def resolve_conj(input):
+    """The input itself: a conjugation is never left pending here."""
+    return p.identity(input)
 
 
 @op(method=True, inplace=True)
@@ -449,7 +456,7 @@ def angle(input):
     return p.where(p.is_nan(x), x, turned)
 
 
-@op()
+@op(tensors=("real", "imag"), exact_out=True)
 def complex(real, imag):
     """real + i imag. Both parts must have one floating-point dtype."""
     if real.dtype is not imag.dtype or real.dtype.kind != "f":
@@ -464,7 +471,7 @@ def _complex(a: Value, b: Value) -> Value:
     return p.make_complex(a, b)
 
 
-@op()
+@op(tensors=("abs", "angle"), exact_out=True)
 def polar(abs, angle):
     """abs * exp(i angle)."""
     a, b = common("polar", abs, angle)
@@ -474,25 +481,26 @@ def polar(abs, angle):
 # --- two operands: arithmetic -----------------------------------------------------------------------------------------
 
 
-@op(method=True, inplace=True, scalars=("other", "alpha"), also=("Tensor.__add__", "Tensor.__radd__"))
+@op(method=True, inplace=True, scalars=("input", "other", "alpha"), also=("Tensor.__add__", "Tensor.__radd__"))
 def add(input, other, *, alpha=1):
     """input + alpha * other."""
     a, b = common("add", input, other)
-    if a.dtype.kind == "b":
-        return p.bitwise_or(a, b)
-    return p.add(a, _times(b, alpha, "add"))
+    b = _times(b, alpha, "add")
+    return p.bitwise_or(a, b) if a.dtype.kind == "b" else p.add(a, b)
 
 
 def _times(b: Value, alpha, call: str) -> Value:
     """alpha * b in b's dtype; nothing is computed for the usual alpha=1."""
     if is_number(alpha) and alpha == 1:
         return b
+    if b.dtype.kind == "b":
+        return p.bitwise_and(b, placed(alpha, b.dtype, b.shape))
     if b.dtype.kind in "iu" and rank_of(alpha)[0].kind in "fc":
         raise DTypeError(message(call, f"alpha must be a whole number for {b.dtype.name} operands, got {alpha}"))
     return p.mul(b, placed(alpha, b.dtype, b.shape))
 
 
-@op(method=True, inplace=True, scalars=("other", "alpha"), also=("subtract", "Tensor.__sub__"))
+@op(method=True, inplace=True, scalars=("input", "other", "alpha"), also=("subtract", "Tensor.__sub__"))
 def sub(input, other, *, alpha=1):
     """input - alpha * other. Raises DTypeError for bool tensors."""
     a, b = common("sub", input, other)
@@ -514,14 +522,14 @@ def rsub(input, other, *, alpha=1):
     return p.sub(a, _times(b, alpha, "rsub"))
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("multiply", "Tensor.__mul__", "Tensor.__rmul__"))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("multiply", "Tensor.__mul__", "Tensor.__rmul__"))
 def mul(input, other):
     """input * other."""
     a, b = common("mul", input, other)
     return p.bitwise_and(a, b) if a.dtype.kind == "b" else p.mul(a, b)
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("divide", "Tensor.__truediv__"))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("divide", "Tensor.__truediv__"))
 def div(input, other, *, rounding_mode=None):
     """input / other. Whole numbers divide to floating point unless `rounding_mode` is "floor" or "trunc"."""
     if rounding_mode is None:
@@ -542,7 +550,7 @@ def _whole(*xs: Value) -> list[Value]:
     return [cast(x, dtypes.int64) if x.dtype.kind == "b" else x for x in xs]
 
 
-@op(method=True, inplace=True, scalars=("other",))
+@op(method=True, inplace=True, scalars=("input", "other"))
 def true_divide(input, other):
     """input / other, in floating point."""
     return div(input, other)
@@ -555,7 +563,7 @@ def rdiv(input, other):
     return p.div(a, b)
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("Tensor.__floordiv__",))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__floordiv__",))
 def floor_divide(input, other):
     """The whole number of times `other` fits, rounded down."""
     refuse_complex("floor_divide", input, other)
@@ -569,7 +577,7 @@ def rfloor_divide(input, other):
     return p.floor_divide(a, b)
 
 
-@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__mod__",))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__mod__",), one_tensor=True)
 def remainder(input, other):
     """What floor division leaves; it has the sign of `other`, as in Python."""
     refuse_complex("remainder", input, other)
@@ -590,7 +598,7 @@ def fmod(input, other):
     return p.fmod(*_whole(*common("fmod", input, other)))
 
 
-@op(method=True, inplace=True, scalars=("input", "exponent"), also=("Tensor.__pow__",))
+@op(method=True, inplace=True, scalars=("input", "exponent"), also=("Tensor.__pow__",), one_tensor=True)
 def pow(input, exponent):
     """input to the power of exponent."""
     if is_number(exponent) and isinstance(input, Value):
@@ -630,7 +638,7 @@ def rpow(input, other):
     return p.pow(a, b)
 
 
-@op(method=True, inplace=True, scalars=("input", "exponent"))
+@op(method=True, inplace=True, scalars=("input", "exponent"), one_tensor=True)
 def float_power(input, exponent):
     """Power computed in double precision."""
     dtype = dtypes.complex128 if result_type(input, exponent).kind == "c" else dtypes.float64
@@ -640,7 +648,7 @@ def float_power(input, exponent):
 # --- two operands: choosing and combining -----------------------------------------------------------------------------
 
 
-@op(method=True)
+@op(method=True, tensors=("other",))
 def maximum(input, other):
     """The larger of two elements; NaN if one is NaN."""
     refuse_complex("maximum", input, other)
@@ -648,7 +656,7 @@ def maximum(input, other):
     return p.bitwise_or(a, b) if a.dtype.kind == "b" else p.maximum(a, b)
 
 
-@op(method=True)
+@op(method=True, tensors=("other",))
 def minimum(input, other):
     """The smaller of two elements; NaN if one is NaN."""
     refuse_complex("minimum", input, other)
@@ -656,7 +664,7 @@ def minimum(input, other):
     return p.bitwise_and(a, b) if a.dtype.kind == "b" else p.minimum(a, b)
 
 
-@op(method=True)
+@op(method=True, tensors=("other",))
 def fmax(input, other):
     """The larger of two elements; a number wins over NaN."""
     a, b = common("fmax", input, other)
@@ -665,7 +673,7 @@ def fmax(input, other):
     return p.where(p.bitwise_or(p.ge(a, b), p.is_nan(b)), a, b)
 
 
-@op(method=True)
+@op(method=True, tensors=("other",))
 def fmin(input, other):
     """The smaller of two elements; a number wins over NaN."""
     a, b = common("fmin", input, other)
@@ -715,13 +723,13 @@ def clamp_max(input, max):
     return clamp(input, max=max)
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("arctan2",))
+@op(method=True, inplace=True, also=("arctan2",), tensors=("other",))
 def atan2(input, other):
     """The angle in radians of the point (x=other, y=input)."""
     return in_double(p.atan2, common("atan2", input, other))
 
 
-@op(method=True, inplace=True)
+@op(method=True, inplace=True, tensors=("other",))
 def hypot(input, other):
     """sqrt(input² + other²) without overflow on the way."""
     return in_double(p.hypot, common("hypot", input, other))
@@ -733,20 +741,20 @@ def copysign(input, other):
     return p.copysign(*common_float("copysign", input, other))
 
 
-@op(method=True, inplace=True)
+@op(method=True, inplace=True, tensors=("other",))
 def nextafter(input, other):
     """The next number that the dtype can hold, towards `other`."""
     return p.nextafter(*common("nextafter", input, other))
 
 
-@op(method=True, inplace=True)
+@op(method=True, inplace=True, tensors=("other",))
 def ldexp(input, other):
     """input * 2 ** other."""
     a, b = common_float("ldexp", input, other)
     return a * p.exp2(b)
 
 
-@op(method=True, inplace=True, differentiable=False)
+@op(method=True, inplace=True, differentiable=False, tensors=("values",))
 def heaviside(input, values):
     """0 below zero, 1 above, `values` at zero."""
     if input.dtype is not values.dtype:
@@ -759,7 +767,7 @@ def heaviside(input, values):
     return p.where(p.is_nan(a), a, out) if a.dtype.kind == "f" else out
 
 
-@op(method=True)
+@op(method=True, tensors=("other",))
 def logaddexp(input, other):
     """log(exp(input) + exp(other)) without overflow."""
     a, b = common("logaddexp", input, other)
@@ -767,7 +775,7 @@ def logaddexp(input, other):
     return _log_add(a, b, p.exp, p.log1p, 1.0)
 
 
-@op(method=True)
+@op(method=True, tensors=("other",))
 def logaddexp2(input, other):
     """log2(2**input + 2**other) without overflow."""
     a, b = common("logaddexp2", input, other)
@@ -778,7 +786,9 @@ def logaddexp2(input, other):
 def _log_add(a: Value, b: Value, power, log_one_plus, scale: float) -> Value:
     """The larger exponent plus what the smaller one adds; equal infinities stay themselves."""
     if a.dtype.kind == "c":
-        return p.log(p.exp(a) + p.exp(b))
+        ahead = p.lt(p.real(a), p.real(b))  # the phase is that of the larger one: it is not wrapped, as in torch
+        top, low = p.where(ahead, b, a), p.where(ahead, a, b)
+        return top + p.log(power(low - top) + 1.0) * filled(a, scale)
     top = p.where(p.ge(a, b), a, b)
     low = p.where(p.ge(a, b), b, a)
     same = p.bitwise_and(p.is_inf(a), p.eq(a, b))
@@ -787,13 +797,13 @@ def _log_add(a: Value, b: Value, power, log_one_plus, scale: float) -> Value:
     return p.where(same, a, grown)
 
 
-@op(method=True, inplace=True, scalars=("input", "other"), also=("special.xlogy",))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("special.xlogy",), one_tensor=True)
 def xlogy(input, other):
     """input * log(other), 0 where input is 0 (NaN where other is NaN)."""
     return in_double(lambda a, b: _x_log(a, b, p.log), common("xlogy", input, other))
 
 
-@op(top=False, scalars=("input", "other"), also=("special.xlog1py",))
+@op(top=False, scalars=("input", "other"), also=("special.xlog1py",), one_tensor=True)
 def xlog1py(input, other):
     """input * log1p(other), 0 where input is 0 (NaN where other is NaN)."""
     return in_double(lambda a, b: _x_log(a, b, p.log1p), common("xlog1py", input, other))
@@ -881,19 +891,19 @@ def _bits(call: str, *xs) -> list[Value]:
     return made
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("Tensor.__and__", "Tensor.__rand__"))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__and__", "Tensor.__rand__"), one_tensor=True)
 def bitwise_and(input, other):
     """Bits set in both; logical and for bool."""
     return p.bitwise_and(*_bits("bitwise_and", input, other))
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("Tensor.__or__", "Tensor.__ror__"))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__or__", "Tensor.__ror__"), one_tensor=True)
 def bitwise_or(input, other):
     """Bits set in either; logical or for bool."""
     return p.bitwise_or(*_bits("bitwise_or", input, other))
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("Tensor.__xor__", "Tensor.__rxor__"))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__xor__", "Tensor.__rxor__"), one_tensor=True)
 def bitwise_xor(input, other):
     """Bits set in one of the two; exclusive or for bool."""
     return p.bitwise_xor(*_bits("bitwise_xor", input, other))
@@ -905,13 +915,13 @@ def bitwise_not(input):
     return p.bitwise_not(*_bits("bitwise_not", input))
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("Tensor.__lshift__",))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__lshift__",), one_tensor=True)
 def bitwise_left_shift(input, other):
     """Bits moved left by `other` places."""
     return p.shift_left(*common("bitwise_left_shift", input, other))
 
 
-@op(method=True, inplace=True, scalars=("other",), also=("Tensor.__rshift__",))
+@op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__rshift__",), one_tensor=True)
 def bitwise_right_shift(input, other):
     """Bits moved right by `other` places; the sign is kept."""
     return p.shift_right(*common("bitwise_right_shift", input, other))
@@ -951,6 +961,7 @@ def fill(input, value):
     """A tensor like `input`, filled with one value (a number or a 0-d tensor)."""
     if isinstance(value, Value) and value.shape:
         raise ArgumentError(message("fill", "value must be a number or a 0-d tensor", [("value", value)]))
+    need_real_value("fill", value, input.dtype)
     return placed(value, input.dtype, input.shape)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dovetail.ops.primitives as p
 from dovetail.base import dtypes
-from dovetail.base.errors import ArgumentError, DTypeError, ShapeError, message
+from dovetail.base.errors import ArgumentError, DimError, DTypeError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.create import window_dtype
 from dovetail.ops.dims import Shape, some_dims
@@ -76,7 +76,7 @@ def dims_and_sizes(call: str, x: Value, s, dim) -> tuple[Shape, list[int | None]
     else:
         dims = some_dims(call, dim, x.ndim, x) if isinstance(dim, int) or len(tuple(dim)) else ()
     if not x.shape:
-        raise ShapeError(message(call, "needs an input with at least 1 dim", [("input", x)]))
+        raise DimError(message(call, "needs an input with at least 1 dim", [("input", x)]))
     if s is not None and len(s) != len(dims):
         raise ArgumentError(message(call, "When given, dim and shape arguments must have the same length"))
     sizes = [None if n == -1 else n for n in s] if s is not None else [None] * len(dims)

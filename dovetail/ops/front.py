@@ -6,7 +6,10 @@ Some calls cannot be one op: the size of their result depends on the numbers (`n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+
+from dovetail.tensor.op import write_out
 
 
 class PublicName:
@@ -16,16 +19,32 @@ class PublicName:
         self.name, self.flags = name, flags
 
 
+def with_out(function: Callable) -> Callable:
+    """A function that also takes out=."""
+
+    @functools.wraps(function)
+    def call(*args, out=None, **kwargs):
+        result = function(*args, **kwargs)
+        return result if out is None else write_out(function.__name__, out, result, args)
+
+    return call
+
+
 def front(
     method: bool = False,
     functional: bool = False,
     top: bool = True,
     also: tuple[str, ...] = (),
     name: str | None = None,
+    out: bool = False,
 ):
-    """Show a function as Tensor.name (method), nn.functional.name (functional), dovetail.name (top) and `also`."""
+    """Show a function as Tensor.name (method), nn.functional.name (functional), dovetail.name (top) and `also`.
+
+    out: it takes out=, tensors that the result is written into.
+    """
 
     def mark(function: Callable) -> Callable:
+        function = with_out(function) if out else function
         flags = dict(method=method, functional=functional, top=top, also=also, inplace=False)
         function.op = PublicName(name or function.__name__, **flags)
         return function

@@ -63,6 +63,8 @@ def pad(input, pad, mode="constant", value=None):
         )
     pairs = pairs_from_last("pad", input, pad)
     x = input
+    if mode == "circular":  # what goes around is what the negative numbers leave
+        x, pairs = cropped("pad", x, pairs), [(max(low, 0), max(high, 0)) for low, high in pairs]
     for d, (low, high) in enumerate(pairs):
         if (low, high) != (0, 0):
             x = fill(x, d, low, high)

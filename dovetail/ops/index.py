@@ -19,7 +19,7 @@ from dovetail.ops.compare import choose
 from dovetail.ops.create import zeros
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim
 from dovetail.ops.front import front
-from dovetail.ops.promote import cast, constant, expanded, filled, is_number, literal, placed
+from dovetail.ops.promote import cast, constant, expanded, filled, is_number, literal, need_real_value, placed
 from dovetail.ops.shape import (
     at_least,
     broadcast_to,
@@ -323,7 +323,7 @@ def need_fit(call: str, index: Value, x: Value, dim: int, name: str, whole: bool
             raise ShapeError(message(call, problem, [("index", index), (name, x)]))
 
 
-@op(method=True)
+@op(method=True, exact_out=True)
 def gather(input, dim, index, *, sparse_grad=False):
     """out[i][j] = input[index[i][j]][j] for dim 0, likewise for others. Shape: that of `index`."""
     at, index = index_along("gather", input, dim, index)
@@ -362,6 +362,9 @@ def scattered_source(call: str, x: Value, index: Value, src, value, dim: int) ->
         return placed(value, x.dtype, at_least(index, 1).shape)
     if src.dtype is not x.dtype:
         raise DTypeError(message(call, "expected self.dtype to be equal to src.dtype", [("input", x), ("src", src)]))
+    if max(src.ndim, 1) != max(index.ndim, 1):
+        problem = "Index tensor must have the same number of dimensions as src tensor"
+        raise ShapeError(message(call, problem, [("index", index), ("src", src)]))
     need_fit(call, index, src, dim, "src", whole=True)
     src, index = at_least(src, 1), at_least(index, 1)
     return (
@@ -607,6 +610,7 @@ def masked_fill(input, mask, value):
     if isinstance(value, Value) and value.shape:
         problem = f"only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
         raise ArgumentError(message("masked_fill", problem, [("value", value)], "use where(mask, value, input)"))
+    need_real_value("masked_fill", value, input.dtype)
     shape = broadcast_sizes("masked_fill", input.shape, mask.shape, facts=[("input", input), ("mask", mask)])
     x = expanded(input, shape)
     return p.where(expanded(mask, shape), placed(value, x.dtype, shape), x)
@@ -715,7 +719,7 @@ def positions(x: Tensor) -> list[Tensor]:
     return [Tensor.from_array(found) for found in np.nonzero(array if array.ndim else array.reshape(1))]
 
 
-@front(method=True)
+@front(method=True, out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False):
     """Indices of the elements that are not zero. Shape: (n, dims), or a tuple of (n,) for each dim."""
     found = positions(input)
@@ -749,7 +753,7 @@ def where_method(input: Tensor, condition: Tensor, other) -> Tensor:
     return choose(condition, input, other)
 
 
-@front(method=True)
+@front(method=True, out=True)
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask holds, in one dim; both are broadcast."""
     if mask.dtype is not dtypes.bool_:

@@ -69,6 +69,10 @@ def resize_(input: Tensor, *sizes, memory_format=None) -> Tensor:
     wanted = new_sizes("resize_", sizes)
     if wanted == tuple(input.shape):
         return input
+    if input._run is None and input._shared and input._storage.home is None:
+        if numel(wanted) * input.itemsize > input._storage.nbytes:
+            problem = "Trying to resize storage that is not resizable: the memory belongs to NumPy"
+            raise RuntimeError(message("resize_", problem, [("tensor", input)], "clone() it first"))
     return take_over(input, lambda x: resized(x, wanted), "resize_")
 
 

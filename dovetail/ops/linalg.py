@@ -12,6 +12,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DTypeError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import elementwise, matmul, reduce, return_types
+from dovetail.ops.checks import require_in_range
 from dovetail.ops.create import vander as top_vander
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim, some_dims, with_ones, without
 from dovetail.ops.promote import cast, common, constant, expanded, filled, need_float, same_dtype
@@ -143,7 +144,7 @@ def pseudo_inverse(call: str, x: Value, atol, rtol, hermitian: bool) -> Value:
     if rtol is None and atol is None:
         rtol = max(x.shape[-2:]) * EPSILON[x.dtype.name]
     if atol is None and isinstance(rtol, float):
-        return p.pinv(by_lower_part(x) if hermitian else x, rtol=rtol)
+        return p.pinv(x, rtol=rtol, hermitian=hermitian)
     if hermitian:
         values, vectors = p.eigh(x, upper=False)
         size = p.abs(values)
@@ -154,13 +155,6 @@ def pseudo_inverse(call: str, x: Value, atol, rtol, hermitian: bool) -> Value:
     kept = above_tolerance(x, s, p.reduce_max(s, dims=(s.ndim - 1,)), atol, rtol)
     part = p.where(kept, 1 / p.where(kept, s, filled(s, 1)), filled(s, 0))
     return product(columns_scaled(adjoint_of(vh), part), adjoint_of(u))
-
-
-def by_lower_part(x: Value) -> Value:
-    """The hermitian matrix that x's lower triangle stands for; the gradient goes to x as it is, as in torch."""
-    low = p.where(triangle_mask(x.shape, -1, True), x, filled(x, 0))
-    whole = p.where(triangle_mask(x.shape, 0, True), x, adjoint_of(low))
-    return x + p.detach(whole - x)
 
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52, "complex64": 2.0**-23, "complex128": 2.0**-52}
@@ -687,7 +681,12 @@ def reflected(x: Value, tau: Value, target: Value, transpose: bool = False) -> V
 @op(method=True)
 def ormqr(input, tau, other, left=True, transpose=False):
     """The full Q of geqrf's result times `other` (or the other way round)."""
+    need_matrix("ormqr", input, "input")
+    need_matrix("ormqr", other, "other")
     m = input.shape[-2]
+    if tau.ndim != input.ndim - 1 or tau.shape[-1] > min(input.shape[-2:]):
+        problem = "tau must have one dim less than input, and no more values than input has columns or rows"
+        raise ShapeError(message("ormqr", problem, [("input", input), ("tau", tau)]))
     if left:
         if other.shape[-2] != m:
             raise ShapeError(
@@ -737,6 +736,8 @@ def matrix_norm_value(call: str, x: Value, order, dims: Shape, keepdim: bool) ->
         raise ArgumentError(message(call, f"dim must be a 2-tuple of different dims, got {dims}"))
     if order in ("fro", None):
         return reduce.vector_norm_value(call, x, 2, dims, keepdim)
+    if order == 2 and 0 in (x.shape[dims[0]], x.shape[dims[1]]):
+        return nothing_at(x, dims, keepdim)
     if order in ("nuc", 2, -2):
         sizes = matrix_singular_values(x, dims)
         last = (sizes.ndim - 1,)
@@ -749,9 +750,17 @@ def matrix_norm_value(call: str, x: Value, order, dims: Shape, keepdim: bool) ->
     if order not in (1, -1, math.inf, -math.inf):
         raise ArgumentError(message(call, f"Order {order} not supported"))
     first, second = dims if order in (1, -1) else dims[::-1]
+    if order > 0 and x.shape[second] == 0:
+        return nothing_at(x, dims, keepdim)
     sums = reduce.fold(p.reduce_sum, p.abs(x), (first,), True)
     best = reduce.fold(p.reduce_max if order > 0 else p.reduce_min, sums, (second,), True)
     return best if keepdim else p.reshape(best, shape=without(x.shape, dims))
+
+
+def nothing_at(x: Value, dims: Shape, keepdim: bool) -> Value:
+    """The norm of matrices without elements."""
+    real = x.dtype.to_real() if x.dtype.kind == "c" else x.dtype
+    return constant(0, with_ones(x.shape, dims) if keepdim else without(x.shape, dims), real)
 
 
 def matrix_singular_values(x: Value, dims: Shape) -> Value:
@@ -870,6 +879,10 @@ def linalg_cross(input, other, *, dim=-1):
                 "linalg.cross", "inputs must have the same number of dimensions", [("input", input), ("other", other)]
             )
         )
+    at = one_dim("linalg.cross", dim, input.ndim, input)
+    if input.shape[at] != 3 or other.shape[at] != 3:
+        problem = f"inputs dimension {dim} must have length 3, got {input.shape[at]} and {other.shape[at]}"
+        raise ShapeError(message("linalg.cross", problem, [("input", input), ("other", other)]))
     return crossed("linalg.cross", input, other, dim)
 
 
@@ -914,7 +927,22 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         raise ShapeError(message("cov", "expected input to have two or fewer dimensions", [("input", input)]))
     if input.dtype.kind == "b":
         raise DTypeError(message("cov", "bool dtype is not supported for input", [("input", input)]))
+    n = input.shape[-1] if input.ndim else 1
+    for name, w, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, "f")):
+        if w is not None:
+            check_weights(name, w, kinds, n)
     return covariance(input, correction, fweights, aweights)
+
+
+def check_weights(name: str, w: Value, kinds: str, n: int) -> None:
+    """Weights of observations: one for each, none below zero; fweights count, so they are whole."""
+    if w.dtype.kind not in kinds:
+        wanted = "integral" if kinds == "iu" else "floating point"
+        raise DTypeError(message("cov", f"expected {name} to have {wanted} dtype, got {w.dtype.name}", [(name, w)]))
+    if w.ndim > 1 or numel(w.shape) != n:
+        raise ShapeError(message("cov", f"expected {name} to have one value for each of {n} observations", [(name, w)]))
+    highest = math.inf if kinds == "f" else 1 << (8 * w.dtype.itemsize - 1)
+    require_in_range(w, 0, highest - (kinds != "f"), f"cov: {name} cannot be negative")
 
 
 def covariance(input: Value, correction, fweights, aweights) -> Value:

@@ -489,6 +489,13 @@ def linear_cross_entropy(
     Shape: input (N, k), linear_weight (C, *, k), target (N, *) or (N, C, *) -> ()
     """
     rank = linear_weight.ndim
+    if ignore_index is not None and target.dtype.kind == "f":
+        problem = "ignore_index cannot be specified when target contains probabilities"
+        raise ArgumentError(message("linear_cross_entropy", problem, [("target", target)]))
+    if rank > 2 and input.ndim == 1:
+        facts = [("input", input), ("linear_weight", linear_weight)]
+        problem = f"a loss over {rank - 2} more dims needs a batch of inputs, (N, k), got unbatched input"
+        raise ShapeError(message("linear_cross_entropy", problem, facts))
     scores = p.contract(input, linear_weight, batch=((), ()), sum=((input.ndim - 1,), (rank - 1,)))
     if linear_bias is not None:
         scores = scores + expanded(linear_bias, scores.shape)

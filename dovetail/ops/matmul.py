@@ -9,7 +9,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.dims import broadcast_sizes, numel, one_dim
-from dovetail.ops.promote import cast, common, constant, expanded, is_number, need_float, placed, same_dtype
+from dovetail.ops.promote import cast, common, expanded, filled, is_number, need_float, placed, same_dtype
 from dovetail.ops.shape import diagonal_of_square, listed, permuted, reshaped
 from dovetail.tensor.op import op
 
@@ -177,7 +177,11 @@ def added(call: str, input: Value, made: Value, beta, alpha) -> Value:
         raise ShapeError(message(call, problem, [("input", input)]))
     if is_number(beta) and beta == 0:
         return scaled(made, alpha)
-    return scaled(expanded(input, made.shape), beta) + scaled(made, alpha)
+    base = expanded(input, made.shape)
+    if isinstance(beta, Value):  # a beta that changes is known only when the program runs
+        nothing = p.eq(placed(beta, base.dtype, base.shape), filled(base, 0))
+        base = p.where(nothing, filled(base, 0), base)
+    return scaled(base, beta) + scaled(made, alpha)
 
 
 @op(method=True, inplace=True, scalars=("beta", "alpha"))
@@ -198,8 +202,9 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
     made = outer(vec1, vec2)
     dtype = dtypes.promote_types(input.dtype, made.dtype)
     if dtype.kind == "b":
-        made = made if alpha else constant(False, made.shape, dtype)
-        return p.bitwise_or(expanded(input, made.shape), made) if beta else made
+        base = expanded(cast(input, dtype), made.shape)
+        first, second = (p.bitwise_and(x, placed(n, dtype, x.shape)) for x, n in ((base, beta), (made, alpha)))
+        return p.bitwise_or(first, second)
     return added("addr", cast(input, dtype), cast(made, dtype), beta, alpha)
 
 

@@ -10,6 +10,7 @@ from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.ir.core import Value
+from dovetail.ops import elementwise
 from dovetail.ops.dims import Shape, numel, sizes_of, with_ones
 from dovetail.ops.front import front
 from dovetail.ops.promote import cast, constant, filled, need_float, placed
@@ -112,8 +113,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     x = in_float(input)
     eps = EPSILON[input.dtype.name] if eps is None else eps
     n = numel(x.shape[d] for d in dims)
-    square = p.real(x * p.conj(x)) if x.dtype.kind == "c" else x * x
-    squares = p.reduce_sum(square, dims=dims)
+    squares = p.reduce_sum(x * x, dims=dims)
     scale = p.rsqrt(squares / filled(squares, n) + filled(squares, eps))
     out = x * cast(spread(scale, with_ones(x.shape, dims), x.shape), x.dtype)
     return cast(affine(out, weight, None, dims), input.dtype)
@@ -316,5 +316,9 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     rows = reshaped(input * input, (input.shape[0], c, numel(input.shape[2:])))
     rows = padded(rows, (0, size // 2, 0), (0, (size - 1) // 2, 0))
     windows = p.window_sum(rows, window=(size, 1), stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1))
-    scale = p.reshape(windows, shape=input.shape) * (alpha / size) + k
-    return input / p.pow(scale, filled(scale, beta))
+    if input.dtype.kind in "iu":  # torch averages whole numbers to whole numbers
+        scale = cast(p.floor_divide(windows, filled(windows, size)), dtypes.default_dtype()) * alpha + k
+    else:
+        scale = windows * (alpha / size) + k
+    scale = p.reshape(scale, shape=input.shape)
+    return elementwise.div(input, p.pow(scale, filled(scale, beta)))

@@ -136,6 +136,12 @@ def setting_dtype(dtype) -> DType | None:
     return None if dtype is None else dtypes.as_dtype(dtype)
 
 
+def need_real_value(call: str, value: Operand, dtype: DType) -> None:
+    """Raise where a complex number is to be written among real ones."""
+    if dtype.kind != "c" and rank_of(value)[0].kind == "c":
+        raise DTypeError(message(call, f"value cannot be converted to type {dtype.name}: it is complex, {value}"))
+
+
 def refuse_complex(call: str, *xs: Value) -> None:
     for x in xs:
         if isinstance(x, Value) and x.dtype.kind == "c":

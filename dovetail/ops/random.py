@@ -14,8 +14,10 @@ from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.activation import softmax
+from dovetail.ops.checks import require_in_range
 from dovetail.ops.create import size_given
 from dovetail.ops.dims import Shape, broadcast_sizes, numel
+from dovetail.ops.elementwise import LARGEST
 from dovetail.ops.promote import cast, constant, expanded, filled, need_float, placed, result_type, setting_dtype
 from dovetail.ops.shape import reshaped
 from dovetail.tensor.op import op
@@ -245,7 +247,17 @@ def binomial(seed, counter, count, prob):
     return cast(p.where(p.gt(n, filled(n, 64)), big, hits), count.dtype)
 
 
-@op(random=True, differentiable=False, method=True)
+def check_weights(weights: Value) -> None:
+    """Weights of classes: finite, none below zero, and in every row one above it."""
+    words = "multinomial: probability tensor contains either `inf`, `nan` or element < 0"
+    require_in_range(weights, 0.0, LARGEST[weights.dtype.name], words)
+    wide = cast(weights, dtypes.float64)
+    most = p.reduce_max(wide, dims=(weights.ndim - 1,))
+    least = 2.0**-1074  # the smallest number above zero
+    require_in_range(most, least, math.inf, "multinomial: invalid distribution (sum of probabilities <= 0)")
+
+
+@op(random=True, differentiable=False, method=True, exact_out=True)
 def multinomial(seed, counter, input, num_samples, replacement=False):
     """Numbers of classes drawn by weight.
 
@@ -262,6 +274,9 @@ def multinomial(seed, counter, input, num_samples, replacement=False):
             )
         )
     classes, last = input.shape[-1], input.ndim - 1
+    if classes > 1 << 24:
+        raise ArgumentError(message("multinomial", "number of categories cannot exceed 2^24", [("input", input)]))
+    check_weights(input)
     draws = Draws(seed, counter)
     if not replacement:
         if num_samples > classes:
@@ -492,6 +507,9 @@ def gumbel_softmax(seed, counter, logits, tau=1, hard=False, eps=1e-10, dim=-1):
 @op(random=True, functional=True)
 def rrelu(seed, counter, input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """Leaky relu with random slopes in training, their mean outside. Source: Xu et al. 2015."""
+    if lower > upper:
+        problem = f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}"
+        raise ArgumentError(message("rrelu", problem))
     if training:
         slope = Draws(seed, counter).uniform(input.shape, input.dtype) * (upper - lower) + lower
     else:

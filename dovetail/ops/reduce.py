@@ -100,7 +100,13 @@ def need_elements(call: str, x: Value, dims: Shape) -> None:
     if empty:
         problem = f"has no answer over dim {empty[0]}, which has size 0 (expected reduction dim to have non-zero size)"
         raise DimError(message(call, problem, [("input", x)]))
-    return
+
+
+def need_dim(call: str, x: Value, dim) -> None:
+    """Raise where all of an empty tensor is to be folded."""
+    if numel(x.shape) == 0 and (dim is None or dim == ()):
+        problem = "an empty tensor has no largest or smallest element (expected reduction dim to be specified)"
+        raise ArgumentError(message(call, problem, [("input", x)], "name a dim that is not empty"))
 
 
 def ordered_fold(primitive, x: Value, dims: Shape, keepdim: bool) -> Value:
@@ -123,6 +129,7 @@ def amax(input, dim=(), keepdim=False):
     """Largest element; equal ones share the gradient."""
     refuse_complex("amax", input)
     dims = some_dims("amax", dim, input.ndim, input)
+    need_dim("amax", input, dim)
     need_elements("amax", input, dims)
     return ordered_fold(p.reduce_max, input, dims, keepdim)
 
@@ -132,11 +139,12 @@ def amin(input, dim=(), keepdim=False):
     """Smallest element; equal ones share the gradient."""
     refuse_complex("amin", input)
     dims = some_dims("amin", dim, input.ndim, input)
+    need_dim("amin", input, dim)
     need_elements("amin", input, dims)
     return ordered_fold(p.reduce_min, input, dims, keepdim)
 
 
-@op(method=True)
+@op(method=True, exact_out=True)
 def aminmax(input, *, dim=None, keepdim=False):
     """Smallest and largest element, as (min, max)."""
     refuse_complex("aminmax", input)

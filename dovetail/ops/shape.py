@@ -378,6 +378,8 @@ def roll(input, shifts, dims=None):
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(shifts) != len(dims):
         raise ArgumentError(message("roll", f"shifts and dims must align, got {shifts} and {dims}", [("input", input)]))
+    if not input.shape:
+        raise DimError(message("roll", "a 0-d tensor has no dim to move along", [("input", input)]))
     x = input
     for shift, dim in zip(shifts, dims, strict=True):
         x = rolled(x, shift, one_dim("roll", dim, x.ndim, x))
@@ -588,6 +590,12 @@ def cat(tensors, dim=0):
     Shape: [(a, c), (b, c)] -> (a + b, c)
     Raises: ShapeError if another size differs.
     """
+    if isinstance(tensors, Value):
+        problem = "argument 'tensors' must be tuple of Tensors, not Tensor"
+        raise TypeError(message("cat", problem, [("tensors", tensors)]))
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Value):
+            raise TypeError(message("cat", f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}"))
     xs = one_kind("cat", list(tensors))
     for i, x in enumerate(xs):
         if x.ndim == 0:

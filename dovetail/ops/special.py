@@ -157,13 +157,13 @@ def entropy_term(x: Value) -> Value:
     return p.where(p.is_nan(x), x, out)
 
 
-@op(top=False, also=("special.zeta",))
+@op(top=False, also=("special.zeta",), scalars=("input", "other"), one_tensor=True)
 def zeta(input, other):
     """Hurwitz's zeta function: the sum of (k + other)^-input over k >= 0."""
     return in_double(p.zeta, common("zeta", input, other))
 
 
-@front(also=("special.polygamma",))
+@front(also=("special.polygamma",), out=True)
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of digamma at `input`."""
     return derived_digamma(input, n)
@@ -188,73 +188,73 @@ def shifted(x):
     return floating(x) * 2 - 1
 
 
-@op(top=False, also=("special.chebyshev_polynomial_t",))
+@op(top=False, also=("special.chebyshev_polynomial_t",), scalars=("x", "n"), one_tensor=True)
 def chebyshev_polynomial_t(x, n):
     """Chebyshev polynomial of the first kind, degree n."""
     return polynomial("chebyshev_polynomial_t", "chebyshev_t", x, n)
 
 
-@op(top=False, also=("special.chebyshev_polynomial_u",))
+@op(top=False, also=("special.chebyshev_polynomial_u",), scalars=("x", "n"), one_tensor=True)
 def chebyshev_polynomial_u(x, n):
     """Chebyshev polynomial of the second kind, degree n."""
     return polynomial("chebyshev_polynomial_u", "chebyshev_u", x, n)
 
 
-@op(top=False, also=("special.chebyshev_polynomial_v",))
+@op(top=False, also=("special.chebyshev_polynomial_v",), scalars=("x", "n"), one_tensor=True)
 def chebyshev_polynomial_v(x, n):
     """Chebyshev polynomial of the third kind, degree n."""
     return polynomial("chebyshev_polynomial_v", "chebyshev_v", x, n)
 
 
-@op(top=False, also=("special.chebyshev_polynomial_w",))
+@op(top=False, also=("special.chebyshev_polynomial_w",), scalars=("x", "n"), one_tensor=True)
 def chebyshev_polynomial_w(x, n):
     """Chebyshev polynomial of the fourth kind, degree n."""
     return polynomial("chebyshev_polynomial_w", "chebyshev_w", x, n)
 
 
-@op(top=False, also=("special.shifted_chebyshev_polynomial_t",))
+@op(top=False, also=("special.shifted_chebyshev_polynomial_t",), scalars=("x", "n"), one_tensor=True)
 def shifted_chebyshev_polynomial_t(x, n):
     """Chebyshev polynomial of the first kind on [0, 1]."""
     return polynomial("shifted_chebyshev_polynomial_t", "chebyshev_t", shifted(x), n)
 
 
-@op(top=False, also=("special.shifted_chebyshev_polynomial_u",))
+@op(top=False, also=("special.shifted_chebyshev_polynomial_u",), scalars=("x", "n"), one_tensor=True)
 def shifted_chebyshev_polynomial_u(x, n):
     """Chebyshev polynomial of the second kind on [0, 1]."""
     return polynomial("shifted_chebyshev_polynomial_u", "chebyshev_u", shifted(x), n)
 
 
-@op(top=False, also=("special.shifted_chebyshev_polynomial_v",))
+@op(top=False, also=("special.shifted_chebyshev_polynomial_v",), scalars=("x", "n"), one_tensor=True)
 def shifted_chebyshev_polynomial_v(x, n):
     """Chebyshev polynomial of the third kind on [0, 1]."""
     return polynomial("shifted_chebyshev_polynomial_v", "chebyshev_v", shifted(x), n)
 
 
-@op(top=False, also=("special.shifted_chebyshev_polynomial_w",))
+@op(top=False, also=("special.shifted_chebyshev_polynomial_w",), scalars=("x", "n"), one_tensor=True)
 def shifted_chebyshev_polynomial_w(x, n):
     """Chebyshev polynomial of the fourth kind on [0, 1]."""
     return polynomial("shifted_chebyshev_polynomial_w", "chebyshev_w", shifted(x), n)
 
 
-@op(top=False, also=("special.hermite_polynomial_h",))
+@op(top=False, also=("special.hermite_polynomial_h",), scalars=("x", "n"), one_tensor=True)
 def hermite_polynomial_h(x, n):
     """Physicists' Hermite polynomial of degree n."""
     return polynomial("hermite_polynomial_h", "hermite_h", x, n)
 
 
-@op(top=False, also=("special.hermite_polynomial_he",))
+@op(top=False, also=("special.hermite_polynomial_he",), scalars=("x", "n"), one_tensor=True)
 def hermite_polynomial_he(x, n):
     """Probabilists' Hermite polynomial of degree n."""
     return polynomial("hermite_polynomial_he", "hermite_he", x, n)
 
 
-@op(top=False, also=("special.laguerre_polynomial_l",))
+@op(top=False, also=("special.laguerre_polynomial_l",), scalars=("x", "n"), one_tensor=True)
 def laguerre_polynomial_l(x, n):
     """Laguerre polynomial of degree n."""
     return polynomial("laguerre_polynomial_l", "laguerre_l", x, n)
 
 
-@op(top=False, also=("special.legendre_polynomial_p",))
+@op(top=False, also=("special.legendre_polynomial_p",), scalars=("x", "n"), one_tensor=True)
 def legendre_polynomial_p(x, n):
     """Legendre polynomial of degree n."""
     return polynomial("legendre_polynomial_p", "legendre_p", x, n)

@@ -18,6 +18,9 @@ class Samples:
 
     def __init__(self, call: str, M: int, sym: bool, dtype):
         self.dtype = window_dtype(f"signal.windows.{call}", M, setting_dtype(dtype))
+        if self.dtype not in (dtypes.float32, dtypes.float64):
+            problem = f"expects float32 or float64 dtypes, got: {self.dtype.name}"
+            raise ArgumentError(message(f"signal.windows.{call}", problem))
         self.count, self.span = M, max(M - 1 if sym else M, 1)
         self.place = p.iota(shape=(M,), dtype=dtypes.float64, dim=0)
 
@@ -82,6 +85,8 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None):
 @op(top=False, also=("signal.windows.general_cosine",))
 def general_cosine(M, *, a, sym=True, dtype=None):
     """An alternating sum of cosines with weights `a`."""
+    if not isinstance(a, (list, tuple)):
+        raise TypeError(message("signal.windows.general_cosine", f"Coefficients must be a list/tuple, got {a!r}"))
     if not a:
         raise ArgumentError(message("signal.windows.general_cosine", "Coefficients cannot be empty"))
     return Samples("general_cosine", M, sym, dtype).cosines(tuple(a))

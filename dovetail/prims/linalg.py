@@ -314,7 +314,8 @@ def lu_factor_meaning(x):
     pivots = np.empty((count, k), np.int32)
     order = np.tile(np.arange(m), (count, 1))
     for j in range(k):
-        top = j + np.argmax(np.abs(lu[:, j:, j]), axis=1)
+        column = lu[:, j:, j]  # LAPACK measures a complex number by |re| + |im|
+        top = j + np.argmax(np.abs(column.real) + np.abs(column.imag), axis=1)
         pivots[:, j] = top + 1
         lu[batch, j], lu[batch, top] = lu[batch, top].copy(), lu[batch, j].copy()
         order[batch, j], order[batch, top] = order[batch, top].copy(), order[batch, j].copy()
@@ -561,22 +562,25 @@ def eig_gradient(gs, outs, x):
 # -- least squares and pseudo-inverse ----------------------------------------------------------------------------------
 
 
-def pinv_meaning(x, *, rtol):
-    return np.linalg.pinv(x, rcond=rtol)
+def pinv_meaning(x, *, rtol, hermitian=False):
+    return np.linalg.pinv(x, rcond=rtol, hermitian=hermitian)
 
 
 pinv = on_host("pinv", pinv_meaning)
 
 
 @pinv.shape
-def pinv_shape(x, *, rtol):
-    """The Moore-Penrose inverse; singular values below rtol times the largest count as zero."""
+def pinv_shape(x, *, rtol, hermitian=False):
+    """The Moore-Penrose inverse; singular values below rtol times the largest count as zero.
+
+    hermitian: only the lower triangle of x is read; the gradient is that of the whole matrix.
+    """
     check_matrix("pinv", x)
     return (*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype
 
 
 @pinv.gradient
-def pinv_gradient(g, out, x, *, rtol):
+def pinv_gradient(g, out, x, *, rtol, hermitian=False):
     """Golub & Pereyra 1973, equation 4.12, in the order of products that keeps the smaller sizes."""
     p, ph, gh = out, adjoint(out), adjoint(g)
     if x.shape[-2] <= x.shape[-1]:

@@ -47,14 +47,24 @@ def scan(name: str, fold, kinds: str) -> Primitive:
 def log_cumulative_sum(x, dim):
     """log of the running sum of exp, from the running maximum, so that nothing overflows."""
     with np.errstate(invalid="ignore"):
-        return np.logaddexp.accumulate(x, axis=dim)
+        return complex_log_sums(x, dim) if x.dtype.kind == "c" else np.logaddexp.accumulate(x, axis=dim)
+
+
+def complex_log_sums(x, dim):
+    """The same for complex numbers: each step from the one with the larger real part, phases not wrapped."""
+    out = np.moveaxis(np.array(x), dim, 0)
+    for i in range(1, len(out)):
+        ahead = out[i - 1].real > out[i].real
+        top, low = np.where(ahead, out[i - 1], out[i]), np.where(ahead, out[i], out[i - 1])
+        out[i] = top + np.log1p(np.exp(low - top))
+    return np.moveaxis(out, 0, dim)
 
 
 cumsum = scan("cumsum", lambda x, dim: np.add.accumulate(x, axis=dim, dtype=x.dtype), "uifc")
 cumprod = scan("cumprod", lambda x, dim: np.multiply.accumulate(x, axis=dim, dtype=x.dtype), "uifc")
 cummax = scan("cummax", lambda x, dim: np.maximum.accumulate(x, axis=dim), "buif")
 cummin = scan("cummin", lambda x, dim: np.minimum.accumulate(x, axis=dim), "buif")
-logcumsumexp = scan("logcumsumexp", log_cumulative_sum, "f")
+logcumsumexp = scan("logcumsumexp", log_cumulative_sum, "fc")
 
 
 @cumsum.gradient
@@ -120,6 +130,13 @@ def latest_hit(x: Value, out: Value, dim: int, reverse: bool = False) -> Value:
 def logcumsumexp_gradient(g, out, x, *, dim, reverse=False):
     """dx[k] = exp(x[k] - out[k]) s[k] with s[k] = g[k] + exp(out[k] - out[k+1]) s[k+1]: no exponent is above zero."""
     ahead = -1 if reverse else 1
+    if x.dtype.kind == "c":
+        end = eq(
+            iota(shape=x.shape, dtype=int64, dim=dim), constant(0 if reverse else x.shape[dim] - 1, x.shape, int64)
+        )
+        after = where(end, out, shifted(out, dim, ahead))  # there is nothing after the end
+        total = recurrence(conjugate(exp(out - after)), g, dim, ahead)
+        return (conjugate(exp(x - out)) * total,)
     safe = where(eq(out, constant_like(out, -math.inf)), zeros_like(out), out)
     total = recurrence(exp(minimum(out - shifted(safe, dim, ahead), zeros_like(out))), g, dim, ahead)
     return (exp(x - safe) * total,)

@@ -195,4 +195,4 @@ def polygamma(x, *, n):
     cotangent = 1.0 / np.tan(math.pi * np.where(turn == 0, 0.25, turn))
     slope = np.polynomial.polynomial.polyval(cotangent, _cotangent_derivative(n)) * math.pi ** (n + 1)
     reflected = (-1.0) ** n * value - slope
-    return np.where(x > 0, value, np.where(turn == 0, np.inf if n % 2 else np.nan, reflected))
+    return np.where(x > 0, value, np.where(turn == 0, np.inf if n % 2 else -np.inf, reflected))

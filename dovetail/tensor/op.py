@@ -13,10 +13,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dovetail.base import errors
 from dovetail.base.device import require_cpu
 from dovetail.base.dtypes import CATEGORY
-from dovetail.base.errors import ArgumentError, GradientError, ShapeError, message
+from dovetail.base.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
+from dovetail.base.layout import strided
 from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
@@ -29,6 +32,7 @@ from dovetail.tensor.tensor import Tensor, fresh, number_tensor
 from dovetail.tensor.trace import HOLE, Event, Wild
 
 OPS: dict[str, Op] = {}
+NOT_TENSORS = (bool, int, float, complex, str, list, np.ndarray, np.generic)  # what users put in a tensor's place
 _new = object.__new__
 
 
@@ -57,9 +61,30 @@ class Op:
         self.scalars = frozenset(i for i, n in enumerate(self.names + self.keyword_only) if n in flags["scalars"])
         self.creates = not any(n in ("input", "self", "tensors", "x") for n in self.names[:1])
         self.takes = frozenset(self.names) | frozenset(self.keyword_only)
+        self.need_tensor = {i: n for i, n in enumerate(self.names) if self.must_be_tensor(i, n)}
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def must_be_tensor(self, position: int, name: str) -> bool:
+        """Whether torch refuses a Python number here: where `tensors` says so, and for an `input` in front."""
+        first = position == 0 and name == "input" and (self.writes or 0 not in self.scalars)
+        return first or name in self.flags.get("tensors", ())
+
+    def refuse_numbers(self, args: tuple) -> None:
+        """Raise TypeError where a number (or an array) stands in a tensor's place."""
+        for i, name in self.need_tensor.items():
+            if i < len(args) and isinstance(args[i], NOT_TENSORS):
+                raise TypeError(self.not_a_tensor(name, i, args[i]))
+        if self.flags.get("one_tensor") and not any(isinstance(a, Tensor) for a in args):
+            kinds = ", ".join(type(a).__name__ for a in args)
+            facts = "at least one operand must be a Tensor"
+            raise TypeError(message(self.name, f"got ({kinds}), {facts}", [], "make one: dovetail.tensor(2)"))
+
+    def not_a_tensor(self, name: str, position: int, given: Any) -> str:
+        cure = f"wrap it: dovetail.as_tensor({name})"
+        problem = f"argument {name!r} (position {position + 1}) must be Tensor, not {type(given).__name__}"
+        return message(self.name, problem, [(name, given)], cure)
 
     # -- a call that the quick wrapper did not recognise --------------------------------------
 
@@ -76,7 +101,7 @@ class Op:
         if extra is not None:
             result = self.finish(result, *extra)
         if out is not None:
-            return write_out(self, out, result)
+            return write_out(self.name, out, result, args, self.flags.get("exact_out", False))
         return result
 
     def inside(self, args: tuple, kwargs: dict) -> Any:
@@ -93,7 +118,7 @@ class Op:
         extra = None
         for name in ("layout", "pin_memory", "memory_format"):
             if name in kwargs and name not in self.takes:
-                kwargs.pop(name)
+                need_strided(self.name, name, kwargs.pop(name))
         wants = kwargs.pop("requires_grad", None) if "requires_grad" not in self.takes else None
         where = kwargs.pop("device", None) if "device" not in self.takes else None
         if wants or where is not None:
@@ -202,6 +227,7 @@ class Op:
 
     def record(self, rec, tensors: list, key: tuple, types: tuple, args: tuple) -> Any:
         """A new event: run the body on Values and remember the call."""
+        self.refuse_numbers(args)
         state = rec.sync()
         rec.clear_beyond(rec.node.end)
         scope.where = errors.user_line()
@@ -472,29 +498,40 @@ def rebuild(tree: Any, tensors: list) -> Any:
     return kind(*made) if hasattr(kind, "_fields") else kind(made)
 
 
-def write_out(op: Op, out: Any, result: Any) -> Any:
-    """out= : the result's values are copied into the tensors given, which are returned."""
+def need_strided(call: str, name: str, given: Any) -> None:
+    """Results are dense: another layout is refused instead of being ignored."""
+    if name == "layout" and given is not None and given is not strided:
+        raise ArgumentError(message(call, f"is implemented for strided tensors only, got: {given}"))
+
+
+def write_out(call: str, out: Any, result: Any, given: tuple = (), exact: bool = False) -> Any:
+    """out= : the result's values are copied into the tensors given, which are returned.
+
+    given: the call's own arguments; a tensor among them must not lie in memory that `out` would have to resize.
+    exact: no conversion, the dtypes must agree (selections, as torch has it).
+    """
     if isinstance(out, (tuple, list)):
+        if not isinstance(result, (tuple, list)) or len(out) != len(result):
+            problem = f"out= holds {len(out)} tensors, which does not fit the result"
+            raise TypeError(message(call, problem))
         for o, r in zip(out, result, strict=True):
-            write_out(op, o, r)
+            write_out(call, o, r, given, exact)
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+    if not isinstance(out, Tensor):
+        raise TypeError(message(call, f"argument 'out' must be Tensor, not {type(out).__name__}"))
     if out._meta.requires_grad or result._meta.requires_grad:
-        raise GradientError(
-            message(
-                op.name,
-                "out=... arguments don't support automatic differentiation, but one of the arguments requires grad",
-                [("out", out)],
-            )
-        )
+        problem = "out=... arguments don't support automatic differentiation, but one of the arguments requires grad"
+        raise GradientError(message(call, problem, [("out", out)]))
+    if exact and out.dtype is not result.dtype:
+        problem = f"expected out tensor to have dtype {result.dtype.name}, but got {out.dtype.name} instead"
+        raise DTypeError(message(call, problem, [("out", out)]))
     if CATEGORY[result.dtype.kind] > CATEGORY[out.dtype.kind]:
-        raise ArgumentError(
-            message(
-                op.name,
-                f"result type {result.dtype.name} can't be cast to the desired output type {out.dtype.name}",
-                [("out", out)],
-            )
-        )
+        problem = f"result type {result.dtype.name} can't be cast to the desired output type {out.dtype.name}"
+        raise ArgumentError(message(call, problem, [("out", out)]))
     if out.shape != result.shape:
+        if any(isinstance(t, Tensor) and t._run is None and t._storage is out._storage for t in given):
+            problem = "unsupported operation: the input and out= refer to the same memory, which would be resized"
+            raise ShapeError(message(call, problem, [("out", out), ("result", result)], "clone() the input first"))
         out.resize_(result.shape)
     return out.copy_(result)
 
@@ -513,6 +550,9 @@ def op(
     random=False,
     also: tuple[str, ...] = (),
     scalars: tuple[str, ...] = (),
+    tensors: tuple[str, ...] = (),
+    one_tensor: bool = False,
+    exact_out: bool = False,
     differentiable: bool = True,
     name: str | None = None,
     draws=None,
@@ -524,6 +564,9 @@ def op(
     inplace                  also make `name_`, which writes the result into the first argument
     view                     the result shares memory with the first argument
     scalars                  numeric arguments that become inputs of the program when they change
+    tensors                  arguments that must be Tensors (a leading `input` must, unless it is one of `scalars`)
+    one_tensor               at least one argument must be a Tensor
+    exact_out                a tensor given as out= must have the result's dtype
     random                   the body's first two parameters are the generator's seed and counter
     differentiable           False: results never require grad
     """
@@ -538,6 +581,9 @@ def op(
             random=random,
             also=also,
             scalars=scalars,
+            tensors=tensors,
+            one_tensor=one_tensor,
+            exact_out=exact_out,
             differentiable=differentiable,
             name=name,
         )
