@@ -102,7 +102,10 @@ def reciprocal(input):
 
 
 def smooth(function, x: Value) -> Value:
-    """A floating-point function; of whole numbers, which are exact, it is computed in double and rounded once."""
+    """A floating-point function; of whole numbers, which are exact, it is computed in double and rounded once.
+
+    A formula of several steps uses it for its functions and rounds at every step: so it gives torch's very bits.
+    """
     if x.dtype.kind in "biu":
         return cast(function(cast(x, dtypes.float64)), dtypes.default_dtype())
     return function(cast(x, x.dtype))
@@ -162,7 +165,7 @@ def sqrt(input):
 @op(method=True, inplace=True)
 def rsqrt(input):
     """One over the square root."""
-    return smooth(p.rsqrt, input)
+    return p.rsqrt(input) if input.dtype.kind in "fc" else 1.0 / smooth(p.sqrt, input)
 
 
 @op(method=True, inplace=True)
@@ -240,7 +243,9 @@ def atanh(input):
 @op(method=True, inplace=True, functional=True, also=("special.expit",))
 def sigmoid(input):
     """1 / (1 + exp(-x)): a score turned into a share between 0 and 1."""
-    return smooth(p.sigmoid, input)
+    if input.dtype.kind in "fc":
+        return p.sigmoid(input)
+    return 1.0 / (smooth(lambda x: p.exp(p.neg(x)), input) + 1.0)
 
 
 @op(method=True, inplace=True, also=("special.logit",))
@@ -558,9 +563,10 @@ def true_divide(input, other):
 
 @op(top=False, scalars=("other",), also=("Tensor.__rtruediv__", "Tensor.__rdiv__"))
 def rdiv(input, other):
-    """other / input."""
+    """other / input; for whole numbers, as torch has it, the reciprocal times `other`."""
     b, a = common_float("div", input, other)
-    return p.div(a, b)
+    whole = isinstance(input, Value) and input.dtype.kind in "biu"
+    return p.mul(p.reciprocal(b), a) if whole else p.div(a, b)
 
 
 @op(method=True, inplace=True, scalars=("input", "other"), also=("Tensor.__floordiv__",))
@@ -800,13 +806,13 @@ def _log_add(a: Value, b: Value, power, log_one_plus, scale: float) -> Value:
 @op(method=True, inplace=True, scalars=("input", "other"), also=("special.xlogy",), one_tensor=True)
 def xlogy(input, other):
     """input * log(other), 0 where input is 0 (NaN where other is NaN)."""
-    return in_double(lambda a, b: _x_log(a, b, p.log), common("xlogy", input, other))
+    return _x_log(*common("xlogy", input, other), p.log)
 
 
 @op(top=False, scalars=("input", "other"), also=("special.xlog1py",), one_tensor=True)
 def xlog1py(input, other):
     """input * log1p(other), 0 where input is 0 (NaN where other is NaN)."""
-    return in_double(lambda a, b: _x_log(a, b, p.log1p), common("xlog1py", input, other))
+    return _x_log(*common("xlog1py", input, other), p.log1p)
 
 
 def in_double(function, operands: list[Value]) -> Value:
@@ -820,7 +826,8 @@ def _x_log(a: Value, b: Value, logarithm) -> Value:
     nothing = p.bitwise_and(p.eq(a, filled(a, 0)), p.bitwise_not(p.is_nan(b)))
     safe = p.where(nothing, filled(b, 1), b)
     # the product keeps d/da = log(b) there, as torch has it
-    return p.where(nothing, filled(a, 0.0), a * logarithm(safe))
+    out = floating(a) * smooth(logarithm, safe)
+    return p.where(nothing, filled(out, 0.0), out)
 
 
 @op(method=True, scalars=("weight",), inplace=True)

@@ -445,6 +445,48 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
     return return_types.linalg_lu_factor_ex(packed, pivots, no_info(A))
 
 
+@op(top=False, also=("linalg.ldl_factor_ex",), differentiable=False)
+def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
+    """(LD, pivots, info): L D L^T of a symmetric matrix, L D L^H of a hermitian one, definite or not.
+
+    LD holds L below the diagonal and D, with blocks of one or two rows, on it; info is the first zero pivot, or 0.
+    Source: Bunch & Kaufman 1977. Agrees with LAPACK's ?sytrf and ?hetrf and with torch.linalg.ldl_factor_ex.
+    """
+    need_matrix("linalg.ldl_factor_ex", A, "A", True)
+    if not numel(A.shape):
+        return return_types.linalg_ldl_factor_ex(p.identity(A), constant(0, A.shape[:-1], dtypes.int32), no_info(A))
+    packed, pivots, info = p.ldl_factor(A, hermitian=bool(hermitian) and A.dtype.kind == "c")
+    if check_errors:
+        require_in_range(info, 0, 1, "linalg.ldl_factor: a pivot is zero, the matrix is singular")
+    return return_types.linalg_ldl_factor_ex(packed, pivots, info)
+
+
+@op(top=False, also=("linalg.ldl_factor",), differentiable=False)
+def ldl_factor(A, *, hermitian=False):
+    """(LD, pivots) of a symmetric or hermitian matrix; a singular one raises."""
+    return return_types.linalg_ldl_factor(*ldl_factor_ex(A, hermitian=hermitian, check_errors=True)[:2])
+
+
+@op(top=False, also=("linalg.ldl_solve",), differentiable=False)
+def ldl_solve(LD, pivots, B, *, hermitian=False):
+    """The X with A X = B, from ldl_factor's result. Shape: (*, n, n), (*, n), (*, n, k) -> (*, n, k)"""
+    need_matrix("linalg.ldl_solve", LD, "LD", True)
+    need_matrix("linalg.ldl_solve", B, "B")
+    same_dtype("linalg.ldl_solve", ("LD", LD), ("B", B))
+    if LD.shape[-1] != B.shape[-2]:
+        problem = f"B must have as many rows as LD, got {B.shape[-2]} and {LD.shape[-1]}"
+        raise ShapeError(message("linalg.ldl_solve", problem, [("LD", LD), ("B", B)]))
+    if pivots.dtype.kind != "i" or pivots.shape != LD.shape[:-1]:
+        problem = "pivots must be whole numbers, one for each row"
+        raise ShapeError(message("linalg.ldl_solve", problem, [("LD", LD), ("pivots", pivots)]))
+    batch = broadcast_sizes("linalg.ldl_solve", LD.shape[:-2], B.shape[:-2])
+    packed, rows = expanded(LD, batch + LD.shape[-2:]), expanded(pivots, batch + pivots.shape[-1:])
+    right = expanded(B, batch + B.shape[-2:])
+    if not numel(right.shape):
+        return p.identity(right)
+    return p.ldl_solve(packed, rows, right, hermitian=bool(hermitian) and LD.dtype.kind == "c")
+
+
 @op(method=True)
 def lu(input, pivot=True, get_infos=False):
     """(LU, pivots), and info on wish."""

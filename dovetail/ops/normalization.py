@@ -321,4 +321,5 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     else:
         scale = windows * (alpha / size) + k
     scale = p.reshape(scale, shape=input.shape)
-    return elementwise.div(input, p.pow(scale, filled(scale, beta)))
+    wide = cast(scale, dtypes.float64) if input.dtype.kind in "iu" else scale
+    return elementwise.div(input, cast(p.pow(wide, filled(wide, beta)), scale.dtype))

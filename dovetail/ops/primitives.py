@@ -83,6 +83,7 @@ from dovetail.prims.elementwise import pow_ as pow
 from dovetail.prims.elementwise import round_ as round
 from dovetail.prims.fft import fft, irfft, rfft
 from dovetail.prims.householder import geqrf
+from dovetail.prims.indefinite import ldl_factor, ldl_solve
 from dovetail.prims.index import gather, gather_nd, index_add, scatter, scatter_add, scatter_nd, take
 from dovetail.prims.linalg import (
     cholesky,

@@ -145,15 +145,11 @@ def ndtri(input):
 @op(top=False, also=("special.entr",))
 def entr(input):
     """-x log(x), 0 at 0 and -inf below."""
-    return smooth(entropy_term, input)
-
-
-def entropy_term(x: Value) -> Value:
+    x = floating(input)
     positive = p.gt(x, filled(x, 0))
-    safe = p.where(positive, x, filled(x, 1))
-    out = p.where(
-        positive, p.neg(safe * p.log(safe)), p.where(p.eq(x, filled(x, 0)), filled(x, 0), filled(x, -math.inf))
-    )
+    safe = p.where(positive, input, filled(input, 1))
+    term = p.neg(floating(safe) * smooth(p.log, safe))
+    out = p.where(positive, term, p.where(p.eq(x, filled(x, 0)), filled(x, 0), filled(x, -math.inf)))
     return p.where(p.is_nan(x), x, out)
 
 

@@ -257,45 +257,60 @@ def zeta_gradient(g, out, x, q):
 
 # -- orthogonal polynomials -------------------------------------------------------------------------------------------
 
-# kind -> (first, second, next from (x, k, value, value before)) for degrees 0, 1, k + 1
+# kind -> (degree 1, factors (a, b) and divisor of the next degree: (a value - b value_before) / divisor)
 RECURRENCES: dict[str, tuple[Callable, Callable]] = {
-    "chebyshev_t": (lambda x: x, lambda x, k, q, p: 2 * x * q - p),
-    "chebyshev_u": (lambda x: 2 * x, lambda x, k, q, p: 2 * x * q - p),
-    "chebyshev_v": (lambda x: 2 * x - 1, lambda x, k, q, p: 2 * x * q - p),
-    "chebyshev_w": (lambda x: 2 * x + 1, lambda x, k, q, p: 2 * x * q - p),
-    "hermite_h": (lambda x: 2 * x, lambda x, k, q, p: 2 * x * q - 2 * k * p),
-    "hermite_he": (lambda x: x, lambda x, k, q, p: x * q - k * p),
-    "laguerre_l": (lambda x: 1 - x, lambda x, k, q, p: ((2 * k + 1 - x) * q - k * p) / (k + 1)),
-    "legendre_p": (lambda x: x, lambda x, k, q, p: ((2 * k + 1) * x * q - k * p) / (k + 1)),
+    "chebyshev_t": (lambda x: x, lambda x, k: (x + x, None, None)),
+    "chebyshev_u": (lambda x: x + x, lambda x, k: (x + x, None, None)),
+    "chebyshev_v": (lambda x: x + x - 1, lambda x, k: (x + x, None, None)),
+    "chebyshev_w": (lambda x: x + x + 1, lambda x, k: (x + x, None, None)),
+    "hermite_h": (lambda x: x + x, lambda x, k: (x + x, k + k, None)),
+    "hermite_he": (lambda x: x, lambda x, k: (x, k, None)),
+    "laguerre_l": (lambda x: 1 - x, lambda x, k: (k + k + (1 - x), k, k + 1)),
+    "legendre_p": (lambda x: x, lambda x, k: ((k + k + 1) * x, k, k + 1)),
 }
+BY_ANGLE = {"chebyshev_t": 6, "chebyshev_u": 8, "chebyshev_v": 8, "chebyshev_w": 8}  # from beyond this degree on
 DEEPEST = 4096  # degrees beyond this are not reached by recurrence
 
 
-def closed_chebyshev(x, n, kind: str):
-    """Chebyshev polynomials of a high degree inside (-1, 1), by angles."""
-    angle = np.arccos(np.clip(x, -1, 1))
+def finely(function: Callable, x):
+    """A function rounded once to x's dtype."""
+    return function(x.astype(np.float64)).astype(x.dtype)
+
+
+def chebyshev_by_angle(x, n, kind: str):
+    """Chebyshev polynomials inside (-1, 1), where angles are as good as the recurrence and take one step."""
+    angle = finely(np.arccos, np.clip(x, -1, 1))
+    half = x.dtype.type(0.5)
     if kind == "chebyshev_t":
-        return np.cos(n * angle)
+        return finely(np.cos, n * angle)
     if kind == "chebyshev_u":
-        return np.sin((n + 1) * angle) / np.sin(angle)
+        return finely(np.sin, (n + 1) * angle) / finely(np.sin, angle)
     if kind == "chebyshev_v":
-        return np.cos((n + 0.5) * angle) / np.cos(angle / 2)
-    return np.sin((n + 0.5) * angle) / np.sin(angle / 2)
+        return finely(np.cos, (n + half) * angle) / finely(np.cos, angle * half)
+    return finely(np.sin, (n + half) * angle) / finely(np.sin, angle * half)
 
 
 def polynomial_meaning(x, n, *, kind):
-    """The polynomial of degree n (cut to a whole number; 0 below degree 0) at x."""
+    """The polynomial of degree n (cut to a whole number; 0 below degree 0) at x.
+
+    In x's own precision, each step with one rounding of the product and the sum: so it gives torch's bits.
+    """
     dtype = x.dtype
-    x, n = x.astype(np.float64), np.trunc(np.nan_to_num(n.astype(np.float64), nan=-1.0, posinf=DEEPEST, neginf=-1.0))
-    second, step = RECURRENCES[kind]
-    before, value = np.ones_like(x), np.asarray(second(x), np.float64)
-    out = np.where(n < 0, 0.0, np.where(n == 0, before, value))
+    x = x.astype(np.float32) if dtype.itemsize == 2 else x
+    wide, own = np.float64, x.dtype.type
+    n = np.trunc(np.nan_to_num(n.astype(wide), nan=-1.0, posinf=DEEPEST, neginf=-1.0))
+    second, factors = RECURRENCES[kind]
+    before, value = np.ones_like(x), np.asarray(second(x), x.dtype)
+    out = np.where(n < 0, own(0), np.where(n == 0, before, value))
     for k in range(1, int(min(n.max(initial=0), DEEPEST))):
-        before, value = value, step(x, k, value, before)
+        a, b, divisor = factors(x, own(k))
+        last = before if b is None else b * before
+        new = (a.astype(wide) * value - last).astype(x.dtype)
+        before, value = value, new if divisor is None else new / divisor
         out = np.where(n == k + 1, value, out)
-    if kind.startswith("chebyshev"):
-        high = (np.abs(x) < 1) & (n > 64)
-        out = np.where(high, closed_chebyshev(x, n, kind), out)
+    if kind in BY_ANGLE:
+        inside = (np.abs(x) < 1) & (n > BY_ANGLE[kind])
+        out = np.where(inside, chebyshev_by_angle(x, n.astype(x.dtype), kind), out)
     return np.asarray(out).astype(dtype)
 
 
