@@ -9,7 +9,7 @@ from __future__ import annotations
 from dovetail.ir.core import Value, scope
 
 
-def require_in_range(index: Value, low: int, high: int, what: str) -> Value:
+def require_in_range(index: Value, low: float, high: float, what: str) -> Value:
     """State that every element of `index` lies in [low, high), or in [low, high] for floats. Returns `index`.
 
     what: the subject and the cure of the message, for people: "cross_entropy: target must name one of 10 classes".
