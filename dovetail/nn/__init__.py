@@ -44,7 +44,7 @@ from dovetail.nn.layers.attention import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from dovetail.nn.layers.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from dovetail.nn.layers.container import Container, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from dovetail.nn.layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from dovetail.nn.layers.distance import CosineSimilarity, PairwiseDistance
 from dovetail.nn.layers.dropout import (
@@ -138,6 +138,7 @@ from dovetail.nn.layers.reshape import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from dovetail.nn.linear_loss import LinearCrossEntropyLoss, LinearCrossEntropyOptions
 from dovetail.nn.losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -164,10 +165,11 @@ from dovetail.nn.losses import (
 )
 from dovetail.nn.module import Module
 from dovetail.nn.parallel import DataParallel
-from dovetail.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from dovetail.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter, factory_kwargs
 
 __all__ = [name for name, thing in list(globals().items()) if isinstance(thing, type) and not name.startswith("_")] + [
     "attention",
+    "factory_kwargs",
     "functional",
     "init",
     "layers",

@@ -14,10 +14,32 @@ __all__ = [
     "Parameter",
     "UninitializedBuffer",
     "UninitializedParameter",
+    "factory_kwargs",
     "is_lazy",
     "new_parameter",
     "new_tensor",
 ]
+
+
+def factory_kwargs(kwargs: dict | None) -> dict:
+    """device, dtype and memory_format from a module's keyword arguments, for the tensors it makes.
+
+    >>> factory_kwargs({"dtype": None, "factory_kwargs": {"device": "cpu"}})
+    {'device': 'cpu', 'dtype': None}
+    """
+    if kwargs is None:
+        return {}
+    names = {"device", "dtype", "memory_format"}
+    unexpected = set(kwargs) - names - {"factory_kwargs"}
+    if unexpected:
+        raise TypeError(f"unexpected kwargs {unexpected}")
+    found = dict(kwargs.get("factory_kwargs") or {})
+    for name in ("device", "dtype", "memory_format"):
+        if name in kwargs:
+            if name in found:
+                raise TypeError(f"{name} specified twice, in **kwargs and in factory_kwargs")
+            found[name] = kwargs[name]
+    return found
 
 
 def new_tensor(*shape: int, device=None, dtype=None) -> Tensor:

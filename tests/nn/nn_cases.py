@@ -42,9 +42,11 @@ CASES = [  # name, constructor arguments, input shapes (or lists of whole number
     ("BCEWithLogitsLoss", (), [(4, 3), (4, 3)], {}),
     ("TripletMarginLoss", (), [(4, 3), (4, 3), (4, 3)], {}),
     ("CosineSimilarity", (), [(4, 3), (4, 3)], {}),
+    ("LinearCrossEntropyLoss", (5, 4), [(3, 5), [0, 2, 3]], {}),
 ]
 
 REPRS = [
+    ("LinearCrossEntropyLoss", (5, 4), {"out_features": (3, 2), "label_smoothing": 0.1}),
     ("Linear", (3, 2), {}),
     ("Linear", (3, 2), {"bias": False}),
     ("Bilinear", (3, 4, 2), {}),

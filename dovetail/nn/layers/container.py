@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Container as AbstractContainer
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,16 @@ def position(index: Any, length: int) -> int:
     if not -length <= index < length:
         raise DimError(f"index {index} is out of range")
     return index % length
+
+
+class Container(Module):
+    """A module of named children. torch has deprecated it: subclass Module instead."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        warnings.warn("`nn.Container` is deprecated. Subclass nn.Module instead.", FutureWarning, stacklevel=2)
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class Sequential(Module):

@@ -1,6 +1,6 @@
 """Helpers around modules and gradients: torch.nn.utils's names."""
 
-from dovetail.nn.utils import clip_grad, convert_parameters, fusion, parametrizations, parametrize, rnn, stateless
+from dovetail.nn.utils import clip_grad, convert_parameters, fusion, parametrizations, parametrize, prune, rnn, stateless
 from dovetail.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -45,6 +45,7 @@ __all__ = [
     "parameters_to_vector",
     "parametrizations",
     "parametrize",
+    "prune",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
