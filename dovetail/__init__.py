@@ -160,6 +160,7 @@ from dovetail.ops.sort import (
     argsort, bucketize, cummax, cummin, cumprod, cumsum, diff, kthvalue, logcumsumexp, median, mode, msort, nanmedian,
     nanquantile, quantile, searchsorted, sort, topk,
 )
+from dovetail.ops.sparse import sparse_coo_tensor, spmm
 from dovetail.ops.special import polygamma
 celu_ = activation_ops.celu.inplace
 elu_ = activation_ops.elu.inplace
@@ -300,8 +301,8 @@ cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
     "_higher_order_ops", "accelerator", "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data",
-    "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "special",
-    "tf", "utils", "vision", "xpu",
+    "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "sparse",
+    "special", "tf", "utils", "vision", "xpu",
 ]
 LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
@@ -377,19 +378,19 @@ __all__ = [
     "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_reduce", "scatter_reduce_", "searchsorted", "select",
     "select_copy", "select_scatter", "selu", "selu_", "sgn", "sgn_", "sigmoid", "sigmoid_", "sign", "sign_", "signbit",
     "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort",
-    "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "sqrt_", "square", "square_", "squeeze",
-    "squeeze_copy", "stack", "std", "std_mean", "stft", "sub", "sub_", "subtract", "subtract_", "sum", "svd",
-    "svd_lowrank", "swapaxes", "swapdims", "t", "t_copy", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_",
-    "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace", "transpose", "transpose_copy",
-    "trapezoid", "trapz", "triangular_solve", "tril", "tril_", "tril_indices", "triplet_margin_loss", "triu", "triu_",
-    "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as", "typename", "unbind", "unbind_copy",
-    "unflatten", "unfold", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk",
-    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot",
-    "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy",
-    "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like", "_higher_order_ops", "accelerator",
-    "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data", "datasets", "distributions", "fft",
-    "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "special", "tf", "utils", "vision", "xpu",
-    "compile", "load", "save", "vmap",
+    "sparse_coo_tensor", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "spmm", "sqrt", "sqrt_",
+    "square", "square_", "squeeze", "squeeze_copy", "stack", "std", "std_mean", "stft", "sub", "sub_", "subtract",
+    "subtract_", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t", "t_copy", "take", "take_along_dim", "tan",
+    "tan_", "tanh", "tanh_", "tensor_split", "tensordot", "threshold", "threshold_", "tile", "topk", "trace",
+    "transpose", "transpose_copy", "trapezoid", "trapz", "triangular_solve", "tril", "tril_", "tril_indices",
+    "triplet_margin_loss", "triu", "triu_", "triu_indices", "true_divide", "true_divide_", "trunc", "trunc_", "type_as",
+    "typename", "unbind", "unbind_copy", "unflatten", "unfold", "unfold_copy", "unique", "unique_consecutive",
+    "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander",
+    "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real",
+    "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like",
+    "_higher_order_ops", "accelerator", "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data",
+    "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "sparse",
+    "special", "tf", "utils", "vision", "xpu", "compile", "load", "save", "vmap",
 ]
 
 

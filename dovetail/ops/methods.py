@@ -7,7 +7,7 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 # mypy: ignore-errors
 from dovetail.ops import (
     activation, calculus, compare, convert, copies, counting, create, elementwise, facts, fourier, index, inplace,
-    linalg, matmul, random, reduce, shape, sort, special,
+    linalg, matmul, random, reduce, shape, sort, sparse, special,
 )
 from dovetail.tensor.tensor import Tensor
 
@@ -551,4 +551,16 @@ Tensor.nanquantile = sort.nanquantile
 Tensor.quantile = sort.quantile
 Tensor.sort = sort.sort
 Tensor.topk = sort.topk
+Tensor.coalesce = sparse.coalesce
+Tensor.dense_dim = sparse.dense_dim
+Tensor.indices = sparse.indices
+Tensor.is_coalesced = sparse.is_coalesced
+Tensor.is_sparse = property(sparse.is_sparse)
+Tensor.is_sparse_csr = property(sparse.is_sparse_csr)
+Tensor.sparse_dim = sparse.sparse_dim
+Tensor.sparse_mask = sparse.sparse_mask
+Tensor.to_dense = sparse.to_dense
+Tensor.to_sparse = sparse.to_sparse
+Tensor.to_sparse_coo = sparse.to_sparse_coo
+Tensor.values = sparse.values
 Tensor.polygamma = special.polygamma_method

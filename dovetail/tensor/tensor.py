@@ -72,6 +72,7 @@ class Tensor(Surface):
     _weak: str = ""
     _numpy_detaches: bool = False  # True once the Keras dialect is spoken, where numpy() of any result is its value
     _made_by: str = ""
+    _instead: Any = None  # of a kind without dense storage: what an op that is given the tensor does
     _meta: Meta
     __array_priority__ = 1000
 

@@ -29,12 +29,14 @@ def optimizer_run(name: str, settings: dict) -> dict:
     for step in range(1, STEPS + 1):
         for p, g in zip(params, gradients(name, step), strict=True):
             p.grad = torch.tensor(g)
+            if name == "SparseAdam":
+                p.grad = p.grad.to_sparse(1).coalesce()
         optimizer.step()
         if step in (1, 2, STEPS):
             found["params"][str(step)] = [numbers(p) for p in params]
     state = optimizer.state_dict()["state"]
     found["state"] = {
-        str(i): {k: numbers(v) for k, v in entries.items() if torch.is_tensor(v)} for i, entries in state.items()
+        str(i): {k: numbers(torch.as_tensor(v)) for k, v in entries.items() if v is not None} for i, entries in state.items()
     }
     found["groups"] = [sorted(g) for g in optimizer.state_dict()["param_groups"]]
     return found

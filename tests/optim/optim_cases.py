@@ -31,6 +31,8 @@ OPTIMIZERS = [
     ("Adafactor", {"lr": 0.05, "weight_decay": 0.1, "d": 2.0, "maximize": True}),
     ("Muon", {"lr": 0.02}),
     ("Muon", {"lr": 0.02, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}),
+    ("SparseAdam", {"lr": 0.02}),
+    ("SparseAdam", {"lr": 0.02, "betas": [0.5, 0.9], "maximize": True}),
 ]
 
 SCHEDULES = {
@@ -66,7 +68,12 @@ def start(name: str) -> list[np.ndarray]:
 def gradients(name: str, step: int) -> list[np.ndarray]:
     """Gradients of a step, the same for everybody."""
     rng = np.random.RandomState(100 + step)
-    return [rng.standard_normal(a.shape).astype(np.float32) for a in start(name)]
+    found = [rng.standard_normal(a.shape).astype(np.float32) for a in start(name)]
+    if name == "SparseAdam":  # rows that a step does not look up
+        for g in found:
+            g[step % len(g)] = 0
+            g[step % 2] = 0
+    return found
 
 
 def losses() -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dovetail.base.errors import ArgumentError, message
 from dovetail.nn import functional as F
 from dovetail.nn.init import normal_
 from dovetail.nn.module import Module
@@ -23,16 +22,7 @@ def row_number(padding_idx: int | None, num_embeddings: int) -> int | None:
 class _Table(Module):
     """The weight and its settings."""
 
-    def _make(self, num_embeddings, embedding_dim, padding_idx, weight, device, dtype, sparse) -> None:
-        if sparse:
-            raise ArgumentError(
-                message(
-                    type(self).__name__,
-                    "sparse gradients are not supported",
-                    [],
-                    "Leave out sparse=True; the gradient is dense and the step is fused.",
-                )
-            )
+    def _make(self, num_embeddings, embedding_dim, padding_idx, weight, device, dtype) -> None:
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = row_number(padding_idx, num_embeddings)
         if weight is None:
@@ -56,7 +46,7 @@ class Embedding(_Table):
 
     Shape: (*) of whole numbers -> (*, embedding_dim)
     weight (num_embeddings, embedding_dim): starts standard normal, the row padding_idx zero and without gradient.
-    max_norm: rows looked up are first scaled down to this norm.
+    max_norm: rows looked up are first scaled down to this norm. sparse: accepted; the gradient is a dense tensor.
     """
 
     def __init__(
@@ -76,7 +66,7 @@ class Embedding(_Table):
         super().__init__()
         self.max_norm, self.norm_type = max_norm, norm_type
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
-        self._make(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype, sparse)
+        self._make(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype)
         if _freeze:
             self.weight.requires_grad_(False)
 
@@ -151,7 +141,7 @@ class EmbeddingBag(_Table):
         super().__init__()
         self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
         self.mode, self.sparse, self.include_last_offset = mode, sparse, include_last_offset
-        self._make(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype, sparse)
+        self._make(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype)
 
     def forward(self, input, offsets=None, per_sample_weights=None):
         return F.embedding_bag(

@@ -1,6 +1,15 @@
 """Helpers around modules and gradients: torch.nn.utils's names."""
 
-from dovetail.nn.utils import clip_grad, convert_parameters, fusion, parametrizations, parametrize, prune, rnn, stateless
+from dovetail.nn.utils import (
+    clip_grad,
+    convert_parameters,
+    fusion,
+    parametrizations,
+    parametrize,
+    prune,
+    rnn,
+    stateless,
+)
 from dovetail.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,

@@ -8,7 +8,6 @@ Source: LeCun, Denker & Solla 1990 for the idea; the behaviour of torch.nn.utils
 
 from __future__ import annotations
 
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -29,7 +28,7 @@ __all__ = [
 
 
 class BasePruningMethod(ABC):
-    """A way to choose weights. Subclasses define `compute_mask`, and PRUNING_TYPE: unstructured, structured or global."""
+    """A way to choose weights. Subclasses define compute_mask, and PRUNING_TYPE: unstructured, structured or global."""
 
     _tensor_name: str
     PRUNING_TYPE = "unstructured"
@@ -264,9 +263,9 @@ def random_like(t: Tensor) -> np.ndarray:
 
 def check_amount(amount: Any) -> None:
     """Raise TypeError for anything but a number, ArgumentError outside [0, 1] (shares) or below 0 (counts)."""
-    if not isinstance(amount, numbers.Real):
+    if not isinstance(amount, (int, float, np.integer, np.floating)):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    share = not isinstance(amount, numbers.Integral)
+    share = not isinstance(amount, (int, np.integer))
     if amount < 0 or (share and amount > 1):
         raise ArgumentError(
             message("prune", f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
@@ -275,7 +274,7 @@ def check_amount(amount: Any) -> None:
 
 def count_of(amount: Any, size: int) -> int:
     """How many of `size` an amount means. Raises ArgumentError for more than there are."""
-    if not isinstance(amount, numbers.Integral):
+    if not isinstance(amount, (int, np.integer)):
         return round(float(amount) * size)
     if amount > size:
         raise ArgumentError(
