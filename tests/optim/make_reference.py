@@ -36,7 +36,8 @@ def optimizer_run(name: str, settings: dict) -> dict:
             found["params"][str(step)] = [numbers(p) for p in params]
     state = optimizer.state_dict()["state"]
     found["state"] = {
-        str(i): {k: numbers(torch.as_tensor(v)) for k, v in entries.items() if v is not None} for i, entries in state.items()
+        str(i): {k: numbers(torch.as_tensor(v)) for k, v in entries.items() if v is not None}
+        for i, entries in state.items()
     }
     found["groups"] = [sorted(g) for g in optimizer.state_dict()["param_groups"]]
     return found
