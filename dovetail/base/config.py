@@ -4,7 +4,8 @@ DOVETAIL_TIER      0: NumPy interpreter only; 1: compile in the background (defa
 DOVETAIL_THREADS   number of threads for native programs (default: cores this process may use)
 DOVETAIL_CACHE_DIR folder of compiled object code (default: the user's cache folder; "off" keeps nothing on disk)
 DOVETAIL_TARGET    host (default) | avx512 | avx2 | generic: the instruction set that code is generated for
-DOVETAIL_DUMP      comma list of: graph, fused, ir, asm: print what a step becomes, on stderr
+DOVETAIL_DUMP      comma list of: graph, fused, ir, asm: print what a step becomes, on stderr; time: programs keep how
+                   long each kernel took, and dovetail.explain() tells
 """
 
 from __future__ import annotations

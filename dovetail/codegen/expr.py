@@ -19,6 +19,9 @@ CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "g
          "bitwise_or", "bitwise_not", "logical_not", "abs", "maximum", "minimum"}
 SHORT_FLOATS = (float16, bfloat16)
 EXACT = frozenset("abs ceil floor maximum minimum neg round sign trunc where".split())  # of what the dtype holds
+COSTLY = {"div": 4, "sqrt": 6, "rsqrt": 6, "exp": 14, "tanh": 24, "erf": 30, "log": 20, "sigmoid": 20}  # in vector steps
+EFFORT = 40  # vector steps that are repeated rather than a value is kept from one kernel to another (nanogpt_train)
+SMALL = 16  # a value so many times smaller than another is read for nothing beside it
 
 
 class Storage:
@@ -112,6 +115,7 @@ class Memory:
         self.fusion, self.storages = fusion, storages
         self.stored: set[Value] = set()
         self.avoid = avoid  # inputs that are overwritten: not to be read later than necessary
+        self.whole = {fusion.root(u) for g in fusion.groups for level, u, _ in g.reads if level == "anchor"}
 
     def find(self, v: Value) -> Storage:
         """The storage of v, seen with v's own sizes."""
@@ -452,28 +456,53 @@ class Scribe:
         return guard.vars if guard is not None else frozenset()
 
     def can_repeat(self, v: Value) -> bool:
-        """Whether computing v again costs less than storing it: little arithmetic on one value that lies in memory."""
-        memory = self.memory
-        if v in memory.stored or memory.storages.get(v) is not None:
-            return False
-        leaves: set[Value] = set()
-        if not self.cheap(v, leaves, 4) or len(leaves) > 1:
-            return False
-        return all(leaf.dtype.itemsize <= 4 * v.dtype.itemsize for leaf in leaves)
+        """Whether computing v again costs less than keeping it: little arithmetic on what lies in memory anyway.
 
-    def cheap(self, v: Value, leaves: set[Value], depth: int) -> bool:
-        root = self.fusion.root(v)
-        if root in self.memory.avoid:
+        Where the kernel looks at v once only, that may be an exponential or two: what backward needs of an activation
+        comes from the activation's input, which one kernel writes once (benchmark nanogpt_train).
+        """
+        memory = self.memory
+        if v in memory.stored or v in memory.whole or memory.storages.get(v) is not None:
             return False
-        if root.node is None or (root in self.memory.stored and (v is root or v in self.fusion.same)):
-            leaves.add(root)
-            return sample(product(sizes(v.shape))) > 1 or root.node is None
+        leaves: dict[Value, bool] = {}
+        effort = self.effort(v, leaves, {})
+        count = sample(product(sizes(v.shape)))
+        folded = self.group is not None and bool(self.group.reduced)
+        once = not folded and sample(product(self.full)) <= count
+        if v in leaves or effort > (EFFORT if once else 4):
+            return False
+        large = [u for u in leaves if sample(product(sizes(u.shape))) * SMALL > count]
+        if len(large) > 1 or (not once and len(leaves) > 1):
+            return False
+        return all(u.dtype.itemsize <= (4 if leaves[u] else 1) * v.dtype.itemsize for u in large)
+
+    def effort(self, v: Value, leaves: dict[Value, bool], seen: dict[Value, int]) -> int:
+        """Vector steps from memory to v, and what they read: {value: whether it lies there in any case}."""
+        if v in seen:
+            return 0
+        seen[v] = 1
+        memory, root = self.memory, self.fusion.root(v)
+        if root in memory.avoid:
+            return 2 * EFFORT
+        certain = root.node is None or root in memory.stored or root in memory.whole
+        if certain and (v is root or v in self.fusion.same):
+            leaves[root] = True
+            return 0 if sample(product(sizes(v.shape))) > 1 or root.node is None else 2 * EFFORT
         name = v.node.prim.name
         if name == "full" or name == "iota":
-            return True
-        if depth == 0 or not (name in CHEAP or name in ("transpose", "broadcast", "detach", "identity", "slice")):
-            return False
-        return all(self.cheap(x, leaves, depth - 1) for x in v.node.inputs)
+            return 0
+        if v is root and v in self.fusion.home and (name == "contract" or name in FOLDS):
+            leaves[root] = False
+            return 0
+        own = 1 if name in CHEAP else COSTLY.get(name)
+        if own is None and name not in ("transpose", "broadcast", "detach", "identity", "slice"):
+            return 2 * EFFORT
+        total = own or 0
+        for x in v.node.inputs:
+            total += self.effort(x, leaves, seen)
+            if total > EFFORT:
+                break
+        return total
 
     def store(self, v: Value, storages: list[Storage]) -> None:
         """Write a member (or, for a copy, any value) to memory."""

@@ -10,9 +10,11 @@ layers of one size, are one function.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from dovetail.base.config import config
 from dovetail.base.dtypes import int64
 from dovetail.codegen import alone, elements, product, repeat
 from dovetail.codegen.emit import Emitter, Op
@@ -27,18 +29,24 @@ from dovetail.passes.memory import plan
 from dovetail.passes.sizes import Poly, contiguous, is_one, sample, size, sizes, squeeze, to_sym
 from dovetail.passes.sizes import product as product_of
 
+COUNTS = ("avx512", "avx2")  # targets whose cycle counter programs may read
+
 __all__ = ["KernelInfo", "Lowered", "lower", "can_lower"]
 
 
 @dataclass
 class KernelInfo:
-    """One kernel, for people: what it computes, how much, and the user's line it came from."""
+    """One kernel, for people: what it computes, how much, and the user's line it came from.
+
+    ns: how long each run took, where the program is timed (DOVETAIL_DUMP=time).
+    """
 
     name: str
     words: str
     flops: float
     nbytes: float
     where: tuple[str, int, str]
+    ns: deque[float] = field(default_factory=lambda: deque(maxlen=101), compare=False)
 
 
 @dataclass
@@ -49,6 +57,8 @@ class Lowered:
     arena_bytes: int
     work_ns: float
     kernels: list[KernelInfo] = field(default_factory=list)
+    clock_at: int = -1  # where in the arena the counts of a timed program are; -1: it keeps none
+    clocks: list[int] = field(default_factory=list)  # the kernel that each count belongs to, a loop's first for the loop
 
 
 class Kernel:
@@ -114,6 +124,7 @@ class Lowering:
 
     def __init__(self, graph: Graph, layouts: list, alias: dict[int, int], target: Target):
         self.graph, self.layouts, self.alias, self.target = split_long_folds(graph), layouts, alias, target
+        self.timed = "time" in config.dump and target.name in COUNTS
         self.functions: dict[str, str] = {}  # body text -> name
         self.signatures: dict[tuple, tuple[str, tuple[int, ...]]] = {}  # -> name, which slot each parameter is
         self.declares: set[str] = set()
@@ -443,13 +454,18 @@ class Lowering:
         kernels = [k for k in self.kernels if k.function]
         offsets, arena = self.arena(kernels)
         self.barriers(kernels, offsets)
-        calls = self.body(kernels, offsets)
+        clock_at = -1
+        if self.timed and isinstance(arena, int):
+            clock_at, arena = arena, arena + 8 * (len(kernels) + 1)
+        calls = self.body(kernels, offsets, clock_at)
         functions = [f"define internal void @{name}{body}" for body, name in self.functions.items()]
         declares = sorted(self.declares) + ["declare void @dv_barrier(ptr, i64)"]
         text = "\n".join([*declares, *sorted(self.globals.values()), *functions, calls])
-        infos = [info for k in kernels for info in k.infos()]
+        parts = [k.infos() for k in kernels]
+        infos = [info for part in parts for info in part]
         work = sum(k.work_ns for k in kernels)
-        return Lowered(text, to_sym(arena), work, infos)
+        clocks = [sum(map(len, parts[:n])) for n in range(len(parts))] if clock_at >= 0 else []
+        return Lowered(text, to_sym(arena), work, infos, clock_at, clocks)
 
     def arena(self, kernels: list[Kernel]) -> tuple[dict, object]:
         first: dict = {}
@@ -494,7 +510,7 @@ class Lowering:
             return ("input", self.alias[s.index]) if s.index in self.alias else ("output", s.index)
         return ("input", s.index) if s.kind == "input" else None
 
-    def body(self, kernels: list[Kernel], offsets: dict) -> str:
+    def body(self, kernels: list[Kernel], offsets: dict, clock_at: int) -> str:
         k = Emitter(self.target)
         count = len(self.graph.inputs), len(self.graph.outputs)
         k.sizes_pointer = "%sizes"
@@ -524,12 +540,14 @@ class Lowering:
             return known[key]
 
         calls: list[str] = []
-        self.calls(k, calls, kernels, pointer, "entry")
+        self.calls(k, calls, kernels, pointer, "entry", clock_at)
         self.declares.update(k.declares)
         lines = [*pointers, k.text(), *calls, "  ret void"]
         return "define void @dv_body(ptr %args, i64 %tid, i64 %nt, ptr %bar) {\nentry:\n" + "\n".join(lines) + "\n}\n"
 
-    def calls(self, k: Emitter, lines: list[str], kernels: list[Kernel], pointer, block: str) -> str:
+    def calls(
+        self, k: Emitter, lines: list[str], kernels: list[Kernel], pointer, block: str, clock_at: int = -1
+    ) -> str:
         """Append the kernels' calls, with barriers, to the block; returns the one that follows, where loops are met."""
 
         def moved(s: Storage, n) -> str:
@@ -541,15 +559,26 @@ class Lowering:
             lines.append(f"  %at{len(lines)} = getelementptr i8, ptr {text}, i64 {nbytes.text}")
             return f"%at{len(lines) - 1}"
 
-        for kernel in kernels:
+        def look(number: int) -> None:
+            """Note the processor's counter; every thread does, and the last one's counts."""
+            if clock_at >= 0:
+                self.declares.add("declare i64 @llvm.readcyclecounter()")
+                lines.append(f"  %now{number} = call i64 @llvm.readcyclecounter()")
+                lines.append(f"  %clock{number} = getelementptr i8, ptr %arena, i64 {clock_at + 8 * number}")
+                lines.append(f"  store volatile i64 %now{number}, ptr %clock{number}")
+
+        look(0)
+        for number, kernel in enumerate(kernels, 1):
             if kernel.barrier:
                 lines.append("  call void @dv_barrier(ptr %bar, i64 %nt)")
             given = [moved(s, n) for s, n in kernel.arguments]
             if kernel.turns is not None:
                 block = kernel.turns.emit(k, lines, given, block)
+                look(number)
                 continue
             rest = ["ptr %sizes", "i64 %tid", "i64 %nt", "ptr %bar"]
             lines.append(f"  call void @{kernel.function}({', '.join([f'ptr {g}' for g in given] + rest)})")
+            look(number)
         return block
 
     def literal(self, s: Storage) -> str:

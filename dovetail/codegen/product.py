@@ -123,7 +123,7 @@ class Product:
         self.pointer = self.lowering.pointers(self.kernel, self.eval.offsets)
         self.eval.pointer = self.pointer
         long = sum(1 for e in self.scribe.made.values() if e.kind == "apply") + len(self.loads) >= LONG
-        self.compact = long and len(self.loads) > 0
+        self.compact = long
         self.shape = {
             "m": tuple(self.extents[p] for p in rows), "n": tuple(self.extents[p] for p in columns),
             "k": tuple(self.extents[p] for p in self.sums),

@@ -40,7 +40,7 @@ ROOMS_BEHIND_CODE = ("ir", "prims", "passes", "codegen", "engine", "runtime")
 class Built:
     """Machine code of one graph. body: address of `dv_body`; the other fields as the code generator gave them.
 
-    arena_bytes is a Sym where it depends on run-time sizes.
+    arena_bytes is a Sym where it depends on run-time sizes. clock_at: as in `Lowered`.
     """
 
     code: native.Code
@@ -48,6 +48,7 @@ class Built:
     arena_bytes: int
     work_ns: float
     kernels: list[KernelInfo]
+    clock_at: int = -1
 
 
 def build(
@@ -61,6 +62,8 @@ def build(
     the result.
     """
 
+    clock_at = -1
+
     def make() -> bytes:
         ready = prepare(graph)
         if ready is None:
@@ -70,6 +73,8 @@ def build(
         dump("ir", lowered.text)
         if "asm" in config.dump:
             dump("asm", native.emit(lowered.text, target, assembly=True))
+        nonlocal clock_at
+        clock_at = getattr(lowered, "clock_at", -1)
         return pack(lowered, graph) + b"\n" + native.object_code(lowered.text, target)
 
     if lower is default_lower and not config.dump:
@@ -81,7 +86,7 @@ def build(
     if not machine_code:
         return None
     code = native.Code(machine_code, pool.team(disk_cache()).symbols)
-    return Built(code, code.address("dv_body"), *unpack(head, graph))
+    return Built(code, code.address("dv_body"), *unpack(head, graph), clock_at)
 
 
 def pack(lowered, graph: Graph) -> bytes:
@@ -200,8 +205,26 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
             memory.put_arena_back(arena)
         frames.append(frame)
 
+    if built.clock_at >= 0:
+        run = timed(run, built, frames)
     run.code = code  # the machine code stays as long as its function
     return run
+
+
+def timed(run: Run, built: Built, frames: list[Frame]) -> Run:
+    """`run`, which also adds up how long each kernel took, for `describe`. Only where `config.dump` has "time"."""
+    count = len(built.kernels) + 1
+
+    def run_timed(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+        begin = time.perf_counter_ns()
+        run(in_ptrs, out_ptrs, sizes)
+        took = time.perf_counter_ns() - begin
+        counts = (ctypes.c_uint64 * count).from_address(frames[-1].arena + built.clock_at)
+        whole = max(1, counts[count - 1] - counts[0])
+        for number, kernel in enumerate(built.kernels):
+            kernel.ns.append(took * (counts[number + 1] - counts[number]) / whole)
+
+    return run_timed
 
 
 def scratch_by_sizes(arena_bytes: Sym) -> Callable[[tuple[int, ...]], tuple[int, float]]:

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 from dovetail.base.config import config
 from dovetail.codegen.lower import KernelInfo, can_lower
@@ -72,6 +73,9 @@ def kernel_line(kernel: KernelInfo) -> str:
     name = "in Python" if kernel.name == "python" else kernel.name.removeprefix("dv_")
     amount = f"{kernel.flops / 1e3:.0f} kflop, " if kernel.flops else ""
     place = f"  ({os.path.basename(file)}:{line})" if file else ""
+    if kernel.ns:
+        ns = median(kernel.ns)
+        amount = f"{ns / 1000:.1f} us, {kernel.flops / ns:.0f} GFLOP/s, {kernel.nbytes / ns:.0f} GB/s; {amount}"
     return f"  {name:<10} {kernel.words}: {amount}{memory.in_words(int(kernel.nbytes))}{place}"
 
 
