@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from dovetail.base.dtypes import DType
 from dovetail.codegen.builder import Builder
-from dovetail.codegen.cuts import Dims, Operand, panel_bytes, plan, sums_bytes
+from dovetail.codegen.cuts import Dims, Operand, left_bytes, panel_bytes, plan, sums_bytes
 from dovetail.codegen.target import Target
 from dovetail.codegen.tiles import Product
 from dovetail.codegen.vectors import is_
@@ -37,7 +37,7 @@ def scratch_bytes(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand,
     if dims.is_empty():
         return 0
     cut = plan(target, dtype, m, n, k, a, b)
-    return panel_bytes(cut, dims, dtype) + sums_bytes(cut, dtype, compact)
+    return panel_bytes(cut, dims, dtype) + left_bytes(cut, dims, dtype) + sums_bytes(cut, dtype, compact)
 
 
 def gemm_kernel(

@@ -18,6 +18,10 @@ from dovetail.passes.sizes import Poly, sample
 CACHE = 1 << 19  # bytes of operands that one panel's work may touch: half of a common second-level cache
 BLOCK = 384  # terms of a long sum that are added at a time; a third of that where A is read far across its memory
 WAITING = 1 << 20  # bytes of unfinished sums kept at a time
+TOGETHER = 8  # tiles of A that are copied at once, so that whole lines of memory are used
+ACROSS = 512  # bytes between two terms of A from which copying it is considered
+WORTHWHILE = 1 << 21  # multiplications that are worth the code for it
+LEFT = 1 << 18  # bytes of A that are copied at a time
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Phase:
 class Plan:
     """How one product is cut.
 
-    form: "broadcast" or "dot"; pack: B is copied into panels first; rows_first: a tile of rows meets all panels before
+    form: "broadcast" or "dot"; pack: B is copied into panels first; pack_left: A is copied into tiles, block by block;
+    whole: it is all of k that is summed in one block; rows_first: a tile of rows meets all panels before
     the next one (else a panel meets all rows); block: indices of dim `cut` of k that are summed at a time, 0 for all;
     level: dims of k before this one are taken index by index outside the blocks; chunk, group: tiles and panels whose
     unfinished sums wait in scratch.
@@ -67,6 +72,8 @@ class Plan:
     cut: int = 0
     chunk: int = 0
     group: int = 0
+    pack_left: bool = False
+    whole: bool = False
 
 
 class Dims:
@@ -126,6 +133,14 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     adjacent = adjacent and (len(dims.n) == 1 or runs_whole(dims, phases))
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
     step = dims.k[-1][1]
+    if left_pays(dims, rows, columns, depth, width, dtype):
+        whole = depth <= 512 and all(known(size) for size, *_ in dims.k)
+        copied = copied or columns > width
+        terms = depth if whole else BLOCK
+        group = max(1, min(-(-columns // width), 512 // width))
+        level = (dims.k[0][0], 0, 0) if whole else block_of(dims, terms, copied)
+        chunk = max(TOGETHER, LEFT // (phases[0].rows * terms * dtype.itemsize))
+        return Plan("broadcast", phases, copied, False, *level, chunk, group, True, whole)
     far = abs(guess(step)) * depth * dtype.itemsize >= 4 * CACHE and abs(guess(step)) * dtype.itemsize >= 1024
     terms = BLOCK // 3 if far else BLOCK
     per_k = width * dtype.itemsize + (0 if is_(step, 1) else 64)
@@ -135,6 +150,13 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
         return Plan("broadcast", phases, copied, False, *block_of(dims, terms, copied), chunk, group)
     small = columns * depth * dtype.itemsize <= CACHE // 4
     return Plan("broadcast", phases, copied, not copied and small and columns > 2 * width)
+
+
+def left_pays(dims: Dims, rows: int, columns: int, depth: int, width: int, dtype: DType) -> bool:
+    """Whether A is read so far across its memory that each of its lines would be fetched anew for every tile."""
+    step = dims.k[-1][1]
+    across = not known(step) or abs(step) * dtype.itemsize >= ACROSS
+    return across and min(rows, depth) >= 32 and columns >= width and columns * rows * depth >= WORTHWHILE
 
 
 def runs_whole(dims: Dims, phases: tuple[Phase, ...]) -> bool:
@@ -261,15 +283,29 @@ def panel_bytes(cut: Plan, dims: Dims, dtype: DType):
     """Bytes of one copied panel, with slack for a last block of rows."""
     if not cut.pack:
         return 0
-    depth = 1
-    for number, (size, *_) in enumerate(dims.k):
-        if number >= cut.level:
-            depth = (cut.block if cut.block and number == cut.cut else size) * depth
+    depth = block_terms(cut, dims)
     lanes = max(phase.lanes for phase in cut.phases)
     return (depth + lanes) * (max(phase.width for phase in cut.phases) * dtype.itemsize)
 
 
+def block_terms(cut: Plan, dims: Dims):
+    """Terms that are summed in one block."""
+    terms = 1
+    for number, (size, *_) in enumerate(dims.k):
+        if number >= cut.level:
+            terms = (cut.block if cut.block and number == cut.cut else size) * terms
+    return terms
+
+
+def left_bytes(cut: Plan, dims: Dims, dtype: DType):
+    """Bytes of the tiles of A that are copied for a block, with slack for the copying of whole vectors."""
+    if not cut.pack_left:
+        return 0
+    rows = max(phase.rows for phase in cut.phases)
+    return (block_terms(cut, dims) * (cut.chunk * rows) + 16) * dtype.itemsize
+
+
 def sums_bytes(cut: Plan, dtype: DType, compact: bool) -> int:
     """Bytes for sums that wait: for their next block, or for a compact epilogue."""
-    tiles = cut.chunk * cut.group if cut.block else int(compact and cut.form == "broadcast")
+    tiles = cut.chunk * cut.group if cut.block and not cut.whole else int(compact and cut.form == "broadcast")
     return tiles * max(phase.rows * phase.width for phase in cut.phases) * dtype.itemsize

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dovetail.codegen.cuts import merged, panel_bytes, sums_bytes
-from dovetail.codegen.panels import pack
+from dovetail.codegen.cuts import TOGETHER, block_terms, left_bytes, merged, panel_bytes, sums_bytes
+from dovetail.codegen.panels import along, pack
 from dovetail.codegen.vectors import Extent, Vectors, is_, known
 
 
@@ -34,11 +34,12 @@ class Product(Vectors):
 
     def places(self) -> None:
         """Where in scratch this thread's panel and its waiting sums are."""
-        panel = panel_bytes(self.cut, self.dims, self.dtype)
+        panel, left = (room(self.cut, self.dims, self.dtype) for room in (panel_bytes, left_bytes))
         sums = sums_bytes(self.cut, self.dtype, self.compact)
-        if not is_(panel, 0) or sums:
-            self.panel = self.at_byte(self.scratch, self.mul(self.tid, self.add(panel, sums)))
-            self.sums = self.at_byte(self.panel, panel)
+        if not (is_(panel, 0) and is_(left, 0)) or sums:
+            self.panel = self.at_byte(self.scratch, self.mul(self.tid, self.add(self.add(panel, left), sums)))
+            self.copied = self.at_byte(self.panel, panel)
+            self.sums = self.at_byte(self.copied, left)
 
     # The walk over panels of columns and tiles of rows
 
@@ -92,11 +93,12 @@ class Product(Vectors):
             total = self.add(total, self.mul(index, stride))
         return total
 
-    def steps(self, k: list[tuple], packed: bool) -> list[tuple]:
-        """The dims k as (size, step of A, step of B) where B may have been copied."""
+    def steps(self, k: list[tuple], packed: bool, left: bool = False) -> list[tuple]:
+        """The dims k as (size, step of A, step of B) where A (`left`) and B may have been copied."""
         rows = self.panel_rows(k)
+        a = [self.mul(n, self.phase.rows) if left else step for n, (_, step, _) in zip(rows, k, strict=True)]
         b = [self.mul(n, self.phase.width) if packed else step for n, (*_, step) in zip(rows, k, strict=True)]
-        return merged(tuple(size for size, *_ in k), tuple(step for _, step, _ in k), tuple(b))
+        return merged(tuple(size for size, *_ in k), tuple(a), tuple(b))
 
     def meet_panels(self, entry: Extent, tile: Extent, column: Extent, low: Extent, high: Extent) -> None:
         """One tile of rows against the panels low .. high - 1, read in place."""
@@ -216,17 +218,58 @@ class Product(Vectors):
             rows.insert(0, self.mul(rows[0], size))
         return rows
 
+    def pack_left(self, base: str, first: Extent, count: Extent, k: list[tuple], room: Extent) -> None:
+        """Copy the terms k of `count` tiles of rows of A, so that the rows of a tile lie side by side for each term."""
+        rows, (inner, stride) = self.phase.rows, self.dims.m[-1]
+        beside = is_(stride, 1) and (len(self.dims.m) == 1 or known(inner) and inner % rows == 0)
+        steps = [(size, step, n) for (size, step, _), n in zip(k, self.panel_rows(k), strict=True)]
+
+        def copy(tile: Extent, offsets: list[Extent], start: Extent, widths: list[int], tiles: int = 1) -> None:
+            def term(source: str, target: str) -> None:
+                for t in range(tiles):
+                    done = 0
+                    for lanes in widths:
+                        place = self.at(target, self.add(self.mul(t, room), done))
+                        self.store(self.load(self.at(source, offsets[done], t * rows), lanes), place, lanes)
+                        done += lanes
+
+            along(self, steps, rows, self.at(base, start), self.at(self.copied, self.mul(tile, room)), term)
+
+        whole: Extent = 0
+        if beside:
+            parts = [1 << bit for bit in reversed(range(rows.bit_length())) if rows >> bit & 1]
+            whole = self.most(self.least(self.sub(self.div(self.m, rows), first), count), 0)
+            groups = self.mul(self.div(whole, TOGETHER), TOGETHER) if len(self.dims.m) == 1 else 0
+            for low, high, step in ((0, groups, TOGETHER), (groups, whole, 1)):
+                with self.b.loop(self.text(low), self.text(high), step) as turn:
+                    row = self.mul(self.add(first, turn.i), rows)
+                    copy(turn.i, list(range(rows)), self.place(row, self.dims.m), parts, step)
+                    turn.next()
+            if known(self.m) and self.m % rows == 0:
+                return
+        with self.b.loop(self.text(whole), self.text(count)) as turn:
+            start, offsets, _ = self.row_places(self.mul(self.add(first, turn.i), rows))
+            copy(turn.i, offsets, start, [1] * rows)
+            turn.next()
+
     def meet_in_blocks(self, entry: Extent, first: Extent, count: Extent, column: Extent, low: Extent, high: Extent):
         """`count` tiles of rows against panels low .. high - 1, a block of k at a time; the sums wait in scratch."""
         base_a, base_b = self.bases(entry)
         phase, size = self.phase, self.phase.rows * self.phase.width
         room = self.cut.chunk * size
         packed = self.cut.pack and phase.lanes > 1
-        with self.b.loop("0", self.text(self.mul(self.sub(high, low), room)), phase.lanes) as turn:
-            self.store(self.zero(phase.lanes), self.at(self.sums, turn.i), phase.lanes)
-            turn.next()
+        whole = self.cut.whole
+        if not whole:
+            with self.b.loop("0", self.text(self.mul(self.sub(high, low), room)), phase.lanes) as turn:
+                self.store(self.zero(phase.lanes), self.at(self.sums, turn.i), phase.lanes)
+                turn.next()
+
+        tile_terms = block_terms(self.cut, self.dims) if self.cut.pack_left else 0
+        tile_room = self.mul(tile_terms, phase.rows)
 
         def block(from_a: str, from_b: str, k: list[tuple]) -> None:
+            if self.cut.pack_left:
+                self.pack_left(from_a, first, count, k, tile_room)
             with self.b.loop(self.text(low), self.text(high), carry=[("ptr", self.sums)]) as across:
                 col = self.add(column, self.mul(across.i, phase.width))
                 masks = self.masks(col)
@@ -235,15 +278,27 @@ class Product(Vectors):
                 else:
                     source = self.at(from_b, self.place(col, self.dims.n))
                 with self.b.loop("0", self.text(count), carry=[("ptr", across.carried[0])]) as turn:
-                    start, offsets, _ = self.row_places(self.mul(self.add(first, turn.i), phase.rows))
-                    place, pointer = turn.carried[0], self.at(from_a, start)
-                    sums = self.broadcast_tile(pointer, offsets, source, self.steps(k, packed),
-                                               None if packed else masks, self.kept(place))
-                    self.keep(place, sums)
-                    turn.next(self.at(place, size))
-                across.next(self.at(across.carried[0], room))
+                    place = turn.carried[0]
+                    if self.cut.pack_left:
+                        pointer, offsets = self.at(self.copied, self.mul(turn.i, tile_room)), range(phase.rows)
+                    else:
+                        start, offsets, _ = self.row_places(self.mul(self.add(first, turn.i), phase.rows))
+                        pointer = self.at(from_a, start)
+                    steps = self.steps(k, packed, self.cut.pack_left)
+                    sums = self.broadcast_tile(pointer, offsets, source, steps, None if packed else masks,
+                                               None if whole else self.kept(place))
+                    if whole:
+                        row = self.mul(self.add(first, turn.i), phase.rows)
+                        self.finish(sums, row, self.row_places(row)[2], col, masks, entry)
+                        turn.next(place)
+                    else:
+                        self.keep(place, sums)
+                        turn.next(self.at(place, size))
+                across.next(across.carried[0] if whole else self.at(across.carried[0], room))
 
         self.each_block(base_a, base_b, 0, block)
+        if whole:
+            return
         row = self.mul(first, phase.rows)
         rows = self.sub(self.least(self.mul(self.add(first, count), phase.rows), self.m), row)
         with self.b.loop(self.text(low), self.text(high), carry=[("ptr", self.sums)]) as across:

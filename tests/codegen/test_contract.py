@@ -174,6 +174,22 @@ def test_every_shape_of_tile(target, turn, monkeypatch):
             close(got, x @ y, k)
 
 
+@pytest.mark.parametrize("target", TARGETS, ids=lambda t: t.name)
+def test_operands_read_across_their_memory_are_copied_into_tiles(target, monkeypatch):
+    """Sums in one block and in several, whole and ragged tiles, more tiles than are copied at a time."""
+    rng = np.random.default_rng(7)
+    monkeypatch.setattr(cuts, "LEFT", 1 << 15)
+    cases = [(132, 64, 64, "TN"), (144, 70, 200, "TT"), (131, 129, 530, "TN"), (200, 66, 1030, "TN")]
+    for number, (m, n, k, turn) in enumerate(cases):
+        x = random_matrix(rng, dtypes.float32, (m, k), turn[0] == "T")
+        y = random_matrix(rng, dtypes.float32, (k, n), turn[1] == "T")
+        operands = Operand("%a", *strides_of(x)), Operand("%b", *strides_of(y))
+        assert m * n * k < cuts.WORTHWHILE or plan(target, dtypes.float32, m, n, k, *operands).pack_left
+        alone = product(target, dtypes.float32, x, y, compact=number % 2 == 1)
+        close(alone, x @ y, k)
+        assert np.array_equal(product(target, dtypes.float32, x, y, 3, compact=number % 2 == 1), alone)
+
+
 def several_dims(target, x, y, rows, sums, columns, threads=2, compact=False):
     """out[rows, columns] = sum of x[rows, sums] * y[sums, columns]; each side several dims of strided views."""
     sx, sy = strides_of(x), strides_of(y)
@@ -203,6 +219,8 @@ def test_sides_of_several_dims(target, monkeypatch):
         if small:
             monkeypatch.setattr(cuts, "BLOCK", 16)
             monkeypatch.setattr(cuts, "CACHE", 1 << 11)
+            monkeypatch.setattr(cuts, "WORTHWHILE", 0)
+            monkeypatch.setattr(cuts, "ACROSS", 8)
         for channels, outs in ((3, 20), (8, 16), (1, 70)):
             image = rng.standard_normal((2, 9, 11, channels)).astype(np.float32)
             windows = np.lib.stride_tricks.sliding_window_view(image, (3, 2), axis=(1, 2))[:, ::2]  # n h w c kh kw
