@@ -231,8 +231,10 @@ class Plan:
             made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
         else:
             made = []
-        if self.checks and ctypes.c_bool.from_address(made.pop().ptr).value:
-            self.explain(slots, made, run)
+        if self.checks:
+            flag = made.pop()  # held while it is read: its memory would be given back at once
+            if ctypes.c_bool.from_address(flag.ptr).value:
+                self.explain(slots, made, run)
         history.deliver(self, made, slots, run)
         if self.aliases:
             views.deliver(self.aliases, slots)

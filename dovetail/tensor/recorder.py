@@ -23,6 +23,7 @@ from dovetail.tensor import closing
 from dovetail.tensor.meta import Meta, layout_age
 from dovetail.tensor.trace import HOLE, NOTHING, Event
 
+LONG_BODY = 16  # calls of a loop's body that are worth a program of their own, whatever the sizes
 MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the engine's cache)
 
 
@@ -55,6 +56,14 @@ class Run:
         other = closing.foreign(t)
         if t._run is not None:
             t._storage, t._ptr, t._meta, t._run = other._storage, other._ptr, other._meta, None
+
+
+def alike(some: list[Meta], others: list[Meta]) -> bool:
+    """Whether tensors differ in nothing but sizes."""
+    def kind(m: Meta) -> tuple:
+        return len(m.shape), m.dtype, m.requires_grad, m.history
+
+    return [kind(m) for m in some] == [kind(m) for m in others]
 
 
 class PathState:
@@ -201,8 +210,7 @@ class Recorder:
     def clear_beyond(self, end: int) -> None:
         """Forget the guesses past slot `end`: they belong to another branch."""
         slots = self.slots
-        for i in range(end, len(slots)):
-            slots[i] = None
+        slots[end:] = [None] * (len(slots) - end)
 
     # -- replay --------------------------------------------------------------------------------
 
@@ -340,15 +348,19 @@ class Recorder:
 
     def repeats(self, op, tensors: list) -> bool:
         """Whether this call begins a loop body again: the same call on the same line as an earlier one of the trace,
-        both on tensors whose values are there (a second layer in one forward pass works on a pending value)."""
+        both on tensors whose values are there (a second layer in one forward pass works on a pending value).
+
+        In a long body the sizes may have changed from turn to turn, as a text grows word by word.
+        """
         e = self.node.start
         if e is None or not tensors or any(t._run is not None for t in tensors):
             return False
         site = errors.user_site()
         metas = [t._meta for t in tensors]
         for _ in range(50):
-            if e.op is op and e.site == site and e.metas == metas:
-                return True
+            if e.op is op and e.site == site:
+                if e.metas == metas or self.node.depth - e.depth >= LONG_BODY and alike(e.metas, metas):
+                    return True
             e = e.parent.start
             if e is None:
                 return False

@@ -422,3 +422,28 @@ def test_a_missing_argument_is_not_an_empty_slot():
         x, low, high = dv.tensor([1.0, 5.0, 9.0]) + i, dv.tensor(2.0), dv.tensor(6.0)
         assert dv.clamp(x, low, high).tolist() == [min(max(v + i, 2), 6) for v in (1, 5, 9)]
         assert dv.clamp(dv.tensor([1.0, 5.0, 9.0]), None, dv.tensor(6.0)).tolist() == [1, 5, 6]
+
+
+def test_a_text_that_grows_word_by_word_is_run_word_by_word():
+    """Every turn works on one more row than the last; nobody looks at a value until the end."""
+    table, weight, places = rows(12, 8, 1), rows(8, 8, 2) * 0.5, rows(40, 8, 3)
+    rec = current()
+
+    def network(text, module):
+        x = table_of[module][text] + places_of[module][: len(text)]
+        for _ in range(5):
+            x = module.tanh(x @ weight_of[module]) + x
+        return (x @ table_of[module].T)[-1].argmax()
+
+    table_of, weight_of, places_of = ({np: a, dv: dv.from_numpy(a)} for a in (table, weight, places))
+    want = [1]
+    for _ in range(30):
+        want.append(int(network(np.array(want), np)))
+    for _ in range(2):
+        text, deepest = dv.tensor([1]), 0
+        with dv.no_grad():
+            for _ in range(30):
+                text = dv.cat((text, network(text, dv).reshape(1)))
+                deepest = max(deepest, rec.node.depth)
+        assert text.tolist() == want
+    assert deepest < 60
