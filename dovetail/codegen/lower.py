@@ -151,6 +151,7 @@ class Lowering:
     def run(self) -> Lowered:
         self.write()
         self.protect_aliases()
+        self.kernels = [k for k in self.kernels if not self.is_idle(k)]
         return self.assemble()
 
     def write(self) -> None:
@@ -409,6 +410,15 @@ class Lowering:
             writer = next((n for n in self.kernels if any(is_output(s, o) for s in n.writes)), None)
             if writer is not None and not (self.move_behind(writer, i) and writer.safe_in_place(o, i)):
                 self.write_late(o)
+
+    def is_idle(self, kernel: Kernel) -> bool:
+        """Whether a kernel copies memory onto itself: the start of a scatter into the table it was given."""
+        if kernel.flops or len(kernel.loads) != 1 or len(kernel.stores) != 1:
+            return False
+        (source, at), (target, place) = kernel.loads[0], kernel.stores[0]
+        if at is None or at != place or source.dtype is not target.dtype:
+            return False
+        return target.kind == "output" and is_input(source, self.alias.get(target.index, -1))
 
     def move_behind(self, writer: Kernel, i: int) -> bool:
         """Move a kernel behind all others that read input i; False if one of those depends on it."""

@@ -6,10 +6,10 @@ import sys
 
 from dovetail.base.config import config
 from dovetail.ir.core import Graph, Value, building
-from dovetail.passes import cse, dce, layout, loops, simplify, windows
+from dovetail.passes import cse, dce, layout, loops, rows, simplify, windows
 from dovetail.prims.elementwise import identity
 
-PASSES = (dce.run, windows.run, simplify.run, layout.run, simplify.run, cse.run, dce.run)
+PASSES = (dce.run, windows.run, simplify.run, layout.run, simplify.run, rows.run, cse.run, dce.run)
 
 
 def run_passes(graph: Graph) -> Graph:
