@@ -20,7 +20,7 @@ CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "g
 SHORT_FLOATS = (float16, bfloat16)
 EXACT = frozenset("abs ceil floor maximum minimum neg round sign trunc where".split())  # of what the dtype holds
 COSTLY = {"div": 4, "sqrt": 6, "rsqrt": 6, "exp": 14, "tanh": 24, "erf": 30, "log": 20, "sigmoid": 20}
-EFFORT = 40  # steps (as many as COSTLY says, else one) that are repeated rather than a value is kept from one kernel to another (nanogpt_train)
+EFFORT = 40  # steps (COSTLY, or one each) that are repeated rather than a value kept for another kernel (nanogpt_train)
 SMALL = 16  # a value so many times smaller than another is read for nothing beside it
 
 

@@ -34,7 +34,7 @@ def graph_of(update, outputs=1):
 def arrays():
     rng = np.random.default_rng(0)
     table, change = (rng.standard_normal(s).astype(np.float32) for s in (TABLE, CHANGE))
-    return [table, np.array([3, 0, 3, 8, -1 % 9, 3]), change, np.float32(0.3).reshape(())]
+    return [table, np.array([3, 0, 3, 8, -1 % 9, 3]), change, np.array(0.3, np.float32)]
 
 
 UPDATES = [
