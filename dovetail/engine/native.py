@@ -40,7 +40,7 @@ ROOMS_BEHIND_CODE = ("ir", "prims", "passes", "codegen", "engine", "runtime")
 class Built:
     """Machine code of one graph. body: address of `dv_body`; the other fields as the code generator gave them.
 
-    arena_bytes is a Sym where it depends on run-time sizes. clock_at: as in `Lowered`.
+    arena_bytes is a Sym where it depends on run-time sizes. clock_at, clocks: as in `Lowered`.
     """
 
     code: native.Code
@@ -49,6 +49,7 @@ class Built:
     work_ns: float
     kernels: list[KernelInfo]
     clock_at: int = -1
+    clocks: Sequence[int] = ()
 
 
 def build(
@@ -62,7 +63,7 @@ def build(
     the result.
     """
 
-    clock_at = -1
+    clock_at, clocks = -1, ()
 
     def make() -> bytes:
         ready = prepare(graph)
@@ -73,8 +74,8 @@ def build(
         dump("ir", lowered.text)
         if "asm" in config.dump:
             dump("asm", native.emit(lowered.text, target, assembly=True))
-        nonlocal clock_at
-        clock_at = getattr(lowered, "clock_at", -1)
+        nonlocal clock_at, clocks
+        clock_at, clocks = getattr(lowered, "clock_at", -1), getattr(lowered, "clocks", ())
         return pack(lowered, graph) + b"\n" + native.object_code(lowered.text, target)
 
     if lower is default_lower and not config.dump:
@@ -86,7 +87,7 @@ def build(
     if not machine_code:
         return None
     code = native.Code(machine_code, pool.team(disk_cache()).symbols)
-    return Built(code, code.address("dv_body"), *unpack(head, graph), clock_at)
+    return Built(code, code.address("dv_body"), *unpack(head, graph), clock_at, clocks)
 
 
 def pack(lowered, graph: Graph) -> bytes:
@@ -213,7 +214,7 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
 
 def timed(run: Run, built: Built, frames: list[Frame]) -> Run:
     """`run`, which also adds up how long each kernel took, for `describe`. Only where `config.dump` has "time"."""
-    count = len(built.kernels) + 1
+    count = len(built.clocks) + 1
 
     def run_timed(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
         begin = time.perf_counter_ns()
@@ -221,8 +222,8 @@ def timed(run: Run, built: Built, frames: list[Frame]) -> Run:
         took = time.perf_counter_ns() - begin
         counts = (ctypes.c_uint64 * count).from_address(frames[-1].arena + built.clock_at)
         whole = max(1, counts[count - 1] - counts[0])
-        for number, kernel in enumerate(built.kernels):
-            kernel.ns.append(took * (counts[number + 1] - counts[number]) / whole)
+        for number, first in enumerate(built.clocks):
+            built.kernels[first].ns.append(took * (counts[number + 1] - counts[number]) / whole)
 
     return run_timed
 
