@@ -58,7 +58,7 @@ class Lowered:
     work_ns: float
     kernels: list[KernelInfo] = field(default_factory=list)
     clock_at: int = -1  # where in the arena the counts of a timed program are; -1: it keeps none
-    clocks: list[int] = field(default_factory=list)  # the kernel that each count belongs to, a loop's first for the loop
+    clocks: list[int] = field(default_factory=list)  # the kernel that each count belongs to: of a loop, its first
 
 
 class Kernel:
