@@ -138,9 +138,9 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
         copied = copied or columns > width
         terms = depth if whole else BLOCK
         group = max(1, min(-(-columns // width), 512 // width))
-        level = (dims.k[0][0], 0, 0) if whole else block_of(dims, terms, copied)
+        block, level, cut = (dims.k[0][0], 0, 0) if whole else block_of(dims, terms, copied)
         chunk = max(TOGETHER, LEFT // (phases[0].rows * terms * dtype.itemsize))
-        return Plan("broadcast", phases, copied, False, *level, chunk, group, True, whole)
+        return Plan("broadcast", phases, copied, False, block, level, cut, chunk, group, True, whole)
     far = abs(guess(step)) * depth * dtype.itemsize >= 4 * CACHE and abs(guess(step)) * dtype.itemsize >= 1024
     terms = BLOCK // 3 if far else BLOCK
     per_k = width * dtype.itemsize + (0 if is_(step, 1) else 64)

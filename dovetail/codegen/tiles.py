@@ -280,7 +280,8 @@ class Product(Vectors):
                 with self.b.loop("0", self.text(count), carry=[("ptr", across.carried[0])]) as turn:
                     place = turn.carried[0]
                     if self.cut.pack_left:
-                        pointer, offsets = self.at(self.copied, self.mul(turn.i, tile_room)), range(phase.rows)
+                        pointer = self.at(self.copied, self.mul(turn.i, tile_room))
+                        offsets: list[Extent] = list(range(phase.rows))
                     else:
                         start, offsets, _ = self.row_places(self.mul(self.add(first, turn.i), phase.rows))
                         pointer = self.at(from_a, start)
