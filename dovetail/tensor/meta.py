@@ -5,6 +5,10 @@ So a guard on shape, dtype, device, layout and gradient state is one identity co
 
 from __future__ import annotations
 
+from threading import Lock
+from typing import Any
+from weakref import ref
+
 from dovetail.base.device import CPU, device
 from dovetail.base.dtypes import DType
 
@@ -107,6 +111,26 @@ _age = 0
 def layout_age() -> int:
     """A count that changes when remembered leaves may no longer be trusted (see `forget_leaves`)."""
     return _age
+
+
+_recorders: tuple[ref, ...] = ()  # of all threads; replaced as a whole, so that others may walk it meanwhile
+_lock = Lock()
+
+
+def watch(recorder: Any) -> None:
+    """Note a recorder, whose `remembers(t)` tells whether it has t as a leaf of earlier traces."""
+    global _recorders
+    with _lock:
+        _recorders = (*[reference for reference in _recorders if reference() is not None], ref(recorder))
+
+
+def forget_leaf(t: Any) -> None:
+    """As forget_leaves, for a change of this tensor only: a fresh result is remembered nowhere, and all may stay."""
+    for reference in _recorders:
+        recorder = reference()
+        if recorder is not None and recorder.remembers(t):
+            forget_leaves()
+            return
 
 
 def forget_leaves() -> None:

@@ -20,7 +20,7 @@ from dovetail.base import errors
 from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
 from dovetail.tensor import closing
-from dovetail.tensor.meta import Meta, layout_age
+from dovetail.tensor.meta import Meta, layout_age, watch
 from dovetail.tensor.trace import HOLE, NOTHING, Event
 
 LONG_BODY = 16  # calls of a loop's body that are worth a program of their own, whatever the sizes
@@ -112,6 +112,7 @@ class Recorder:
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
         self.unbroken: list[str] = []  # functions compiled with fullgraph=True that are being called
         self.enter_root()
+        watch(self)
 
     # -- position ------------------------------------------------------------------------------
 
@@ -136,6 +137,13 @@ class Recorder:
         self.root = self.node = root
         self.expect = root.next
         self.run = Run(self)
+
+    def remembers(self, t) -> bool:
+        """Whether t is among the leaves that earlier traces left in the slots."""
+        wanted = id(t)
+        if wanted in map(id, self.slots):
+            return True
+        return any([wanted in map(id, slots) for slots in tuple(self.templates.values())])
 
     def slots_of(self, event: Event) -> list[Any]:
         """The slots that a trace which has been run left behind: its leaves."""

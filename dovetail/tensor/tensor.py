@@ -16,7 +16,7 @@ from dovetail.base.dtypes import DType, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
 from dovetail.base.layout import layout, strided
 from dovetail.runtime import memory
-from dovetail.tensor.meta import Meta, contiguous_strides, forget_leaves, meta, normal_strides
+from dovetail.tensor.meta import Meta, contiguous_strides, forget_leaf, meta, normal_strides
 
 if TYPE_CHECKING:
     from dovetail.tensor.surface import Surface  # the methods that ops/methods.py assigns, as a checker sees them
@@ -265,7 +265,7 @@ class Tensor(Surface):
     def _note_sharing(self) -> None:
         if not self._shared:
             self._shared = True
-            forget_leaves()
+            forget_leaf(self)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()
