@@ -687,6 +687,7 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         if ticket.run is not None:
             rec.slots[ticket.slots[next(i for i, q in enumerate(ticket.leaves) if q is p)]] = None
     e.extra.entries = entries if not e.numbers else None
+    e.extra.tensors = [t for _, state, _, _ in entries for t in state.values()]  # another model's, if that ran before
     for position, slot in e.numbers:
         rec.slots[slot] = number_tensor(numbers[position])
     rec.advance(e)
