@@ -18,7 +18,7 @@ from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.tensor import blame, closing
 from dovetail.tensor.history import GradientInfo, Ticket, computed_again, differentiate, made_by
-from dovetail.tensor.meta import meta
+from dovetail.tensor.meta import layout_age, meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
 from dovetail.tensor.trace import Event, Wild
@@ -639,10 +639,11 @@ def free(visited: set[Value]) -> None:
 class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
-    __slots__ = ("entries", "params", "grads", "states", "tensors", "whole", "moved_params", "moved_states")
+    __slots__ = ("entries", "age", "params", "grads", "states", "tensors", "whole", "moved_params", "moved_states")
 
     def __init__(self):
         self.entries: Any = None
+        self.age = -1  # when `entries` were seen to be nobody else's memory
         self.params: list[int] = []
         self.grads: list[int] = []
         self.states: list[int] = []
@@ -660,7 +661,7 @@ def update(rule: Callable, entries: list[tuple]) -> None:
     """
     rec = local.rec
     e = rec.expect
-    if e.op is UPDATE and e.extra.entries is entries and replay_update(rec, e):
+    if e.op is UPDATE and e.extra.entries is entries and e.extra.age == layout_age() and replay_update(rec, e):
         commit_update(rec, e)
         return
     if not entries:
@@ -686,7 +687,7 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         p._grad = ticket
         if ticket.run is not None:
             rec.slots[ticket.slots[next(i for i, q in enumerate(ticket.leaves) if q is p)]] = None
-    e.extra.entries = entries if not e.numbers else None
+    e.extra.entries, e.extra.age = entries if not e.numbers and not shared else None, layout_age()
     e.extra.tensors = [t for _, state, _, _ in entries for t in state.values()]  # another model's, if that ran before
     for position, slot in e.numbers:
         rec.slots[slot] = number_tensor(numbers[position])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import tree
-from dovetail.base.dtypes import default_dtype
+from dovetail.base.dtypes import default_dtype, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.tensor import Tensor
@@ -103,6 +103,15 @@ def tensor_of(a: np.ndarray) -> Tensor:
     return Tensor.from_array(a)
 
 
+def rows_of(a: np.ndarray, at: Any) -> Tensor:
+    """The rows `at` of an array, gathered straight into a tensor's memory. They must be in range."""
+    if a.dtype.byteorder == ">":
+        return Tensor.from_array(a.take(at, 0))
+    batch = Tensor.empty((len(at), *a.shape[1:]), from_numpy_dtype(a.dtype))
+    a.take(at, 0, batch._memory(), "clip")  # "raise" would copy everything once more
+    return batch
+
+
 class ArrayBatches:
     """Batches of arrays that are all in memory; shuffled by gathering rows in the order of a permutation.
 
@@ -152,14 +161,14 @@ class ArrayBatches:
             at = slice(start, min(start + size, n)) if order is None else order[start : start + size]
             if quick:
                 yield tuple(
-                    [None if a is None else tensor_of(a[at] if order is None else a.take(at, 0)) for a in leaves]
+                    [None if a is None else tensor_of(a[at]) if order is None else rows_of(a, at) for a in leaves]
                 )  # type: ignore[misc]
             else:
                 yield tuple([self.part(a, at, order) for a in leaves])  # type: ignore[misc]
 
     def part(self, data: Any, at: Any, order: Any) -> Any:
         return tree.map_leaves(
-            lambda a: None if a is None else tensor_of(a[at] if order is None else a.take(at, 0)), data
+            lambda a: None if a is None else tensor_of(a[at]) if order is None else rows_of(a, at), data
         )
 
     def order(self) -> np.ndarray | None:
