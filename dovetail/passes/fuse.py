@@ -388,15 +388,27 @@ class Fusion:
         self.await_all(group, [(base, ()) for base in bases])
 
     def place_loop(self, node: Node) -> None:
-        """States begin in memory of their own order; the other operands may be strided views of memory."""
-        states = node.params["carried"]
-        bases = tuple(self.row_major(x) if i < states else self.view_or_need(x) for i, x in enumerate(node.inputs))
+        """States begin in memory of their own order, and so do transposed operands that every turn reads; the other
+        operands may be strided views of memory."""
+        carried, whole = node.params["carried"], node.params["carried"] + node.params["scanned"]
+        bases = tuple(
+            self.row_major(x) if i < carried or i >= whole and self.is_turned(x) else self.view_or_need(x)
+            for i, x in enumerate(node.inputs)
+        )
         self.bases[node] = bases
         group = self.new_group("alone", squeeze(sizes(node.outs[-1].shape)))
         group.anchor = node
         for out in node.outs:
             self.join(group, out, "full", [])
         self.await_all(group, [(base, ()) for base in bases])
+
+    def is_turned(self, x: Value) -> bool:
+        """Whether x is a view of memory whose dims lie in another order there."""
+        while self.is_view(x):
+            if x.node.prim.name == "transpose":
+                return True
+            x = x.node.inputs[0]
+        return False
 
     def row_major(self, x: Value) -> Value:
         """x, which is made to lie in memory in its own order."""

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dovetail.ir.core import Graph, Node, Value
+from dovetail.ir.core import Graph, Node, Value, building, scope
 from dovetail.ir.printing import body as body_of
 from dovetail.ir.printing import param_key, stable_text
+from dovetail.ir.sym import is_static
 from dovetail.passes import dce
 from dovetail.passes.rebuild import with_inputs
+from dovetail.prims.contract import contract
+from dovetail.prims.families import ELEMENT
+from dovetail.prims.shape import reshape, transpose
 
+PANEL = 64  # columns of a weight that lie together (see `turned`)
 SETTINGS = ("carried", "scanned", "length", "reverse")
 
 
@@ -100,11 +105,12 @@ def trim(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
         if not is_loop(node):
             nodes.append(with_inputs(node, inputs, replaced))
             continue
-        nodes.append(trimmed(node, inputs, read, simplify, replaced))
+        nodes += trimmed(node, inputs, read, simplify, replaced)
     return dce.run(Graph(graph.inputs, nodes, [replaced.get(x, x) for x in graph.outputs]))
 
 
-def trimmed(node: Node, inputs: tuple, read: set[Value], simplify, replaced: dict[Value, Value]) -> Node:
+def trimmed(node: Node, inputs: tuple, read: set[Value], simplify, replaced: dict[Value, Value]) -> list[Node]:
+    """The loop with what is needed of it, behind the nodes that get its operands ready."""
     states, slices = node.params["carried"], node.params["scanned"]
     graph = node.params["body"].graph
     wanted: dict[Value, int] = {}  # of the body's results, each once
@@ -112,6 +118,7 @@ def trimmed(node: Node, inputs: tuple, read: set[Value], simplify, replaced: dic
         if out in read:
             wanted.setdefault(inner, len(wanted))
     ready = simplify(Graph(graph.inputs, graph.nodes, graph.outputs[:states] + list(wanted)))
+    ready, inputs, before = turned(ready, inputs, states + slices)
     used = {x for n in ready.nodes for x in n.inputs} | set(ready.outputs)
     kept = [i for i, x in enumerate(ready.inputs) if i < states or x in used]
     fewer = sum(1 for i in kept if states <= i < states + slices)
@@ -122,4 +129,56 @@ def trimmed(node: Node, inputs: tuple, read: set[Value], simplify, replaced: dic
     for out, value in zip(node.outs[states:], graph.outputs[states:], strict=True):
         if out in read:
             replaced[out] = made.outs[states + wanted[value]]
-    return made
+    return [*before, made]
+
+
+def turned(graph: Graph, inputs: tuple[Value, ...], first: int) -> tuple[Graph, tuple[Value, ...], list[Node]]:
+    """A weight that a product reads along its rows, turn after turn, is laid out in panels once, before the loop.
+
+    x (n, k) wᵀ, for w (m, k) among the inputs from `first` on, becomes a product with (m / PANEL, k, PANEL): columns
+    are adjacent, and the rows of a panel follow each other. Arithmetic on the product is done in panels too.
+    """
+    outer = dict(zip(graph.inputs[first:], inputs[first:], strict=True))
+    panels: dict[Value, Value] = {}  # weight -> the body's input with its panels
+    wide: dict[Value, Value] = {}  # value -> the same with its last dim cut in panels
+    replaced: dict[Value, Value] = {}
+    nodes: list[Node] = []
+    ready: list[Node] = []
+    where = scope.where, scope.region
+    for node in graph.nodes:
+        scope.where, scope.region = node.where, node.region
+        given = tuple([replaced.get(x, x) for x in node.inputs])
+        if node.prim.name == "contract" and node.inputs[1] in outer and pays(node):
+            w = node.inputs[1]
+            m, k = w.shape
+            if w not in panels:
+                panels[w] = Value((m // PANEL, k, PANEL), w.dtype)
+                with building(ready):
+                    cut = reshape(outer[w], shape=(m // PANEL, PANEL, k))
+                    inputs = (*inputs, transpose(cut, perm=(0, 2, 1)))
+            with building(nodes):
+                left = node.params["sum"][0]
+                wide[node.out] = contract(given[0], panels[w], batch=((), ()), sum=(left, (1,)))
+                replaced[node.out] = reshape(wide[node.out], shape=node.out.shape)
+        elif node.prim.family == ELEMENT and any(x in wide for x in node.inputs):
+            shape = (*node.out.shape[:-1], node.out.shape[-1] // PANEL, PANEL)
+            with building(nodes):
+                pairs = zip(node.inputs, given, strict=True)
+                wide[node.out] = node.prim(*[wide.get(x) or reshape(y, shape=shape) for x, y in pairs], **node.params)
+                replaced[node.out] = reshape(wide[node.out], shape=node.out.shape)
+        else:
+            nodes.append(with_inputs(node, given, replaced))
+    scope.where, scope.region = where
+    if not panels:
+        return graph, inputs, []
+    outputs = [replaced.get(x, x) for x in graph.outputs]
+    return dce.run(Graph([*graph.inputs, *panels.values()], nodes, outputs)), inputs, ready
+
+
+def pays(node: Node) -> bool:
+    """Whether a product x wᵀ of a turn is worth panels: whole ones, and enough rows (benchmarks/gemm.py)."""
+    a, w = node.inputs
+    if len(w.shape) != 2 or node.params["batch"] != ((), ()) or node.params["sum"][1] != (1,):
+        return False
+    rows = node.out.numel // max(w.shape[0], 1)
+    return w.dtype.itemsize == 4 and is_static(w.shape[0]) and w.shape[0] % PANEL == 0 and int(rows) >= 8

@@ -280,7 +280,22 @@ def add_nothing(node, a, b):
         return e.sub(a, maker(b).inputs[0])
     if made_by(a, "neg"):
         return e.sub(b, maker(a).inputs[0])
-    return joined(a, b) or joined(b, a)
+    return placed(a, b) or placed(b, a)
+
+
+def placed(total: Value, part: Value) -> Value | None:
+    """total + part where both, or terms of the total, are padded parts of one value that lie beside each other.
+
+    Adding up in another order changes nothing, since at each place all but one of the terms are 0.
+    """
+    found = joined(total, part) or joined(part, total)
+    if found is not None or not zero_padded(part) or not made_by(total, "add"):
+        return found
+    for term, rest in (maker(total).inputs, maker(total).inputs[::-1]):
+        found = placed(term, part)
+        if found is not None:
+            return placed(rest, found) or placed(found, rest) or e.add(found, rest)
+    return None
 
 
 def joined(a: Value, b: Value) -> Value | None:

@@ -238,6 +238,26 @@ def test_a_state_that_is_written_over_its_own_memory():
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_weights_read_along_their_rows_lie_in_panels(target):
+    def function(h, gates, w):
+        def step(states, rows, fixed):
+            z = contract(states[0], fixed[0], batch=((), ()), sum=((1,), (1,)))
+            z = tanh(mul(add(z, rows[0]), z))
+            a, b = (slice_(z, starts=(0, i), stops=(9, i + 64), steps=(1, 1)) for i in (0, 64))
+            return [tanh(add(a, b))], [z]
+
+        last, results = repeat(step, [h], [gates], [w])
+        return [*last, *results]
+
+    given = [0.2 * RANDOM.standard_normal(s).astype(np.float32) for s in [(9, 64), (4, 9, 128), (128, 64)]]
+    graph = with_gradients(function, given)
+    ready = verify(run_passes(graph))
+    assert any(n.prim.name == "transpose" and n.out.shape == (2, 64, 64) for n in ready.nodes)
+    for x, y in zip(interpret(graph, given), run_compiled(graph, given, target=target), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
+
+
 def test_one_program_for_every_length():
     def graph(steps, n):
         return with_gradients(rolled(), arrays(steps, n, 9, 17, np.float32))
