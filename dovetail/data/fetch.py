@@ -18,8 +18,9 @@ class EndOfStream(Exception):
 class Fetcher:
     """Samples by index. A dataset that can give whole batches (`__getbatch__(indices)`) is asked for them."""
 
-    def __init__(self, dataset, auto_collation: bool, collate_fn: Callable):
+    def __init__(self, dataset, auto_collation: bool, collate_fn: Callable, at: Any = None):
         self.dataset, self.auto_collation, self.collate_fn = dataset, auto_collation, collate_fn
+        self.at = at  # where a worker notes the index of the sample it is reading
         whole = getattr(dataset, "__getbatch__", None)
         self.whole = whole if auto_collation and collate_fn is default_collate and callable(whole) else None
 
@@ -45,11 +46,33 @@ class Fetcher:
             raise
 
     def sample(self, index) -> Any:
+        if self.at is not None:
+            self.note(index)
         try:
             return self.dataset[index]
         except Exception as error:
             error.add_note(f"while reading sample {index!r} of {type(self.dataset).__name__}")
             raise
+
+
+    def note(self, index) -> None:
+        try:
+            self.at[0] = index
+        except TypeError:  # a process shares numbers only, and this index is none
+            self.at[0] = -1
+
+
+class Recipe:
+    """How a loader's batches are made; goes to the workers, which make a fetcher of it with their own dataset."""
+
+    def __init__(self, iterable: bool, auto_collation: bool, batch_size: int | None, collate_fn, drop_last: bool):
+        self.iterable, self.auto_collation, self.batch_size = iterable, auto_collation, batch_size
+        self.collate_fn, self.drop_last = collate_fn, drop_last
+
+    def __call__(self, dataset, at: Any = None) -> Callable[[Any], Any]:
+        if self.iterable:
+            return IterableFetcher(dataset, self.auto_collation, self.batch_size, self.collate_fn, self.drop_last)
+        return Fetcher(dataset, self.auto_collation, self.collate_fn, at)
 
 
 class IterableFetcher:

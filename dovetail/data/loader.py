@@ -7,6 +7,7 @@ no `if __name__ == "__main__"`. The batches are the same for any number of worke
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -14,12 +15,14 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from dovetail.base.errors import ArgumentError
+from dovetail.data import position
 from dovetail.data.collate import default_collate, default_convert
 from dovetail.data.dataset import Dataset, IterableDataset
-from dovetail.data.fetch import EndOfStream, Fetcher, IterableFetcher
+from dovetail.data.fetch import EndOfStream, Recipe
 from dovetail.data.samplers import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from dovetail.data.seed import draw_seed
 from dovetail.data.workers import ProcessPool, ThreadPool
+from dovetail.tensor.random import default_generator
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -42,6 +45,7 @@ class DataLoader(Generic[T_co]):
     collate_fn: makes a batch of a list of samples. drop_last: leave out a short last batch.
     timeout: seconds to wait for a batch from a worker before giving up; 0 waits for ever, but says so after ten.
     pin_memory, pin_memory_device: accepted; batches are ordinary memory.
+    state_dict, load_state_dict: the position within the epoch, for checkpoints.
 
     >>> loader = DataLoader(list(range(5)), batch_size=2)
     >>> list(loader)
@@ -97,6 +101,8 @@ class DataLoader(Generic[T_co]):
         )
         self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
         self._pool: ThreadPool | ProcessPool | None = None
+        self._position: position.Position | None = None
+        self._resume: dict[str, Any] | None = None
 
     def _default_sampler(self, shuffle: bool) -> Sampler:
         if self._iterable:
@@ -126,34 +132,121 @@ class DataLoader(Generic[T_co]):
 
     def _here(self) -> Iterator[Any]:
         """Batches made by the caller's own thread."""
-        fetch = self._fetcher()
-        for indices in self._orders():
+        resume, here = self._begin()
+        fetch = self._recipe()(self.dataset)
+        orders = self._resumed(resume, here)
+        here.batches = skip = 0 if resume is None else resume["batches"]
+        if self._iterable:
+            fetch = self._entered(fetch, resume, here)
+        else:
+            orders = itertools.islice(orders, skip, None)
+        for indices in orders:
             try:
-                yield fetch(indices)
+                batch = fetch(indices)
             except EndOfStream:
-                return
+                break
+            here.batches += 1
+            yield batch
+        self._end(here)
+
+    def _entered(self, fetch: Any, resume, here: position.Position) -> Any:
+        """A stream at the place where it was left: it says so itself, or is read up to there."""
+        knows = hasattr(fetch.stream, "state_dict") and hasattr(fetch.stream, "load_state_dict")
+        if knows:
+            here.stream = fetch.stream
+        if resume is None or "dataset" in resume:
+            return fetch
+        if knows and "stream" in resume:
+            fetch.stream.load_state_dict(resume["stream"])
+            return fetch
+        for _ in range(resume["batches"]):
+            fetch(None)
+        return fetch
 
     def _ahead(self) -> Iterator[Any]:
         """Batches made by workers; with persistent_workers the same ones serve every epoch."""
+        resume, here = self._begin()
+        seed = None if resume is None else resume.get("worker_seed")
+        here.seed = seed = draw_seed(self.generator) if seed is None else seed
         pool = self._pool
         if pool is None:
             kind = ThreadPool if self.multiprocessing_context is None else ProcessPool
-            pool = kind(self, draw_seed(self.generator))
+            pool = kind(self, seed)
             if self.persistent_workers:
                 self._pool = pool
         else:
-            pool.new_epoch(draw_seed(self.generator))
+            pool.new_epoch(seed)
+        skip = 0 if resume is None else resume["batches"]
+        orders = self._resumed(resume, here)
+        here.batches = skip
         try:
-            yield from pool.run(self._orders())
+            if self._iterable:
+                batches = itertools.islice(pool.run(orders), skip, None)
+            else:
+                batches = pool.run(itertools.islice(orders, skip, None))
+            for batch in batches:
+                here.batches += 1
+                yield batch
         finally:
             if pool is not self._pool:
                 pool.stop()
+        self._end(here)
 
-    def _fetcher(self) -> Callable[[Any], Any]:
+    # -- position --------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands: between epochs, or how many batches of which order have been handed out.
+
+        With workers, batches that were read ahead but not handed out do not count. Sampler and dataset are asked for a
+        state of their own where they have state_dict and load_state_dict.
+        """
+        if self._resume is not None:
+            return dict(self._resume)
+        return position.save(self, self._position)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Let the next epoch go on where `state_dict` was saved.
+
+        Raises: TypeError for anything but a dict; ArgumentError where the loader gives other batches.
+        """
+        state = position.check(self, state_dict)
+        for name, thing in position.stateful_parts(self):
+            if name in state:
+                thing.load_state_dict(state[name])
+        self._resume, self._position = state, None
+
+    def _begin(self) -> tuple[dict[str, Any] | None, position.Position]:
+        """(the state to go on from, if it is one within an epoch; the position that counts from here)."""
+        resume, self._resume = self._resume, None
+        if resume is not None and not resume["batches"]:
+            resume = None
+        here = self._position = position.Position(position.generators_of(self))
+        if resume is not None:
+            here.start = resume["start"]
+        return resume, here
+
+    def _resumed(self, resume, here: position.Position) -> Iterator[Any]:
+        """The orders of the epoch; of a resumed one, drawn from the generators' states at its beginning."""
+        if resume is None:
+            return self._orders()
+        before = [position.state_of(g) for g in here.generators]
+        for g, state in zip(here.generators, resume["start"], strict=True):
+            position.set_state(g, state)
+        if resume.get("worker_seed") is not None:
+            draw_seed(self.generator)
+        orders = self._orders()
+        first = next(orders, None)  # an iterator draws when it is first asked
+        for g, old, now in zip(here.generators, before, resume["now"], strict=True):
+            position.set_state(g, old if g is default_generator else now)
+        return orders if first is None else itertools.chain([first], orders)
+
+    def _end(self, here: position.Position) -> None:
+        if self._position is here:
+            self._position = None
+
+    def _recipe(self) -> Recipe:
         """From what `_orders` yields to a batch."""
-        if self._iterable:
-            return IterableFetcher(self.dataset, self._auto_collation, self.batch_size, self.collate_fn, self.drop_last)
-        return Fetcher(self.dataset, self._auto_collation, self.collate_fn)
+        return Recipe(self._iterable, self._auto_collation, self.batch_size, self.collate_fn, self.drop_last)
 
     def _orders(self) -> Iterator[Any]:
         """What to fetch, batch by batch: arrays of indices where the order is known in advance, else lists."""
