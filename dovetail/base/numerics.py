@@ -1,15 +1,17 @@
 """Promises about numbers, by torch's names: how exact products of float32 are, whether a run repeats exactly.
 
-float32 products are computed in float32, which every setting allows, and a program gives the same numbers whenever it
-runs with the same number of threads; so the settings are kept and read back.
+float32 products are computed in float32, which every setting allows. A program gives the same bits whenever it runs,
+with any number of threads; but its first rounds are interpreted until it is compiled in the background, and the two may
+round differently. Whoever asks for deterministic algorithms gets every program compiled before its first round.
 """
 
 from __future__ import annotations
 
+from dovetail.base.config import config
 from dovetail.base.errors import ArgumentError, message
 
 PRECISIONS = ("highest", "high", "medium")
-SETTINGS: dict = {"precision": "highest", "deterministic": False, "warn_only": False, "fill": True}
+SETTINGS: dict = {"precision": "highest", "deterministic": False, "warn_only": False, "tier": None}
 DEBUG_MODES = {"default": 0, "warn": 1, "error": 2}
 
 
@@ -31,7 +33,14 @@ def get_float32_matmul_precision() -> str:
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Ask for results that repeat exactly: every op here gives them."""
+    """Ask for results that repeat bit for bit: programs are compiled before they run for the first time.
+
+    The start of a training then takes longer, as it waits for the compiler.
+    """
+    if mode and SETTINGS["tier"] is None:
+        SETTINGS["tier"], config.tier = config.tier, 2
+    elif not mode and SETTINGS["tier"] is not None:
+        config.tier, SETTINGS["tier"] = SETTINGS["tier"], None
     SETTINGS.update(deterministic=bool(mode), warn_only=bool(warn_only))
 
 

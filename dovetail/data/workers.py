@@ -316,11 +316,11 @@ class ProcessPool(Pool):
     def next_answer(self, timeout: float) -> tuple | None:
         for pipe in multiprocessing.connection.wait(self.open_pipes(), timeout):
             try:
-                ticket, ok, packet = pipe.recv()  # type: ignore[union-attr]
+                ticket, ok, packet = pipe.recv()  # type: ignore
             except (EOFError, OSError):
                 self.pipes[self.pipes.index(pipe)] = None  # its process has ended; check_alive says so
                 continue
-            return ticket, ok, packets.unpack(packet)
+            return ticket, ok, packets.unpack(packet)  # type: ignore
         return None
 
     def open_pipes(self) -> list:

@@ -154,6 +154,7 @@ PROGRAM = textwrap.dedent(
     from dovetail.utils.data import DataLoader, TensorDataset
 
     folder, kill_at = sys.argv[1], int(sys.argv[2])
+    torch.use_deterministic_algorithms(True)
     torch.manual_seed(3)
     data = TensorDataset(torch.randn(60, 6), torch.randint(0, 3, (60,)))
     model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 3))
@@ -220,6 +221,7 @@ class Wide(data.Dataset):
         return dovetail.full((3, 64, 64), float(i)), str(i)
 
 
+@pytest.mark.filterwarnings("ignore:DataLoader. still waiting")
 def test_spawned_workers_give_the_same_batches():
     loader = data.DataLoader(Squares(9), 4, num_workers=2, multiprocessing_context="spawn")
     assert [b.tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64]]
