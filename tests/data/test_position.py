@@ -243,7 +243,8 @@ class Killed(Squares):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
 def test_a_killed_worker_is_reported_with_its_sample():
     loader = data.DataLoader(Killed(), 2, num_workers=2, multiprocessing_context="fork")
-    with pytest.raises(RuntimeError, match=r"(?s)worker 1 .*killed by signal 9.*reading \[6, 7\] of Killed, at sample 7"):
+    says = r"(?s)worker 1 .*killed by signal 9.*reading \[6, 7\] of Killed, at sample 7"
+    with pytest.raises(RuntimeError, match=says):
         list(loader)
 
 
