@@ -62,6 +62,8 @@ class Outside(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         elif covered(inner):
             value = importlib.import_module(inner)
+        elif name in names.private:
+            value = getattr(importlib.import_module(names.private[name]), name)
         elif name in public_names(names):
             value = getattr(importlib.import_module(names.door or ""), name)
         else:

@@ -11,6 +11,17 @@ OURS = frozenset(  # at our top level, not at torch's
     "DovetailWarning FileError GradientError MissingExtra NotCovered NotCoveredImport ShapeError".split()
 )
 
+PRIVATE = {  # file of torch.nn.modules -> names with an underscore that programs import from it, and where ours are
+    "loss": {"_Loss": "dovetail.nn.losses", "_WeightedLoss": "dovetail.nn.losses"},
+    "batchnorm": {"_BatchNorm": "dovetail.nn.layers.norm"},
+    "instancenorm": {"_InstanceNorm": "dovetail.nn.layers.norm"},
+    "utils": dict.fromkeys(("_ntuple", "_pair", "_quadruple", "_single", "_triple"), "dovetail.nn.tuples"),
+}
+FILES_OF_MODULES = (
+    "activation adaptive batchnorm channelshuffle container conv distance dropout embedding flatten fold instancenorm "
+    "lazy linear loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling utils"
+)
+
 TABLE = {
     "torch": Names("dovetail", {"__version__": VERSION}, OURS),
     "torch.version": Names(
@@ -24,6 +35,23 @@ TABLE = {
     "torch.autograd": Names("dovetail.autograd"),
     "torch.cuda": Names("dovetail.cuda"),
     "torch.distributions": Names("dovetail.distributions"),
+    "torch.nn.modules": Names("dovetail.nn", hidden=frozenset({"layers"})),
+    **{
+        f"torch.nn.modules.{file}": Names("dovetail.nn", private=PRIVATE.get(file, {}))
+        for file in FILES_OF_MODULES.split()
+    },
+    **{
+        f"torch.utils.data.{file}": Names("dovetail.utils.data")
+        for file in ("dataset", "sampler", "dataloader", "distributed")
+    },
+    **{
+        f"torch.optim.{file}": Names("dovetail.optim")
+        for file in (
+            "adadelta adafactor adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd sparse_adam"
+        ).split()
+    },
+    "torch.cuda.amp.autocast_mode": Names("dovetail.cuda.amp"),
+    "torch.cuda.amp.grad_scaler": Names("dovetail.cuda.amp"),
     **{
         f"torch.distributions.{file}": Names("dovetail.distributions")
         for file in (

@@ -34,12 +34,14 @@ def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
     first = batch[0]
     kind = type(first)
     table = collate_fn_map or {}
+    _check_kinds(batch)
     if kind in table:
         return table[kind](batch, collate_fn_map=collate_fn_map)
     for known, function in table.items():
         if isinstance(first, known):
             return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
+        _check_keys(batch)
         return _rebuild_mapping(
             first, {k: collate([b[k] for b in batch], collate_fn_map=collate_fn_map) for k in first}
         )
@@ -49,6 +51,9 @@ def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
         _check_lengths(batch)
         parts = [collate(list(part), collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else _rebuild_sequence(first, parts)
+    if first is None:
+        problem = "a sample is None: the dataset's __getitem__ returned nothing for it"
+        raise TypeError(message("default_collate", problem, [], "Let __getitem__ end with `return sample`"))
     raise TypeError(
         message(
             "default_collate",
@@ -57,6 +62,48 @@ def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
             "Pass your own collate_fn to the DataLoader, or let the dataset return tensors.",
         )
     )
+
+
+def _check_kinds(batch: list) -> None:
+    """Raise where a batch mixes tensors, numbers, texts and containers."""
+    for i, sample in enumerate(batch):
+        if type(sample) is not type(batch[0]) and family(sample) != family(batch[0]):
+            raise ArgumentError(
+                message(
+                    "default_collate",
+                    f"the samples of a batch are of different kinds: sample 0 of the batch is "
+                    f"{described(batch[0])}, sample {i} is {described(sample)}",
+                    [],
+                    "Let the dataset return the same kind of thing for every index.",
+                )
+            )
+
+
+FAMILIES = (Tensor, np.ndarray, (bool, int, float, np.number, np.bool_), (str, bytes), Mapping, Sequence)
+
+
+def family(sample: Any) -> int:
+    """Which of FAMILIES a sample belongs to; their number for none."""
+    return next((i for i, kinds in enumerate(FAMILIES) if isinstance(sample, kinds)), len(FAMILIES))  # type: ignore
+
+
+def described(sample: Any) -> str:
+    return "None" if sample is None else f"of type {type(sample).__name__}"
+
+
+def _check_keys(batch: list) -> None:
+    for i, sample in enumerate(batch):
+        missing = [k for k in batch[0] if k not in sample]
+        if missing:
+            raise ArgumentError(
+                message(
+                    "default_collate",
+                    f"the samples of a batch have different keys: sample 0 of the batch has "
+                    f"{sorted(map(str, batch[0]))}, sample {i} has {sorted(map(str, sample))}",
+                    [f"missing there: {', '.join(repr(k) for k in missing)}"],
+                    "Let the dataset return the same keys for every index.",
+                )
+            )
 
 
 def _check_lengths(batch: list) -> None:

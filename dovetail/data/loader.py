@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from dovetail.base.errors import ArgumentError
+from dovetail.base.errors import ArgumentError, message, warn
 from dovetail.data import position
 from dovetail.data.collate import default_collate, default_convert
 from dovetail.data.dataset import Dataset, IterableDataset
@@ -126,9 +126,21 @@ class DataLoader(Generic[T_co]):
         return n // self.batch_size if self.drop_last else math.ceil(n / self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
+        self._notice_emptiness()
         if self.num_workers == 0:
             return self._here()
         return self._ahead()
+
+    def _notice_emptiness(self) -> None:
+        """Warn where an epoch has no batch at all: a loop over it would seem to train."""
+        if self._iterable or type(self.batch_sampler) is not BatchSampler or len(self):
+            return
+        count = len(self.dataset) if hasattr(self.dataset, "__len__") else 0
+        if count and self.drop_last:
+            problem = f"no batch: {count} samples make none of batch_size={self.batch_size} with drop_last=True"
+            warn(message("DataLoader", problem, cure=f"drop_last=False, or batch_size={count} or less"))
+        elif not count:
+            warn(message("DataLoader", f"no batch: the dataset, a {type(self.dataset).__name__}, is empty"))
 
     def _here(self) -> Iterator[Any]:
         """Batches made by the caller's own thread."""

@@ -79,3 +79,14 @@ def test_other_modules_are_left_alone(installed):
 
 def test_a_row_without_a_door():
     assert finder.public_names(Names(None, {"x": 1})) == set()
+
+
+def test_names_with_an_underscore_that_programs_import(installed):
+    from torch import nn
+    from torch.nn.modules.batchnorm import _BatchNorm
+    from torch.nn.modules.loss import _Loss
+    from torch.nn.modules.utils import _pair
+    from torch.utils.data.dataloader import default_collate
+
+    assert isinstance(nn.BatchNorm2d(3), _BatchNorm) and isinstance(nn.MSELoss(), _Loss)
+    assert _pair(3) == (3, 3) and nn.modules.conv.Conv2d is nn.Conv2d and callable(default_collate)

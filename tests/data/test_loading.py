@@ -285,3 +285,38 @@ def test_settings_that_exclude_each_other(settings):
         data.DataLoader(Squares(), **settings)
     with pytest.raises(ValueError):
         data.DataLoader(Numbers(3), shuffle=True)
+
+
+class Given(data.Dataset):
+    def __init__(self, *samples):
+        self.samples = samples
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, i):
+        return self.samples[i]
+
+
+@pytest.mark.parametrize(
+    ("samples", "error", "says"),
+    [
+        ((dovetail.ones(1), dovetail.ones(2)), RuntimeError, r"\[1\] at entry 0 and \[2\] at entry 1"),
+        (({"a": 1, "b": 2}, {"a": 1}), ValueError, r"(?s)sample 0 of the batch has \['a', 'b'\].*missing there: 'b'"),
+        ((dovetail.ones(1), 3), ValueError, "sample 0 of the batch is of type Tensor, sample 1 is of type int"),
+        ((1, None), ValueError, "sample 1 is None"),
+        ((None, None), TypeError, "__getitem__ returned nothing"),
+        (((1, 2), (1,)), ValueError, "equal size"),
+    ],
+)
+def test_ragged_batches_name_the_sample_and_what_differs(samples, error, says):
+    with pytest.raises(error, match=says) as found:
+        list(data.DataLoader(Given(*samples), 2))
+    assert any("the samples [0, 1] of Given" in note for note in found.value.__notes__)
+
+
+def test_epochs_without_a_batch_are_noticed():
+    with pytest.warns(DovetailWarning, match="3 samples make none of batch_size=5"):
+        assert list(data.DataLoader(Given(1, 2, 3), 5, drop_last=True)) == []
+    with pytest.warns(DovetailWarning, match="the dataset, a Given, is empty"):
+        assert list(data.DataLoader(Given(), 2)) == []
