@@ -300,9 +300,9 @@ cumprod_ = sort_ops.cumprod.inplace
 cumsum_ = sort_ops.cumsum.inplace
 
 LAZY = [
-    "_higher_order_ops", "accelerator", "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data",
-    "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "sparse",
-    "special", "tf", "utils", "vision", "xpu",
+    "_dynamo", "_higher_order_ops", "_inductor", "accelerator", "amp", "array_api", "autograd", "backends", "compiler",
+    "cpu", "cuda", "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn",
+    "optim", "signal", "sparse", "special", "tf", "utils", "vision", "xpu",
 ]
 LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
@@ -388,9 +388,9 @@ __all__ = [
     "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander",
     "var", "var_mean", "vdot", "vecdot", "view_as", "view_as_complex", "view_as_complex_copy", "view_as_real",
     "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like",
-    "_higher_order_ops", "accelerator", "amp", "array_api", "autograd", "backends", "compiler", "cpu", "cuda", "data",
-    "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn", "optim", "signal", "sparse",
-    "special", "tf", "utils", "vision", "xpu", "compile", "load", "save", "vmap",
+    "_dynamo", "_higher_order_ops", "_inductor", "accelerator", "amp", "array_api", "autograd", "backends", "compiler",
+    "cpu", "cuda", "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn",
+    "optim", "signal", "sparse", "special", "tf", "utils", "vision", "xpu", "compile", "load", "save", "vmap",
 ]
 
 

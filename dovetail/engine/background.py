@@ -15,7 +15,8 @@ from typing import Any
 
 from dovetail.base.errors import warn
 
-EXIT_WAIT = 2.0  # seconds that the process waits at its end for a compilation that is under way
+FORK_WAIT = 2.0  # seconds that a fork waits for a compilation that is under way
+EXIT_WAIT = 60.0  # seconds that the process waits for it at its end: on a busy machine one takes several
 
 
 class Ticket:
@@ -107,9 +108,9 @@ class Worker:
         """What is still to be done."""
         return ([self._current] if self._current else []) + list(self._queue)
 
-    def pause(self) -> bool:
+    def pause(self, most: float = FORK_WAIT) -> bool:
         """Wait for the end of the piece of work under way and begin nothing until `go_on`."""
-        self._paused = self._working.acquire(timeout=EXIT_WAIT)
+        self._paused = self._working.acquire(timeout=most)
         return self._paused
 
     def go_on(self) -> None:
@@ -123,7 +124,7 @@ class Worker:
         LLVM's static objects are destroyed at exit; code that still uses them would crash.
         """
         self._stopping = True
-        self.pause()
+        self.pause(EXIT_WAIT)
 
 
 _worker = Worker()

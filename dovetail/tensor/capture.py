@@ -120,7 +120,7 @@ def capture(
     """What `function(*arguments(stand-ins of these kinds))` computes. `call` names the caller in errors."""
     outer = local.rec
     rec = Recorder()
-    rec.grad, rec.inference = outer.grad, False
+    rec.grad, rec.inference, rec.autocast = outer.grad, False, outer.autocast
     rec.enter_root()
     rec.mark("capture", ())
     rec.capture = now = Capture(call, rec)

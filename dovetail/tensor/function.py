@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dovetail.base.errors import GradientError, message
-from dovetail.tensor import blame
+from dovetail.tensor import blame, dual
 from dovetail.tensor.autograd import freed_error
 from dovetail.tensor.joint import Joint, join, value_before
 from dovetail.tensor.modes import GradMode
@@ -247,7 +247,7 @@ class Function:
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-        """Forward-mode gradient; not used: forward mode is worked out from backward."""
+        """Forward-mode gradient; used where there is no backward, from which it is worked out otherwise."""
         raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it.")
 
     @staticmethod
@@ -262,12 +262,20 @@ class Function:
         wanted = local.rec.grad and any(ctx.needs_input_grad)
         before = [(a, a._run, local.rec.slot_of(a) if a._run is local.rec.run else 0, a._hist, a._meta)
                   for a, needed in zip(args, ctx.needs_input_grad, strict=True) if needed]  # fmt: skip
+
+        def forward() -> Any:
+            if cls.setup_context is Function.setup_context:
+                return cls.forward(ctx, *args, **kwargs)
+            made = cls.forward(*args, **kwargs)
+            cls.setup_context(ctx, args, made)
+            return made
+
+        if wanted and cls.jvp is not Function.jvp and backward_of(cls) is Function.backward:
+            changed = dual.applied(cls, ctx, args, forward)
+            if changed is not None:
+                return changed
         with GradMode(False, local.rec.inference):
-            if cls.setup_context is not Function.setup_context:
-                made = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, made)
-            else:
-                made = cls.forward(ctx, *args, **kwargs)
+            made = forward()
         if not wanted:
             return plain(made, args)
         return connect(ctx, args, made, tuple(as_before(a, ctx, before) for a in args) if ctx._dirty else args)

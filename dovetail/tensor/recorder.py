@@ -21,6 +21,7 @@ from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
 from dovetail.tensor import closing
 from dovetail.tensor.meta import Meta, layout_age, watch
+from dovetail.tensor.tensor import watchers
 from dovetail.tensor.trace import HOLE, NOTHING, Event
 
 LONG_BODY = 16  # calls of a loop's body that are worth a program of their own, whatever the sizes
@@ -49,6 +50,8 @@ class Run:
         """Make the value of `t`, a tensor of this run, be there."""
         rec = local.rec
         rec.looks += 1
+        if watchers:
+            watchers[-1](t)
         if self is rec.run:
             rec.close()
             if t._run is None:
@@ -110,7 +113,6 @@ class Recorder:
         self.busy = False
         self.last: Any = None  # the plan that ran last
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
-        self.unbroken: list[str] = []  # functions compiled with fullgraph=True that are being called
         self.enter_root()
         watch(self)
 

@@ -24,6 +24,7 @@ else:
     Surface = object
 
 _new = object.__new__
+watchers: list = []  # called with a tensor whose value somebody looks at (nn/transform/compiled.py)
 
 
 class Size(tuple):
@@ -288,11 +289,15 @@ class Tensor(Surface):
         if self._run is not None:
             self._settle()
             m = self._meta
+        elif watchers:
+            watchers[-1](self)
         reader = READERS.get(m.dtype.name)
         return reader.from_address(self._ptr).value if reader is not None else self._array().item()
 
     def tolist(self) -> Any:
         """The value as nested Python lists of numbers."""
+        if watchers and self._run is None:
+            watchers[-1](self)
         return self._array().tolist()
 
     def __bool__(self) -> bool:
