@@ -302,7 +302,7 @@ cumsum_ = sort_ops.cumsum.inplace
 LAZY = [
     "_dynamo", "_higher_order_ops", "_inductor", "accelerator", "amp", "array_api", "autograd", "backends", "compiler",
     "cpu", "cuda", "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn",
-    "optim", "signal", "sparse", "special", "tf", "utils", "vision", "xpu",
+    "optim", "random", "signal", "sparse", "special", "tf", "utils", "vision", "xpu",
 ]
 LAZY_NAMES = {"compile": "dovetail.nn.transform.compiled", "load": "dovetail.io", "save": "dovetail.io", "vmap": "dovetail.nn.transform.batches"}
 __all__ = [
@@ -390,7 +390,7 @@ __all__ = [
     "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like",
     "_dynamo", "_higher_order_ops", "_inductor", "accelerator", "amp", "array_api", "autograd", "backends", "compiler",
     "cpu", "cuda", "data", "datasets", "distributions", "fft", "func", "keras", "linalg", "masked", "mps", "nn",
-    "optim", "signal", "sparse", "special", "tf", "utils", "vision", "xpu", "compile", "load", "save", "vmap",
+    "optim", "random", "signal", "sparse", "special", "tf", "utils", "vision", "xpu", "compile", "load", "save", "vmap",
 ]
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, message
 from dovetail.distributions import constraints
+from dovetail.ops.checks import require_all
 from dovetail.ops.counting import broadcast_shapes
 from dovetail.ops.shape import broadcast_tensors
 from dovetail.tensor.create import tensor
 from dovetail.tensor.modes import no_grad
+from dovetail.tensor.recorder import NotKnown, aside
 from dovetail.tensor.tensor import Size, Tensor
 
 
@@ -25,6 +27,17 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
 def all_numbers(*values: Any) -> bool:
     """Whether no argument is a tensor."""
     return not any(isinstance(v, Tensor) for v in values)
+
+
+def tensors_of(x: Any) -> list[Tensor]:
+    """The tensors that an object holds, also in the objects it holds."""
+    found: list[Tensor] = []
+    for value in vars(x).values() if hasattr(x, "__dict__") else ():
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif hasattr(value, "__dict__") and not isinstance(value, type):
+            found += tensors_of(value)
+    return found
 
 
 class lazy_property:
@@ -49,8 +62,8 @@ class Distribution:
     """Base of all distributions.
 
     `batch_shape` counts independent distributions, `event_shape` is the shape of one draw of one of them.
-    With `validate_args` (the default) parameters and values are looked at, which ends the step being recorded:
-    pass `validate_args=False`, or call `set_default_validate_args(False)`, where every microsecond counts.
+    With `validate_args` (the default) parameters and values are checked: those that are known when the line runs at
+    once, on that line; those that the step computes are checked by the step, and reported when it is looked at.
 
     Raises: ArgumentError (a ValueError) for parameters and values outside their constraints.
     """
@@ -81,25 +94,28 @@ class Distribution:
             self._check_parameters()
 
     def _check_parameters(self) -> None:
-        """One look at all parameters; a second one only to name the culprit."""
-        verdicts = []
+        """Parameters whose values are there are checked now; others with the step that computes them."""
         for name, constraint in self.arg_constraints.items():
             known = name in self.__dict__ or not isinstance(getattr(type(self), name, None), lazy_property)
             if known and not constraints.is_dependent(constraint):
-                with no_grad():
-                    verdicts.append((name, constraint, constraint.check(getattr(self, name)).all()))
-        if not verdicts:
-            return
-        good = verdicts[0][2]
-        for _, _, verdict in verdicts[1:]:
-            good = good & verdict
-        if bool(good):
-            return
-        for name, constraint, verdict in verdicts:
-            if not bool(verdict):
-                problem = f"Expected parameter {name} to satisfy the constraint {constraint}, but found invalid values"
                 value = getattr(self, name)
-                raise ArgumentError(message(type(self).__name__, problem, [(name, value), ("values", str(value))]))
+                problem = f"Expected parameter {name} to satisfy the constraint {constraint}, but found invalid values"
+                self._require(constraint, value, problem, name)
+
+    def _require(self, constraint: Any, value: Any, problem: str, name: str) -> None:
+        """Raises: ArgumentError where `value` does not satisfy the constraint; at the next look if it is pending."""
+        call = type(self).__name__
+        if not isinstance(value, Tensor):
+            return
+        try:
+            with aside([value, *tensors_of(self), *tensors_of(constraint)]):
+                good = bool(constraint.check(value).all())
+        except NotKnown:
+            with no_grad():
+                require_all(constraint.check(value), f"{call}: {problem}")
+            return
+        if not good:
+            raise ArgumentError(message(call, problem, [(name, value), ("values", str(value))]))
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         """The same distribution for a larger batch, by expanding its parameters."""
@@ -203,11 +219,8 @@ class Distribution:
             support = self.support
         except (NotImplementedError, AttributeError):
             return
-        with no_grad():
-            inside = bool(support.check(value).all())
-        if not inside:
-            problem = f"Expected value argument to be within the support ({support!r}), but found invalid values"
-            raise ArgumentError(message(name, problem, [("value", value), ("values", str(value))]))
+        problem = f"Expected value argument to be within the support ({support!r}), but found invalid values"
+        self._require(support, value, problem, "value")
 
     def __repr__(self) -> str:
         rows = []

@@ -7,6 +7,8 @@ here what must hold.
 from __future__ import annotations
 
 from dovetail.ir.core import Value, scope
+from dovetail.prims.elementwise import logical_not
+from dovetail.tensor.op import op
 
 
 def require_in_range(index: Value, low: float, high: float, what: str) -> Value:
@@ -17,3 +19,14 @@ def require_in_range(index: Value, low: float, high: float, what: str) -> Value:
     if scope.checks is not None:
         scope.checks.append((index, low, high, what))
     return index
+
+
+@op(top=False, differentiable=False)
+def require_all(verdict, words: str):
+    """State that `verdict` is true everywhere. Where it is not, looking at what the step has computed is an error.
+
+    words: "call: what is wrong". The step goes on: what is not known when the line runs is checked with it.
+    """
+    if scope.checks is not None:
+        scope.checks.append((logical_not(verdict), 0, None, words))
+    return verdict

@@ -7,12 +7,14 @@ counter on by what was drawn. 24 of the bits make a float32 in [0, 1), 53 of two
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import dovetail.ops.primitives as p
+from dovetail.autodiff import control as prims
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, DTypeError, message
-from dovetail.ir.core import Value
+from dovetail.ir.core import Value, building
 from dovetail.ops.activation import softmax
 from dovetail.ops.checks import require_in_range
 from dovetail.ops.create import size_given
@@ -210,41 +212,126 @@ def scaled_normal(draws: Draws, shape: Shape, dtype: DType, mean, std) -> Value:
     return normal_of(draws, shape, dtype) * placed(std, dtype, shape) + placed(mean, dtype, shape)
 
 
+def until_done(draws: Draws, given: list[Value], start: list[Value], turn: Callable) -> list[Value]:
+    """Draw again until every element is done: -> the last state.
+
+    turn(draws, state, given) -> the next state, whose first value tells which elements are done. Numbers come from a
+    stream of its own, which one draw of the call's stream names; so the call moves its counter on by a fixed amount.
+    """
+    stream = p.bitwise_xor(cast(reshaped(draws.bits((1,)), ()), dtypes.int64), draws.seed)
+    inputs = prims.placeholders([*start, draws.counter, stream, *given])
+    state, counter, seed, rest = inputs[: len(start)], inputs[len(start)], inputs[len(start) + 1], inputs[len(start) + 2 :]
+    with building() as nodes:
+        inner = Draws(seed, counter)
+        after = turn(inner, state, rest)
+        following = p.add(counter, filled(counter, inner.used))
+    body = prims.trimmed(inputs, nodes, [*after, following])
+    inputs = prims.placeholders(inputs)
+    with building() as nodes:
+        left = p.reduce_any(p.logical_not(inputs[0]), dims=tuple(range(inputs[0].ndim)))
+    test = prims.trimmed(inputs, nodes, [left])
+    carry = [*start, draws.counter]
+    return list(prims.while_loop(*carry, stream, *given, test=test, body=body, carried=len(carry))[:-1])
+
+
+def never(x: Value) -> Value:
+    """False for every element."""
+    return p.ne(x, x) if x.dtype.kind in "iub" else p.lt(filled(x, 1), filled(x, 0))
+
+
 @op(random=True, differentiable=False)
 def poisson(seed, counter, input):
-    """Counts drawn from Poisson distributions with the given rates.
+    """Counts drawn from Poisson distributions with the given rates, which are not negative.
 
-    Small rates by counting products of uniform numbers (Knuth), up to 64 of them; large ones by the rounded normal.
+    Source: small rates by counting products of uniform numbers (Knuth), others by transformed rejection (Hoermann 1993).
     """
     draws = Draws(seed, counter)
-    x = input
-    total = p.log(draws.open_uniform(x.shape, dtypes.float64))
-    rate = cast(x, dtypes.float64)
-    count = filled(rate, 0)
-    for _ in range(63):
-        alive = p.gt(total, p.neg(rate))
-        count = count + cast(alive, dtypes.float64)
-        total = total + p.log(draws.open_uniform(x.shape, dtypes.float64))
-    big = p.round(rate + p.sqrt(rate) * draws.normal(x.shape, dtypes.float64))
-    big = p.maximum(big, filled(big, 0))
-    return cast(p.where(p.gt(rate, filled(rate, 30)), big, count), x.dtype)
+    rate = cast(require_in_range(input, 0, math.inf, POISSON_RATE), dtypes.float64)
+    small = p.lt(rate, filled(rate, 10))
+    large = p.where(small, filled(rate, 10), rate)
+
+    def count(draws: Draws, state: list[Value], given: list[Value]) -> list[Value]:
+        done, total, number = state
+        total = total + p.log(draws.open_uniform(rate.shape, dtypes.float64))
+        now = p.le(total, p.neg(given[0]))
+        number = p.where(p.bitwise_or(done, now), number, number + 1)
+        return [p.bitwise_or(done, now), total, number]
+
+    few = p.where(small, rate, filled(rate, 0))
+    _, _, counted = until_done(draws, [few], [never(rate), filled(rate, 0), filled(rate, 0)], count)
+    _, drawn = until_done(draws, [large], [small, filled(rate, 0)], poisson_by_rejection)
+    return cast(p.where(small, counted, drawn), input.dtype)
+
+
+POISSON_RATE = "poisson: invalid Poisson rate, expected rate to be non-negative"
+
+
+def poisson_by_rejection(draws: Draws, state: list[Value], given: list[Value]) -> list[Value]:
+    """One turn of Hoermann's PTRS for rates of 10 and more."""
+    (done, found), (rate,) = state, given
+    b = p.sqrt(rate) * 2.53 + 0.931
+    a = b * 0.02483 - 0.059
+    u = draws.uniform(rate.shape, dtypes.float64) - 0.5
+    v = draws.open_uniform(rate.shape, dtypes.float64)
+    near = 0.5 - p.abs(u)
+    k = p.floor((a * 2.0 / near + b) * u + rate + 0.43)
+    quick = p.bitwise_and(p.ge(near, filled(near, 0.07)), p.le(v, 0.9277 - 3.6224 / (b - 2.0)))
+    height = p.log(v) + p.log(1.1239 + 1.1328 / (b - 3.4)) - p.log(a / (near * near) + b)
+    fits = p.le(height, k * p.log(rate) - rate - p.lgamma(p.maximum(k, filled(k, 0)) + 1.0))
+    outside = p.bitwise_or(p.lt(k, filled(k, 0)), p.bitwise_and(p.lt(near, filled(near, 0.013)), p.gt(v, near)))
+    now = p.bitwise_or(quick, p.bitwise_and(p.logical_not(outside), fits))
+    return [p.bitwise_or(done, now), p.where(p.bitwise_and(now, p.logical_not(done)), k, found)]
 
 
 @op(random=True, differentiable=False, method=True)
 def binomial(seed, counter, count, prob):
-    """Numbers of hits in `count` trials, by the inverse of the normal approximation for many and by trial for few."""
+    """Numbers of hits in `count` trials with the chance `prob`.
+
+    Source: few expected hits by sums of geometric gaps (Devroye 1986), others by transformed rejection (Hoermann 1993).
+    """
     draws = Draws(seed, counter)
     shape = broadcast_sizes("binomial", count.shape, prob.shape)
     n, q = (expanded(cast(v, dtypes.float64), shape) for v in (count, prob))
-    hits = filled(n, 0)
-    for k in range(64):
-        u = draws.uniform(shape, dtypes.float32)
-        hit = p.bitwise_and(p.lt(cast(u, dtypes.float64), q), p.gt(n, filled(n, k)))
-        hits = hits + cast(hit, dtypes.float64)
-    spread = p.sqrt(n * q * (1 - q))
-    big = p.round(n * q + spread * draws.normal(shape, dtypes.float64))
-    big = p.minimum(p.maximum(big, filled(big, 0)), n)
-    return cast(p.where(p.gt(n, filled(n, 64)), big, hits), count.dtype)
+    q = require_in_range(q, 0, 1, "binomial: a probability must lie in [0, 1]")
+    turned = p.gt(q, filled(q, 0.5))
+    chance = p.where(turned, 1.0 - q, q)
+    few = p.lt(n * chance, filled(n, 10))
+
+    def gaps(draws: Draws, state: list[Value], given: list[Value]) -> list[Value]:
+        (done, at, hits), (n, chance) = state, given
+        rate = p.log1p(p.neg(chance))
+        at = at + p.ceil(p.log(draws.open_uniform(shape, dtypes.float64)) / rate)
+        now = p.bitwise_or(done, p.gt(at, n))
+        return [now, at, p.where(now, hits, hits + 1)]
+
+    none = p.bitwise_or(p.logical_not(few), p.bitwise_or(p.le(chance, filled(q, 0)), p.le(n, filled(n, 0))))
+    safe = p.where(none, filled(q, 0.5), chance)
+    _, _, counted = until_done(draws, [n, safe], [none, filled(n, 0), filled(n, 0)], gaps)
+    many_n, many_q = p.where(few, filled(n, 40), n), p.where(few, filled(q, 0.5), chance)
+    _, drawn = until_done(draws, [many_n, many_q], [few, filled(n, 0)], binomial_by_rejection)
+    hits = p.where(few, counted, drawn)
+    return cast(p.where(turned, n - hits, hits), count.dtype)
+
+
+def binomial_by_rejection(draws: Draws, state: list[Value], given: list[Value]) -> list[Value]:
+    """One turn of Hoermann's BTRS, for chances up to 1/2 and 10 or more expected hits."""
+    (done, found), (n, q) = state, given
+    spread = p.sqrt(n * q * (1.0 - q))
+    b = spread * 2.53 + 1.15
+    a = b * 0.0248 - 0.0873 + q * 0.01
+    u = draws.uniform(n.shape, dtypes.float64) - 0.5
+    v = draws.open_uniform(n.shape, dtypes.float64)
+    near = 0.5 - p.abs(u)
+    k = p.floor((a * 2.0 / near + b) * u + n * q + 0.5)
+    quick = p.bitwise_and(p.ge(near, filled(near, 0.07)), p.le(v, 0.92 - 4.2 / b))
+    outside = p.bitwise_or(p.lt(k, filled(k, 0)), p.gt(k, n))
+    m = p.floor((n + 1.0) * q)
+    safe = p.minimum(p.maximum(k, filled(k, 0)), n)
+    height = p.log(v * (2.83 + 5.1 / b) * spread / (a / (near * near) + b))
+    ways = p.lgamma(m + 1.0) + p.lgamma(n - m + 1.0) - p.lgamma(safe + 1.0) - p.lgamma(n - safe + 1.0)
+    fits = p.le(height, ways + (safe - m) * p.log(q / (1.0 - q)))
+    now = p.bitwise_and(p.logical_not(outside), p.bitwise_or(quick, fits))
+    return [p.bitwise_or(done, now), p.where(p.bitwise_and(now, p.logical_not(done)), k, found)]
 
 
 def check_weights(weights: Value) -> None:

@@ -20,7 +20,10 @@ from dovetail.tensor.trace import Event
 
 
 class Check:
-    """One fact: every element of `value` lies between low and high. `bad` is true where one does not."""
+    """One fact: every element of `value` lies between low and high. `bad` is true where one does not.
+
+    high is None: `value` itself is true where the fact does not hold.
+    """
 
     __slots__ = ("value", "low", "high", "words", "bad", "where")
 
@@ -29,11 +32,14 @@ class Check:
 
     def error(self, found: np.ndarray) -> Exception:
         """The error for these numbers: the first bad one, where it stands, and how many there are."""
+        call, _, words = self.words.partition(": ")
+        if self.high is None:
+            facts = [f"computed at {self.where[0]}:{self.where[1]}"] if self.where[0] else []
+            return ArgumentError(message(call, words, facts))
         with np.errstate(all="ignore"):
             wrong = outside(found, self.low, self.high)
         at = tuple(int(i) for i in np.argwhere(wrong)[0]) if found.ndim else ()
         value = found[at].item()
-        call, _, words = self.words.partition(": ")
         top = self.high - 1 if found.dtype.kind in "iub" else self.high
         facts = [f"value {value} at {list(at)}" if at else f"value {value}", f"allowed {self.low} to {top}"]
         if wrong.sum() > 1:
@@ -45,6 +51,8 @@ class Check:
 
 
 def outside(a: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    if high is None:
+        return a
     return (a < low) | (a >= high if a.dtype.kind in "iub" else ~(a <= high))
 
 
@@ -64,6 +72,8 @@ def note(e: Event, found: list[tuple], nodes: list[Node], tensors: list) -> list
 
 
 def flag(value: Value, low: Any, high: Any) -> Value:
+    if high is None:
+        return reduce_any(value, dims=tuple(range(value.ndim)))
     bound = lambda n: full(shape=value.shape, dtype=value.dtype, value=n)  # noqa: E731
     above = ge(value, bound(high)) if value.dtype.kind in "iub" else gt(value, bound(high))
     if value.dtype.kind in "ub" and low <= 0:

@@ -7,9 +7,13 @@ machine, thread count and tier.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import ArgumentError, message
 from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
 
@@ -54,6 +58,10 @@ class Generator:
         return Tensor.from_array(pair.view(np.uint8).copy())
 
     def set_state(self, state: Tensor) -> Generator:
+        if not isinstance(state, Tensor) or state.dtype.name != "uint8":
+            raise TypeError("RNG state must be a ByteTensor: what get_state() gave")
+        if state.numel() != 16:
+            raise ArgumentError(message("set_state", "RNG state is wrong size: 16 bytes", [("state", state)]))
         seed, counter = state._array().copy().view(np.int64).tolist()
         self._set(seed, counter)
         return self
@@ -91,3 +99,19 @@ def get_rng_state() -> Tensor:
 
 def set_rng_state(state: Tensor) -> None:
     default_generator.set_state(state)
+
+
+@contextmanager
+def fork_rng(
+    devices: Iterable[Any] | None = None, enabled: bool = True, _caller: str = "fork_rng",
+    _devices_kw: str = "devices", device_type: str = "cuda",
+) -> Iterator[None]:  # fmt: skip
+    """The default stream goes on, after the block, as if the block had drawn nothing."""
+    if not enabled:
+        yield
+        return
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        set_rng_state(state)

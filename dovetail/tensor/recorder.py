@@ -12,6 +12,8 @@ Closing a trace runs it (`closing.py`). A trace is closed when somebody looks at
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,7 @@ class Recorder:
         self.root = self.node = self.expect = NOTHING
         self.busy = False
         self.last: Any = None  # the plan that ran last
+        self.known_only = False  # refuses tensors that are pending elsewhere (see `aside`)
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
         self.enter_root()
         watch(self)
@@ -305,6 +308,8 @@ class Recorder:
             return t
         if self.capture is not None:
             return self.capture.bring(t)
+        if self.known_only and t._run is not None:
+            raise NotKnown
         return closing.foreign(t) if t._run is not None else t
 
     def refuse_outside(self, tensors) -> None:
@@ -392,9 +397,38 @@ class Recorder:
 class Local(threading.local):
     def __init__(self):
         self.rec = Recorder()
+        self.spare: Recorder | None = None
 
 
 local = Local()
+
+
+class NotKnown(Exception):
+    """A tensor whose value is still to be computed was used aside."""
+
+
+@contextmanager
+def aside(tensors: list) -> Iterator[None]:
+    """Inside, operations are recorded apart, without gradient, so that looking at them does not cut the pending trace.
+
+    tensors: those that are used, all with their values. Raises NotKnown where another one is pending.
+    """
+    if any(t._run is not None for t in tensors):
+        raise NotKnown
+    outer, places = local.rec, [t._slot for t in tensors]
+    if local.spare is None:
+        local.spare = Recorder()
+        local.spare.known_only = True
+    rec = local.rec = local.spare
+    rec.set_modes(False)
+    try:
+        yield
+    finally:
+        rec.close()
+        rec.enter_root()
+        local.rec = outer
+        for t, place in zip(tensors, places, strict=True):
+            t._slot = place
 
 
 def current() -> Recorder:
