@@ -6,7 +6,8 @@
     tensor(0.5000)
 """
 
-from dovetail.distributions import constraints, transforms
+from dovetail.distributions import constraint_registry, constraints, transforms
+from dovetail.distributions.bounded import ContinuousBernoulli, GeneralizedPareto
 from dovetail.distributions.compound import (
     Independent,
     LogisticNormal,
@@ -16,6 +17,7 @@ from dovetail.distributions.compound import (
     RelaxedOneHotCategorical,
     TransformedDistribution,
 )
+from dovetail.distributions.constraint_registry import biject_to, transform_to
 from dovetail.distributions.continuous import (
     Cauchy,
     Exponential,
@@ -45,19 +47,24 @@ from dovetail.distributions.discrete import (
 from dovetail.distributions.distribution import Distribution, ExponentialFamily
 from dovetail.distributions.gammas import Beta, Chi2, Dirichlet, FisherSnedecor, Gamma, InverseGamma, StudentT
 from dovetail.distributions.kl import kl_divergence, register_kl
+from dovetail.distributions.matrices import LKJCholesky, LowRankMultivariateNormal, Wishart
 from dovetail.distributions.transforms import (
     AbsTransform,
     AffineTransform,
+    CatTransform,
     ComposeTransform,
+    CorrCholeskyTransform,
     CumulativeDistributionTransform,
     ExpTransform,
     IndependentTransform,
     LowerCholeskyTransform,
+    PositiveDefiniteTransform,
     PowerTransform,
     ReshapeTransform,
     SigmoidTransform,
     SoftmaxTransform,
     SoftplusTransform,
+    StackTransform,
     StickBreakingTransform,
     TanhTransform,
     Transform,

@@ -171,13 +171,12 @@ class TransformedDistribution(Distribution):
     def icdf(self, value):
         return self._forward(self.base_dist.icdf(self._turned(value)))
 
-    def __repr__(self):
-        return f"{type(self).__name__}({self.base_dist}, {self.transforms})"
 
 
 class LogNormal(TransformedDistribution):
     """The distribution of exp(x) for a normal x."""
 
+    _shown = ()
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
     has_rsample = True
@@ -214,13 +213,12 @@ class LogNormal(TransformedDistribution):
     def entropy(self):
         return self.base_dist.entropy() + self.loc
 
-    def __repr__(self):
-        return f"LogNormal(loc: {self.loc}, scale: {self.scale})"
 
 
 class LogisticNormal(TransformedDistribution):
     """Rows that sum to 1, from normal rows by breaking a stick."""
 
+    _shown = ()
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex
     has_rsample = True
@@ -290,6 +288,7 @@ def log_of(x):
 class RelaxedBernoulli(TransformedDistribution):
     """Bernoulli's continuous neighbour on (0, 1). Source: Maddison et al. 2017, Jang et al. 2017"""
 
+    _shown = ()
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
     has_rsample = True
@@ -357,6 +356,7 @@ class ExpRelaxedCategorical(Distribution):
 class RelaxedOneHotCategorical(TransformedDistribution):
     """OneHotCategorical's continuous neighbour on the simplex."""
 
+    _shown = ()
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.simplex
     has_rsample = True

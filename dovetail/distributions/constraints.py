@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.base.limits import finfo
+from dovetail.ops.linalg import eigvalsh
+from dovetail.ops.shape import cat as concatenate
+from dovetail.ops.shape import stack as put_together
 from dovetail.tensor.tensor import Tensor
 
 
@@ -72,7 +76,7 @@ class _Independent(Constraint):
         return result.reshape(tuple(result.shape[: result.ndim - n]) + (-1,)).all(-1) if n else result
 
     def __repr__(self) -> str:
-        return f"Independent({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+        return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
 class _Boolean(Constraint):
@@ -213,7 +217,91 @@ class _Symmetric(Constraint):
 
 
 class _PositiveDefinite(_Symmetric):
-    """Symmetric here; whether the eigenvalues are positive is found by the Cholesky factorisation itself."""
+    """Symmetric with positive eigenvalues."""
+
+    def check(self, value):
+        return super().check(value) & (eigvalsh(value) > 0).all(-1)
+
+
+class _PositiveSemidefinite(_Symmetric):
+    """Symmetric with eigenvalues that are not negative."""
+
+    def check(self, value):
+        return super().check(value) & (eigvalsh(value) >= 0).all(-1)
+
+
+class _CorrCholesky(Constraint):
+    """Lower Cholesky factors with rows of length 1: those of correlation matrices."""
+
+    event_dim = 2
+
+    def check(self, value):
+        room = finfo(value.dtype).eps * value.shape[-1] * 10
+        return _LowerCholesky().check(value) & ((value.square().sum(-1).sqrt() - 1).abs() < room).all(-1)
+
+
+class _Cat(Constraint):
+    """Stretches of one dim, each with a region of its own."""
+
+    def __init__(self, cseq, dim: int = 0, lengths=None):
+        self.cseq, self.dim = list(cseq), dim
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+
+    @property
+    def is_discrete(self):
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self):
+        return max(c.event_dim for c in self.cseq)
+
+    def check(self, value):
+        parts, start = [], 0
+        for constraint, length in zip(self.cseq, self.lengths, strict=True):
+            parts.append(constraint.check(value.narrow(self.dim, start, length)))
+            start += length
+        return concatenate(parts, self.dim)
+
+
+class _Stack(Constraint):
+    """Slices of one dim, each with a region of its own."""
+
+    def __init__(self, cseq, dim: int = 0):
+        self.cseq, self.dim = list(cseq), dim
+
+    @property
+    def is_discrete(self):
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self):
+        dim = max(c.event_dim for c in self.cseq)
+        return dim + 1 if self.dim + dim < 0 else dim
+
+    def check(self, value):
+        parts = [c.check(value.select(self.dim, i)) for i, c in enumerate(self.cseq)]
+        return put_together(parts, self.dim)
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """The region of a mixture: that of its components, which have one more dim."""
+
+    def __init__(self, base_constraint: Constraint):
+        self.base_constraint = base_constraint
+
+    @property
+    def is_discrete(self):
+        return self.base_constraint.is_discrete
+
+    @property
+    def event_dim(self):
+        return self.base_constraint.event_dim
+
+    def check(self, value):
+        return self.base_constraint.check(value.unsqueeze(-1 - self.event_dim)).all(-1 - self.event_dim)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamilyConstraint({self.base_constraint!r})"
 
 
 dependent = _Dependent()
@@ -241,3 +329,15 @@ lower_cholesky = _LowerCholesky()
 square = _Square()
 symmetric = _Symmetric()
 positive_definite = _PositiveDefinite()
+positive_semidefinite = _PositiveSemidefinite()
+corr_cholesky = _CorrCholesky()
+cat = _Cat
+stack = _Stack
+
+__all__ = [
+    "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
+    "greater_than", "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval",
+    "is_dependent", "less_than", "lower_cholesky", "lower_triangular", "multinomial", "nonnegative",
+    "nonnegative_integer", "one_hot", "positive", "positive_definite", "positive_integer", "positive_semidefinite",
+    "real", "real_vector", "simplex", "square", "stack", "symmetric", "unit_interval",
+]  # fmt: skip

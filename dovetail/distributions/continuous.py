@@ -444,6 +444,7 @@ class Kumaraswamy(Distribution):
 class _Half(Distribution):
     """The absolute value of a distribution around 0; `_base` is that one."""
 
+    _shown = ()
     arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True

@@ -175,7 +175,7 @@ class Geometric(_Binary):
 
 
 class Binomial(_Binary):
-    """Hits in `total_count` trials. Samples of more than 64 trials come from the normal approximation."""
+    """Hits in `total_count` trials."""
 
     arg_constraints = {"total_count": constraints.nonnegative_integer, **_Binary.arg_constraints}
     has_enumerate_support = True

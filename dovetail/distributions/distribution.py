@@ -73,6 +73,7 @@ class Distribution:
     _validate_args = __debug__
     arg_constraints: dict[str, Any] = {}
     support: Any
+    _shown: tuple[str, ...] | None = None  # parameters in the text, where these are not all that are kept
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -224,9 +225,9 @@ class Distribution:
 
     def __repr__(self) -> str:
         rows = []
-        for name in self.arg_constraints:
-            if name in self.__dict__:
-                value = self.__dict__[name]
+        for name in self.arg_constraints if self._shown is None else self._shown:
+            value = self.__dict__.get(name, self.__dict__.get("_given_" + name))
+            if value is not None:
                 rows.append(f"{name}: {value if value.numel() == 1 else value.size()}")
         return f"{type(self).__name__}({', '.join(rows)})"
 

@@ -100,6 +100,7 @@ class Chi2(Gamma):
 class InverseGamma(Distribution):
     """The distribution of 1 / x for a gamma-distributed x."""
 
+    _shown = ()
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.positive
     has_rsample = True
@@ -192,6 +193,7 @@ class Dirichlet(ExponentialFamily):
 class Beta(ExponentialFamily):
     """Beta distribution: the first share of a Dirichlet one of two."""
 
+    _shown = ()
     arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
     has_rsample = True

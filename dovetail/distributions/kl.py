@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from dovetail.distributions import bounded as b
 from dovetail.distributions import continuous as c
 from dovetail.distributions import discrete as d
 from dovetail.distributions import gammas as g
+from dovetail.distributions import matrices as m
 from dovetail.distributions.compound import Independent, LogNormal, TransformedDistribution
 from dovetail.distributions.distribution import Distribution
 from dovetail.distributions.transforms import sum_rightmost
-from dovetail.ops.elementwise import xlogy
+from dovetail.ops.counting import broadcast_shapes
+from dovetail.ops.elementwise import mvlgamma, xlogy
 from dovetail.ops.index import where
 from dovetail.ops.linalg import solve_triangular
 from dovetail.tensor.tensor import Tensor
@@ -202,8 +205,204 @@ def pareto_pareto(p, q):
 
 
 @register_kl(c.MultivariateNormal, c.MultivariateNormal)
+@register_kl(c.MultivariateNormal, m.LowRankMultivariateNormal)
+@register_kl(m.LowRankMultivariateNormal, c.MultivariateNormal)
+@register_kl(m.LowRankMultivariateNormal, m.LowRankMultivariateNormal)
 def multivariate_multivariate(p, q):
     n = p.event_shape[0]
+    if p.event_shape != q.event_shape:
+        raise ValueError("KL-divergence between two multivariate normals with different event shapes is not defined")
     apart = solve_triangular(q.scale_tril, (q.loc - p.loc).unsqueeze(-1), upper=False).square().sum((-1, -2))
     trace = solve_triangular(q.scale_tril, p.scale_tril, upper=False).square().sum((-1, -2))
     return q._half_log_det() - p._half_log_det() + 0.5 * (trace + apart - n)
+
+
+@register_kl(m.Wishart, m.Wishart)
+def wishart_wishart(p, q):
+    n = p.event_shape[0]
+    half = solve_triangular(q._tril, p._tril, upper=False)
+    trace = half.square().sum((-2, -1))
+    slopes = (p.df.unsqueeze(-1) / 2 - m.arange(n, dtype=p.df.dtype) / 2).digamma().sum(-1)
+    ratio = m.diagonal(q._tril).log().sum(-1) - m.diagonal(p._tril).log().sum(-1)
+    sizes = mvlgamma(q.df / 2, n) - mvlgamma(p.df / 2, n)
+    return q.df * ratio + 0.5 * p.df * (trace - n) + sizes + (p.df - q.df) / 2 * slopes
+
+
+@register_kl(g.InverseGamma, g.InverseGamma)
+def inversegamma_inversegamma(p, q):
+    return gamma_gamma(p, q)
+
+
+@register_kl(b.ContinuousBernoulli, b.ContinuousBernoulli)
+def continuous_continuous(p, q):
+    mine = p._log_norm() + (-p.probs).log1p()
+    return p.mean * (p.logits - q.logits) + mine - q._log_norm() - (-q.probs).log1p()
+
+
+# -- p is not zero where q is --------------------------------------------------------------------------------------
+
+
+def infinite(p, q):
+    """p has draws that q cannot have."""
+    like = next(v for v in vars(p).values() if isinstance(v, Tensor))
+    return like.new_full((), math.inf).expand(c.Size(broadcast_shapes(tuple(p.batch_shape), tuple(q.batch_shape))))
+
+
+left: type
+right: type
+HALF_LINE, UNIT = (c.Exponential, g.Gamma), (g.Beta, b.ContinuousBernoulli)
+for left in (c.Normal, c.Laplace, c.Gumbel):
+    for right in (*UNIT, *HALF_LINE, c.Pareto, c.Uniform):
+        register_kl(left, right)(infinite)
+for left in (c.Exponential, g.Gamma):
+    for right in (*UNIT, c.Pareto, c.Uniform):
+        register_kl(left, right)(infinite)
+for left, right in (
+    (g.Beta, c.Pareto), (b.ContinuousBernoulli, c.Pareto), (c.Pareto, g.Beta), (c.Pareto, b.ContinuousBernoulli),
+    (c.Pareto, c.Uniform), (d.Poisson, d.Bernoulli), (d.Poisson, d.Binomial),
+):  # fmt: skip
+    register_kl(left, right)(infinite)
+
+
+# -- different families: minus the entropy of p, minus the mean of log q under p -----------------------------------
+
+
+def against_normal(p, q, mean, variance):
+    """Minus the mean of a normal log density, from mean and variance of p."""
+    square = q.scale.square()
+    return 0.5 * (2 * math.pi * square).log() + (variance + (mean - q.loc).square()) / (2 * square)
+
+
+@register_kl(d.Bernoulli, d.Poisson)
+def bernoulli_poisson(p, q):
+    return -p.entropy() - (p.probs * q.rate.log() - q.rate)
+
+
+def against_mean(p, q):
+    """Exponential: only the mean of p counts."""
+    return -p.entropy() - q.rate.log() + q.rate * p.mean
+
+
+register_kl(g.Beta, c.Exponential)(against_mean)
+register_kl(b.ContinuousBernoulli, c.Exponential)(against_mean)
+
+
+def against_moments(p, q):
+    """Normal: mean and variance of p count."""
+    return -p.entropy() + against_normal(p, q, p.mean, p.variance)
+
+
+for left in (g.Beta, b.ContinuousBernoulli, c.Exponential, g.Gamma, c.Gumbel):
+    register_kl(left, c.Normal)(against_moments)
+
+
+@register_kl(c.Pareto, c.Normal)
+def pareto_normal(p, q):
+    return where(p.alpha <= 2, math.inf, against_moments(p, q))
+
+
+@register_kl(c.Pareto, c.Exponential)
+def pareto_exponential(p, q):
+    return where(p.alpha <= 1, math.inf, against_mean(p, q))
+
+
+def against_gamma(p, q, mean_log):
+    """Gamma: mean and mean logarithm of p count."""
+    norm = q.concentration.lgamma() - q.concentration * q.rate.log()
+    return -p.entropy() + norm - (q.concentration - 1) * mean_log + q.rate * p.mean
+
+
+@register_kl(g.Beta, g.Gamma)
+def beta_gamma(p, q):
+    total = p.concentration1 + p.concentration0
+    return against_gamma(p, q, p.concentration1.digamma() - total.digamma())
+
+
+@register_kl(c.Pareto, g.Gamma)
+def pareto_gamma(p, q):
+    return where(p.alpha <= 1, math.inf, against_gamma(p, q, p.scale.log() + p.alpha.reciprocal()))
+
+
+@register_kl(c.Uniform, g.Gamma)
+def uniform_gamma(p, q):
+    return where(p.low < 0, math.inf, against_gamma(p, q, mean_logarithm(p.low, p.high)))
+
+
+@register_kl(c.Uniform, c.Exponential)
+def uniform_exponential(p, q):
+    return where(p.low < 0, math.inf, against_mean(p, q))
+
+
+def mean_logarithm(low: Tensor, high: Tensor) -> Tensor:
+    """The mean of log x for x between low and high."""
+    return (xlogy(high, high) - xlogy(low, low)) / (high - low) - 1
+
+
+@register_kl(c.Uniform, g.Beta)
+def uniform_beta(p, q):
+    a, z = q.concentration1, q.concentration0
+    norm = a.lgamma() + z.lgamma() - (a + z).lgamma()
+    logs = (a - 1) * mean_logarithm(p.low, p.high) + (z - 1) * mean_logarithm(1 - p.high, 1 - p.low)
+    return where((p.high > 1) | (p.low < 0), math.inf, norm - logs - (p.high - p.low).log())
+
+
+@register_kl(c.Uniform, b.ContinuousBernoulli)
+def uniform_continuous(p, q):
+    value = -p.entropy() - p.mean * q.logits - (-q.probs).log1p() - q._log_norm()
+    return where((p.high >= 1) | (p.low <= 0), math.inf, value)
+
+
+@register_kl(c.Uniform, c.Pareto)
+def uniform_pareto(p, q):
+    value = (q.alpha + 1) * mean_logarithm(p.low, p.high) - (q.alpha * q.scale.pow(q.alpha) * (p.high - p.low)).log()
+    return where(p.low < q.scale, math.inf, value)
+
+
+@register_kl(g.Beta, c.Uniform)
+def beta_uniform(p, q):
+    return where((q.low > 0) | (q.high < 1), math.inf, -p.entropy() + (q.high - q.low).log())
+
+
+@register_kl(b.ContinuousBernoulli, c.Uniform)
+def continuous_uniform(p, q):
+    """As torch, which counts the very edges as outside."""
+    return where((q.low >= 0) | (q.high <= 1), math.inf, -p.entropy() + (q.high - q.low).log())
+
+
+@register_kl(g.Beta, b.ContinuousBernoulli)
+def beta_continuous(p, q):
+    return -p.entropy() - p.mean * q.logits - (-q.probs).log1p() - q._log_norm()
+
+
+def against_gumbel(p, q, mean_exp):
+    """Gumbel: the mean of p and the mean of exp(-x / scale) count."""
+    apart = (p.mean - q.loc) / q.scale
+    return -p.entropy() + q.scale.log() + apart + (q.loc / q.scale).exp() * mean_exp
+
+
+@register_kl(c.Normal, c.Gumbel)
+def normal_gumbel(p, q):
+    return against_gumbel(p, q, (-p.loc / q.scale + 0.5 * (p.scale / q.scale).square()).exp())
+
+
+@register_kl(c.Exponential, c.Gumbel)
+def exponential_gumbel(p, q):
+    return against_gumbel(p, q, p.rate * q.scale / (p.rate * q.scale + 1))
+
+
+@register_kl(g.Gamma, c.Gumbel)
+def gamma_gumbel(p, q):
+    return against_gumbel(p, q, (1 + 1 / (p.rate * q.scale)).pow(-p.concentration))
+
+
+@register_kl(c.Uniform, c.Gumbel)
+def uniform_gumbel(p, q):
+    width = (p.high - p.low) / q.scale
+    return against_gumbel(p, q, ((-p.low / q.scale).exp() - (-p.high / q.scale).exp()) / width)
+
+
+@register_kl(c.Normal, c.Laplace)
+def normal_laplace(p, q):
+    apart = (p.loc - q.loc) / p.scale
+    distance = math.sqrt(2 / math.pi) * (-0.5 * apart.square()).exp() + apart * (math.sqrt(0.5) * apart).erf()
+    return -(p.scale / q.scale).log() + p.scale * distance / q.scale - 0.5 * (1 + math.log(0.5 * math.pi))

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from dovetail.base.errors import ArgumentError, message
+from dovetail.base.limits import finfo
 from dovetail.distributions import constraints
 from dovetail.ops.activation import softmax, softplus
-from dovetail.ops.create import full_like, zeros_like
+from dovetail.ops.create import full_like, ones_like, tril_indices, zeros_like
 from dovetail.ops.elementwise import log
-from dovetail.ops.shape import cat
+from dovetail.ops.linalg import cholesky
+from dovetail.ops.shape import cat, stack
 from dovetail.tensor.tensor import Tensor
 
 
@@ -188,7 +190,8 @@ class ComposeTransform(Transform):
         return shape
 
     def __repr__(self):
-        return f"ComposeTransform({self.parts})"
+        rows = ",\n    ".join(map(repr, self.parts))
+        return f"ComposeTransform(\n    {rows}\n)"
 
 
 def widened(constraint: Any, event_dim: int) -> Any:
@@ -462,6 +465,162 @@ class LowerCholeskyTransform(_Plain):
         return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
 
 
+class PositiveDefiniteTransform(_Plain):
+    """Square matrices to positive definite ones, by way of their Cholesky factor."""
+
+    domain = constraints.independent(constraints.real, 2)
+    codomain = constraints.positive_definite
+
+    def _call(self, x):
+        factor = LowerCholeskyTransform()(x)
+        return factor @ factor.transpose(-1, -2)
+
+    def _inverse(self, y):
+        return LowerCholeskyTransform().inv(cholesky(y))
+
+
+def packed_size(n: int) -> int:
+    """The size of the matrix whose strictly lower part has n elements."""
+    size = round((0.25 + 2 * n) ** 0.5 + 0.5)
+    if size * (size - 1) // 2 != n:
+        raise ValueError("Input is not a flattened lower-diagonal number")
+    return size
+
+
+class CorrCholeskyTransform(_Plain):
+    """Vectors of n (n - 1) / 2 numbers to Cholesky factors of n x n correlation matrices.
+
+    Each number's tanh is the share of what is left of its row's length.
+    Source: agrees with torch.distributions.CorrCholeskyTransform.
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.corr_cholesky
+
+    def _call(self, x):
+        eps, n = finfo(x.dtype).eps, packed_size(x.shape[-1])
+        shares = x.tanh().clamp(min=-1 + eps, max=1 - eps)
+        rows, columns = tril_indices(n, n, -1)
+        r = x.new_zeros((*x.shape[:-1], n, n)).index_put((..., rows, columns), shares)
+        left = (1 - r.square()).sqrt().cumprod(-1)
+        left = cat([ones_like(left[..., :1]), left[..., :-1]], -1)
+        return (r + ones_like(r[..., 0]).diag_embed()) * left
+
+    def _inverse(self, y):
+        n = y.shape[-1]
+        left = 1 - y.square().cumsum(-1)
+        left = cat([ones_like(left[..., :1]), left[..., :-1]], -1)
+        rows, columns = tril_indices(n, n, -1)
+        t = y[..., rows, columns] / left[..., rows, columns].sqrt()
+        return (t.log1p() - (-t).log1p()) / 2
+
+    def log_abs_det_jacobian(self, x, y):
+        n = y.shape[-1]
+        left = 1 - y.square().cumsum(-1)
+        rows, columns = tril_indices(n, n, -2)
+        sticks = 0.5 * left[..., rows, columns].log().sum(-1)
+        return sticks - 2 * (x + softplus(-2 * x) - math.log(2.0)).sum(-1)
+
+    def forward_shape(self, shape):
+        n = packed_size(shape[-1])
+        return (*shape[:-1], n, n)
+
+    def inverse_shape(self, shape):
+        if len(shape) < 2 or shape[-1] != shape[-2]:
+            raise ValueError("Input is not a square matrix")
+        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
+
+
+class _Several(Transform):
+    """Parts of one dim, each with a transform of its own."""
+
+    tseq: list[Transform]
+    dim: int
+
+    @property
+    def bijective(self):
+        return all(t.bijective for t in self.tseq)
+
+    def _parts(self, x: Tensor) -> list[Tensor]:
+        raise NotImplementedError
+
+    def _join(self, parts: list[Tensor]) -> Tensor:
+        raise NotImplementedError
+
+    def _call(self, x):
+        return self._join([t(part) for t, part in zip(self.tseq, self._parts(x), strict=True)])
+
+    def _inverse(self, y):
+        return self._join([t.inv(part) for t, part in zip(self.tseq, self._parts(y), strict=True)])
+
+
+class CatTransform(_Several):
+    """Transforms of stretches of `dim`, `lengths` elements each."""
+
+    def __init__(self, tseq, dim: int = 0, lengths=None, cache_size: int = 0):
+        super().__init__(cache_size)
+        self.tseq, self.dim = list(tseq), dim
+        self.lengths = [1] * len(self.tseq) if lengths is None else list(lengths)
+
+    @property
+    def event_dim(self):
+        return max(t.event_dim if hasattr(t, "event_dim") else t.domain.event_dim for t in self.tseq)
+
+    @property
+    def length(self):
+        return sum(self.lengths)
+
+    @property
+    def domain(self):
+        return constraints.cat([t.domain for t in self.tseq], self.dim, self.lengths)
+
+    @property
+    def codomain(self):
+        return constraints.cat([t.codomain for t in self.tseq], self.dim, self.lengths)
+
+    def _parts(self, x):
+        starts = [sum(self.lengths[:i]) for i in range(len(self.lengths))]
+        return [x.narrow(self.dim, start, length) for start, length in zip(starts, self.lengths, strict=True)]
+
+    def _join(self, parts):
+        return cat(parts, self.dim)
+
+    def log_abs_det_jacobian(self, x, y):
+        made = []
+        for t, a, b in zip(self.tseq, self._parts(x), self._parts(y), strict=True):
+            slope = t.log_abs_det_jacobian(a, b)
+            made.append(sum_rightmost(slope, self.event_dim - t.domain.event_dim))
+        dim = self.dim if self.dim < 0 else self.dim - x.ndim
+        dim = dim + self.event_dim
+        return cat(made, dim) if dim < 0 else sum(made)
+
+
+class StackTransform(_Several):
+    """Transforms of the slices of `dim`."""
+
+    def __init__(self, tseq, dim: int = 0, cache_size: int = 0):
+        super().__init__(cache_size)
+        self.tseq, self.dim = list(tseq), dim
+
+    @property
+    def domain(self):
+        return constraints.stack([t.domain for t in self.tseq], self.dim)
+
+    @property
+    def codomain(self):
+        return constraints.stack([t.codomain for t in self.tseq], self.dim)
+
+    def _parts(self, x):
+        return [x.select(self.dim, i) for i in range(x.shape[self.dim])]
+
+    def _join(self, parts):
+        return stack(parts, self.dim)
+
+    def log_abs_det_jacobian(self, x, y):
+        pairs = zip(self.tseq, self._parts(x), self._parts(y), strict=True)
+        return stack([t.log_abs_det_jacobian(a, b) for t, a, b in pairs], self.dim)
+
+
 class CumulativeDistributionTransform(Transform):
     """y = cdf(x) of a distribution."""
 
@@ -487,3 +646,11 @@ class CumulativeDistributionTransform(Transform):
 
 
 identity_transform = ComposeTransform([])
+
+__all__ = [
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
+    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform",
+    "identity_transform",
+]  # fmt: skip

@@ -14,6 +14,7 @@ from dovetail.autodiff import control as prims
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, DTypeError, message
+from dovetail.base.limits import finfo
 from dovetail.ir.core import Value, building
 from dovetail.ops.activation import softmax
 from dovetail.ops.checks import require_in_range
@@ -186,7 +187,7 @@ def bernoulli(seed, counter, input, p=None):
 def bernoulli_of(draws: Draws, x: Value, chance) -> Value:
     if chance is None:
         need_float("bernoulli", x)
-        chance = x
+        chance = require_in_range(x, 0, 1, "bernoulli: expects every p_in to be in [0, 1]")
     elif not isinstance(chance, Value) and not 0 <= chance <= 1:
         raise ArgumentError(message("bernoulli", f"expects p to be in [0, 1], but got p={chance}"))
     dtype = chance.dtype if isinstance(chance, Value) and chance.dtype.kind == "f" else dtypes.float32
@@ -205,6 +206,8 @@ def normal(seed, counter, mean=0.0, std=1.0, size=None, *, dtype=None):
     chosen = setting_dtype(dtype) or (result_type(*tensors) if tensors else dtypes.default_dtype())
     if not isinstance(std, Value) and std < 0:
         raise ArgumentError(message("normal", f"expects std >= 0.0, but found std {std}"))
+    if isinstance(std, Value):
+        std = require_in_range(std, 0, math.inf, "normal: expects all elements of std >= 0.0")
     return scaled_normal(Draws(seed, counter), shape, chosen, mean, std)
 
 
@@ -220,7 +223,7 @@ def until_done(draws: Draws, given: list[Value], start: list[Value], turn: Calla
     """
     stream = p.bitwise_xor(cast(reshaped(draws.bits((1,)), ()), dtypes.int64), draws.seed)
     inputs = prims.placeholders([*start, draws.counter, stream, *given])
-    state, counter, seed, rest = inputs[: len(start)], inputs[len(start)], inputs[len(start) + 1], inputs[len(start) + 2 :]
+    state, (counter, seed, *rest) = inputs[: len(start)], inputs[len(start) :]
     with building() as nodes:
         inner = Draws(seed, counter)
         after = turn(inner, state, rest)
@@ -243,7 +246,7 @@ def never(x: Value) -> Value:
 def poisson(seed, counter, input):
     """Counts drawn from Poisson distributions with the given rates, which are not negative.
 
-    Source: small rates by counting products of uniform numbers (Knuth), others by transformed rejection (Hoermann 1993).
+    Source: small rates by counting products of uniform numbers (Knuth), others by rejection (Hoermann 1993).
     """
     draws = Draws(seed, counter)
     rate = cast(require_in_range(input, 0, math.inf, POISSON_RATE), dtypes.float64)
@@ -365,6 +368,11 @@ def multinomial(seed, counter, input, num_samples, replacement=False):
         raise ArgumentError(message("multinomial", "number of categories cannot exceed 2^24", [("input", input)]))
     check_weights(input)
     draws = Draws(seed, counter)
+    words = "multinomial: probability tensor contains either `inf`, `nan` or element < 0"
+    require_in_range(input, 0, float(finfo(input.dtype).max), words)
+    sums = p.reduce_sum(cast(input, dtypes.float64), dims=(last,))
+    words = "multinomial: invalid multinomial distribution (sum of probabilities <= 0)"
+    require_in_range(sums, 5e-324, math.inf, words)
     if not replacement:
         if num_samples > classes:
             problem = (

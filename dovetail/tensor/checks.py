@@ -56,10 +56,16 @@ def outside(a: np.ndarray, low: Any, high: Any) -> np.ndarray:
     return (a < low) | (a >= high if a.dtype.kind in "iub" else ~(a <= high))
 
 
-def note(e: Event, found: list[tuple], nodes: list[Node], tensors: list) -> list[Check]:
+def note(e: Event, found: list[tuple], nodes: list[Node], tensors: list, slots: list) -> list[Check]:
     """Checks of an event that is being recorded; those on numbers that are there already are made now."""
     made = []
     leaves = {v: t for (s, v) in e.defs for t in tensors if t._slot == s and t._run is None}
+    if found and e.parent is not None:  # and what follows in a few steps from numbers met earlier in the trace
+        for before in e.parent.path():
+            for s, v in before.defs:
+                t = slots[s] if v.node is None else None
+                if t is not None and t._run is None and t._storage is not None and t._meta.shape == v.shape:
+                    leaves[v] = t
     for value, low, high, words in found:
         now = value_now(value, leaves, nodes)
         if now is not None and now.size and outside(now, low, high).any():
@@ -100,11 +106,28 @@ def value_now(value: Value, leaves: dict[Value, Any], nodes: list[Node]) -> np.n
     if value in leaves:
         return leaves[value]._memory()
     inputs = [v for v in needed if v in leaves]
-    graph = Graph(inputs, [n for n in nodes if any(v in needed for v in n.outs)], [value])
-    made = {v for n in graph.nodes for v in n.outs} | set(inputs)
-    if value not in made or any(v not in made for n in graph.nodes for v in n.inputs):
+    if any(v.node is not None and (v.node.prim.effect or v.numel > SMALL) for v in needed if v not in leaves):
         return None
-    return interpret(graph, [leaves[v]._memory() for v in inputs])[0]
+    return interpret(Graph(inputs, in_order(value, leaves), [value]), [leaves[v]._memory() for v in inputs])[0]
+
+
+SMALL = 1 << 16  # elements up to which a value is worked out while recording
+
+
+def in_order(value: Value, leaves: dict[Value, Any]) -> list[Node]:
+    """The nodes that make a value from the leaves, each after those that it reads."""
+    found: dict[Node, None] = {}
+    stack = [(value, False)]
+    while stack:
+        v, expanded = stack.pop()
+        if v in leaves or v.node is None or v.node in found:
+            continue
+        if expanded:
+            found[v.node] = None
+        else:
+            stack.append((v, True))
+            stack += [(x, False) for x in v.node.inputs]
+    return list(found)
 
 
 def together(checks: list[Check]) -> Value:

@@ -81,16 +81,17 @@ class dual_level:  # noqa: N801
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
     """A tensor with the value of `tensor` and `tangent` as its direction of change.
 
-    Raises: GradientError outside a level; DTypeError for integers; ShapeError where the tangent has other sizes.
+    Raises: GradientError outside a level; ArgumentError for integers; ShapeError where the tangent has other sizes.
     """
     now = current_level()
     if not now.depth:
-        text = "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+        text = "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() "
+        text += "first."
         raise GradientError(message("make_dual", text))
     for name, t in (("primal", tensor), ("tangent", tangent)):
         if not t._meta.dtype.is_differentiable:
             text = f"Expected {name} to be floating point or complex, but got: {t._meta.dtype.name}"
-            raise DTypeError(message("make_dual", text, [(name, t)]))
+            raise ArgumentError(message("make_dual", text, [(name, t)]))
     if tensor._meta.shape != tangent._meta.shape:
         facts = [("primal", tensor), ("tangent", tangent)]
         raise ShapeError(message("make_dual", "the tangent's sizes differ from the primal's", facts))

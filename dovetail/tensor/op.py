@@ -269,7 +269,7 @@ class Op:
         with building() as nodes:
             with region(self.name, tuple(values), {"args": key}) as r:
                 result = body(*values[:offset], *arguments, **keywords)
-            e.checks, scope.checks = checks.note(e, scope.checks, nodes, tensors), None
+            e.checks, scope.checks = checks.note(e, scope.checks, nodes, tensors, rec.slots), None
             leaves: list[Value] = []
             shape_of_result = tree_of(result, leaves)
             r.outs = tuple(leaves)

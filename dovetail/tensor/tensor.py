@@ -341,7 +341,7 @@ class Tensor(Surface):
         return id(self)
 
     def __format__(self, spec: str) -> str:
-        if self._meta.numel == 1 and not self._meta.shape and spec:
+        if not self._meta.shape and type(self) is Tensor:
             return format(self.item(), spec)
         return object.__format__(self, spec) if spec else repr(self)
 

@@ -45,6 +45,14 @@ FAMILIES = {  # name -> (distribution, values of its log_prob)
     "relaxed one hot": ("D.RelaxedOneHotCategorical(t(0.7), t([0.2, 0.5, 0.3]))", "t([0.3, 0.6, 0.1])"),
     "logistic normal": ("D.LogisticNormal(t([0.2, 0.5]), t([0.3, 0.7]))", "t([0.3, 0.6, 0.1])"),
     "tanh of normal": ("D.TransformedDistribution(D.Normal(t([0.0]), 1.0), [D.TanhTransform()])", "t([0.4])"),
+    "continuous bernoulli": ("D.ContinuousBernoulli(t([0.2, 0.5]))", "t([0.3, 0.7])"),
+    "generalised pareto": ("D.GeneralizedPareto(t([0.0, 1.0]), t([1.0, 2.0]), t([0.3, -0.2]))", "t([0.3, 1.7])"),
+    "low rank": (
+        "D.LowRankMultivariateNormal(t([0.0, 1.0]), t([[1.0], [0.5]]), t([1.0, 2.0]))", "t([[0.3, -0.4], [1.0, 2.0]])",
+    ),
+    "wishart": (
+        "D.Wishart(t(4.5), t([[2.0, 0.5], [0.5, 1.0]]))", "t([[2.0, 0.3], [0.3, 1.0]])",
+    ),
     "turned exponential": (
         "D.TransformedDistribution(D.Exponential(t([2.0])), [D.AffineTransform(1.0, -2.0)])", "t([0.4])",
     ),
@@ -76,6 +84,36 @@ KL = [
         "D.MultivariateNormal(t([0.1, 0.3]), t([[1.0, -0.2], [-0.2, 3.0]]))",
     ),
 ]
+LINE = {  # families whose divergences from each other have formulas, or are infinite
+    "D.Beta(t([1.5]), t([2.0]))", "D.Exponential(t([1.5]))", "D.Gamma(t([1.5]), t([2.0]))",
+    "D.Gumbel(t([0.5]), t([1.3]))", "D.Laplace(t([0.5]), t([1.3]))", "D.Normal(t([0.5]), t([1.3]))",
+    "D.Pareto(t([1.0]), t([3.0]))", "D.Uniform(t([0.1]), t([0.8]))", "D.ContinuousBernoulli(t([0.3]))",
+}  # fmt: skip
+LOW_RANK = "D.LowRankMultivariateNormal(t([0.0, 1.0]), t([[1.0], [0.5]]), t([1.0, 2.0]))"
+KL += [(p, q) for p in sorted(LINE) for q in sorted(LINE)] + [
+    (LOW_RANK, LOW_RANK), (LOW_RANK, KL[-1][0]), (KL[-1][0], LOW_RANK),
+    ("D.Bernoulli(t([0.3]))", "D.Poisson(t([1.2]))"), ("D.Poisson(t([1.2]))", "D.Bernoulli(t([0.3]))"),
+    ("D.InverseGamma(t([1.5]), t([2.0]))", "D.InverseGamma(t([2.5]), t([1.0]))"),
+    ("D.Wishart(t(4.5), t([[2.0, 0.5], [0.5, 1.0]]))", "D.Wishart(t(3.5), t([[1.0, 0.2], [0.2, 1.0]]))"),
+]  # fmt: skip
+CORRELATED = "t([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.6, 0.8]])"
+VALUES = {  # further calls, by what they are about
+    "lkj": f"D.LKJCholesky(3, t([0.7, 1.5])).log_prob({CORRELATED})",
+    "corr cholesky": "D.CorrCholeskyTransform()(t([0.3, 0.1, -0.2]))",
+    "corr cholesky, back": f"D.CorrCholeskyTransform().inv({CORRELATED})",
+    "corr cholesky, slope": "(lambda f, x: f.log_abs_det_jacobian(x, f(x)))("
+    "D.CorrCholeskyTransform(), t([0.3, 0.1, -0.2]))",
+    "positive definite": "D.PositiveDefiniteTransform()(t([[0.3, 1.0], [0.2, 0.4]]))",
+    "positive definite, back": "D.PositiveDefiniteTransform().inv(t([[2.0, 0.5], [0.5, 1.0]]))",
+    "cat": "D.CatTransform([D.ExpTransform(), D.identity_transform], 0, [1, 2])(t([0.3, 0.5, 0.7]))",
+    "cat, slope": "(lambda f, x: f.log_abs_det_jacobian(x, f(x)))("
+    "D.CatTransform([D.ExpTransform(), D.identity_transform], 0, [1, 2]), t([0.3, 0.5, 0.7]))",
+    "stack": "D.StackTransform([D.ExpTransform(), D.identity_transform])(t([[0.3, 0.5], [0.7, 0.2]]))",
+    "to positive": "D.biject_to(D.constraints.positive)(t([0.3]))",
+    "to simplex": "D.transform_to(D.constraints.simplex)(t([0.3, 1.0]))",
+    "to interval": "D.transform_to(D.constraints.interval(1.0, 3.0))(t([0.3, 1.0]))",
+    "is correlated": f"D.constraints.corr_cholesky.check({CORRELATED}) * 1.0",
+}  # fmt: skip
 PROPERTIES = ("mean", "variance", "stddev", "mode")
 
 
@@ -95,5 +133,10 @@ def answers(D, t):
                 continue
     for left, right in KL:
         p, q = eval(left, {"D": D, "t": t}), eval(right, {"D": D, "t": t})
-        found[f"kl: {left} {right}"] = D.kl_divergence(p, q)
+        try:
+            found[f"kl: {left} {right}"] = D.kl_divergence(p, q)
+        except NotImplementedError:
+            continue
+    for name, expression in VALUES.items():
+        found[f"value: {name}"] = eval(expression, {"D": D, "t": t})
     return found
