@@ -119,7 +119,7 @@ def capture(
 ) -> Captured:
     """What `function(*arguments(stand-ins of these kinds))` computes. `call` names the caller in errors."""
     outer = local.rec
-    rec = Recorder()
+    rec = Recorder(watched=False)
     rec.grad, rec.inference, rec.autocast = outer.grad, False, outer.autocast
     rec.enter_root()
     rec.mark("capture", ())

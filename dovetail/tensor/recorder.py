@@ -97,9 +97,12 @@ class PathState:
 
 
 class Recorder:
-    """The trace of one thread. Everything here belongs to that thread; other threads go through `closing.foreign`."""
+    """The trace of one thread. Everything here belongs to that thread; other threads go through `closing.foreign`.
 
-    def __init__(self):
+    watched: False for a recorder that lives for one capture, which never has a leaf of its own.
+    """
+
+    def __init__(self, watched: bool = True):
         self.grad = True
         self.inference = False
         self.autocast: Any = None  # the Policy of ops/autocast.py in force
@@ -117,7 +120,8 @@ class Recorder:
         self.known_only = False  # refuses tensors that are pending elsewhere (see `aside`)
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
         self.enter_root()
-        watch(self)
+        if watched:
+            watch(self)
 
     # -- position ------------------------------------------------------------------------------
 
