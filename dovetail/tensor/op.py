@@ -661,6 +661,8 @@ def wrapper(made: Op) -> Callable:
 
 def rebind(slots: list, e: Event, args: tuple) -> bool:
     """Put changed leaves (the next batch) into their slots; False where the call is not the remembered one."""
+    if e.count > 1 and len(set(map(id, args[: e.count]))) != len(set(e.ins)):
+        return False  # x * x is another program than x * y
     for t, s, m in zip(args, e.ins, e.new, strict=False):
         if slots[s] is t and t is not None:
             continue

@@ -247,9 +247,9 @@ class Recorder:
 
     def bind(self, e: Event, tensors: list) -> bool:
         """Whether the tensors are what `e` took; leaves first seen here are put into their slots."""
-        slots = self.slots
-        if len(tensors) != len(e.ins):
-            return False
+        slots, count = self.slots, len(tensors)
+        if count != len(e.ins) or count > 1 and len(set(map(id, tensors))) != len(set(e.ins)):
+            return False  # x * x is another program than x * y
         undo: list[tuple[int, Any]] = []
         for t, s, m in zip(tensors, e.ins, e.new, strict=True):
             if slots[s] is t and (m is None or t._meta is m):
@@ -269,6 +269,8 @@ class Recorder:
     def bind_first(self, e: Event, tensors: list) -> bool:
         """`bind` for the leading inputs of an event only; the others are looked up afterwards."""
         slots = self.slots
+        if len(set(map(id, tensors))) != len(set(e.ins[: len(tensors)])):
+            return False
         self.reserve(e.end)
         for t, s, m in zip(tensors, e.ins, e.new, strict=False):
             if slots[s] is t and (m is None or t._meta is m):
@@ -331,7 +333,7 @@ class Recorder:
         if id(t) in taken:
             s = taken[id(t)]
             e.ins += (s,)
-            e.new += (e.new[e.ins.index(s)],)
+            e.new += (None,)  # not one more leaf: the very tensor that the slot got before
             return self.state.values.get(s) or next(v for q, v in e.defs if q == s)
         s = self.slot_of(t)
         if s:

@@ -447,3 +447,21 @@ def test_a_text_that_grows_word_by_word_is_run_word_by_word():
                 deepest = max(deepest, rec.node.depth)
         assert text.tolist() == want
     assert deepest < 60
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_tensor_met_twice_is_not_two_tensors(grad):
+    """x * x, and then x * y at the same point of a trace: once y took both places."""
+    for _ in range(3):
+        a, b = dv.tensor([2.0, 3.0], requires_grad=grad), dv.tensor([5.0, 7.0], requires_grad=grad)
+        square = a * a
+        if grad:
+            square.sum().backward()
+            assert a.grad.tolist() == [4.0, 6.0]
+        assert square.tolist() == [4.0, 9.0]
+        a, b = dv.tensor([2.0, 3.0], requires_grad=grad), dv.tensor([5.0, 7.0], requires_grad=grad)
+        product = a * b
+        if grad:
+            product.sum().backward()
+            assert a.grad.tolist() == [5.0, 7.0] and b.grad.tolist() == [2.0, 3.0]
+        assert product.tolist() == [10.0, 21.0]
