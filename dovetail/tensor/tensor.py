@@ -47,6 +47,9 @@ class Size(tuple):
         return Size(got) if isinstance(i, slice) else got
 
 
+_plain: dict[tuple, Meta] = {}  # (shape, NumPy's dtype) of row-major arrays -> the Meta of their tensors
+
+
 class Tensor(Surface):
     """An array of numbers on a device, with a gradient if asked for.
 
@@ -86,6 +89,20 @@ class Tensor(Surface):
     @staticmethod
     def from_array(array: np.ndarray) -> Tensor:
         """A tensor over the memory of a NumPy array (no copy where the strides are whole elements)."""
+        if array.flags.c_contiguous:
+            kind = (array.shape, array.dtype)
+            m = _plain.get(kind)
+            if m is None and array.dtype.byteorder != ">":
+                if len(_plain) > 10_000:  # a program with endless shapes
+                    _plain.clear()
+                m = _plain[kind] = meta(array.shape, from_numpy_dtype(array.dtype))
+            if m is not None:
+                t = _new(Tensor)
+                t._meta = m
+                t._storage = storage = memory.from_array(array)
+                t._ptr = storage.ptr
+                t._shared = True
+                return t
         dtype = from_numpy_dtype(array.dtype)
         if array.dtype.byteorder == ">" or any(s % max(array.itemsize, 1) for s in array.strides):
             array = np.ascontiguousarray(array.astype(dtype.np))
