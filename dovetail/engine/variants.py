@@ -52,7 +52,7 @@ class Family:
                 return served
             if all((one.numbers, one.fills) != (given.numbers, given.fills) for one, _ in self.samples):
                 self.samples.append((given, graph))
-            if len(self.samples) <= OWN_PROGRAMS:
+            if len(self.samples) <= own_programs(graph):
                 return None
             generic = generalise([sample for _, sample in self.samples])
             if generic is None:
@@ -63,6 +63,11 @@ class Family:
                 self.samples += [self.samples[-1]] * MOST_SAMPLES
                 return None
             return self.serve(given)
+
+
+def own_programs(graph: Graph) -> int:
+    """A loop's turns are the same code for any number of them, so a second length needs no program of its own."""
+    return 1 if any(node.prim.name == "scan" for node in graph.nodes) else OWN_PROGRAMS
 
 
 def outline(graph: Graph) -> int:

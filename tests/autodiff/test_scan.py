@@ -10,7 +10,7 @@ from dovetail.base.dtypes import int64
 from dovetail.engine.generic import generalise, signature
 from dovetail.engine.interpret import interpret
 from dovetail.engine.order import run_passes
-from dovetail.engine.program import compile
+from dovetail.engine.program import compile, compile_async, find
 from dovetail.ir.core import Graph, building
 from dovetail.ir.verify import verify
 from dovetail.prims.contract import contract
@@ -236,6 +236,22 @@ def test_a_state_that_is_written_over_its_own_memory():
     compile(graph, alias={0: 0, 1: 1}).run(ptrs, ptrs[:2])
     for x, y in zip(wanted, memories, strict=False):
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+
+
+def test_a_second_length_leads_to_a_program_for_all():
+    def graph(steps):
+        return with_gradients(rolled(), arrays(steps, 3, 5, 11, np.float32))
+
+    other = graph(23)
+    for steps in (4, 7):
+        assert find(other) is None
+        assert compile_async(graph(steps)).wait(60)
+    assert find(other) is not None
+    given = arrays(23, 3, 5, 11, np.float32)
+    outs = [np.empty(v.shape, v.dtype.np) for v in other.outputs]
+    find(other).run([a.ctypes.data for a in given], [o.ctypes.data for o in outs])
+    for x, y in zip(interpret(other, given), outs, strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("target", TARGETS)
