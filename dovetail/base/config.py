@@ -6,6 +6,7 @@ DOVETAIL_CACHE_DIR folder of compiled object code (default: the user's cache fol
 DOVETAIL_TARGET    host (default) | avx512 | avx2 | generic: the instruction set that code is generated for
 DOVETAIL_DUMP      comma list of: graph, fused, ir, asm: print what a step becomes, on stderr; time: programs keep how
                    long each kernel took, and dovetail.explain() tells
+DOVETAIL_AT_ONCE   1: every operation runs by itself as its line runs (default: only where no step ever comes again)
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Config:
         self.cache_dir: str | None = _cache_dir(env)
         self.compile_after: int = 2  # equal traces before a program is compiled
         self.flush_denormal: bool = True
+        self.at_once: bool = env.get("DOVETAIL_AT_ONCE", "0") not in ("", "0")
         self.max_pending: int = 2000  # events in a pending trace before it is run unasked
         self.anomaly: bool = False
 

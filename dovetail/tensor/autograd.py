@@ -21,7 +21,7 @@ from dovetail.tensor.history import GradientInfo, Ticket, computed_again, differ
 from dovetail.tensor.meta import layout_age, meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
-from dovetail.tensor.trace import Event, Wild
+from dovetail.tensor.trace import NOTHING, Event, Wild
 
 BACKWARD, GRAD, UPDATE, STAGE = "backward", "grad", "update", "stage"
 
@@ -144,11 +144,17 @@ def histories(info: GradientInfo, slots: list) -> list | None:
         ):
             return None
         instances.append(t._hist[0])
-    for index, hooked, kind, *where in info.arrivals:
+    for index, hooked, joined, kind, *where in info.arrivals:
         t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
         if t is None or t._hist is None or t._hist[1] != index or tuple(sorted(t._hist[0].hooked)) != hooked:
             return None
+        if (t._joint is not None) is not joined:
+            return None
         if index in t._hist[0].freed:
+            return None
+    for kind, *where in info.ends:
+        t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
+        if t is None or t._joint is None:
             return None
     return instances
 
@@ -354,11 +360,13 @@ def arrive(
     if t._hist is None or t._leaf or ends_here:
         before = by_leaf.get(t)
         by_leaf[t] = (slot, g, how) if before is None else (slot, add(before[1], g), before[2])
+        if t._hist is not None and not t._leaf and how[0] != "hooked":
+            info.ends.append(how)
         return
     instance, index = t._hist
     if instance is None:
         raise freed_error(index, getattr(t._made_by, "where", None), t._made_by)
-    info.arrivals.append((index, tuple(sorted(instance.hooked)), *how))
+    info.arrivals.append((index, tuple(sorted(instance.hooked)), t._joint is not None, *how))
     if instance.serial not in waiting:
         waiting[instance.serial] = (instance, [None] * len(instance.segment.outs), how)
     gs = waiting[instance.serial][1]
@@ -744,7 +752,7 @@ def commit_update(rec: Recorder, e: Event) -> None:
         slots[new] = t = slots[old]
         t._run = run
     rec.node = e
-    rec.expect = e.next
+    rec.expect = NOTHING if rec.at_once else e.next
 
 
 def record_update(

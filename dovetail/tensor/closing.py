@@ -20,7 +20,7 @@ from dovetail.engine.interpret import prepare
 from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
 from dovetail.tensor import anomaly, checks, history, views
-from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.meta import EARLIER, Meta, meta
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.trace import Event
 
@@ -203,9 +203,8 @@ class Plan:
         self.segment, self.hists, self.kept = None, (), []
         if not only:
             self.segment, hists = history.plan(c, live + live_grads + [now for _, now in mutated])
-            segment = self.segment
             self.hists = tuple(
-                (s, i, name, c.metas[s].with_grad(True, segment if type(i) is int else history.FREED))
+                (s, i, name, c.metas[s].with_grad(True, EARLIER if type(i) is int else history.FREED))
                 for s, i, name in hists
             )
             if self.segment is not None:

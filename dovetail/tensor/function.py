@@ -329,9 +329,14 @@ def differentiable(ctx: Context, t: Tensor) -> bool:
 
 def become(t: Tensor, other: Tensor) -> None:
     """Let an argument that forward has written to stand for the result."""
-    run = local.rec.run
-    run.joints[:] = [t if j is other else j for j in run.joints]
-    local.rec.slots[other._slot] = t
+    rec = local.rec
+    rec.run.joints[:] = [t if j is other else j for j in rec.run.joints]
+    former = object.__new__(Tensor)  # the trace goes on writing to the memory that the argument had
+    former.__dict__.update(t.__dict__)
+    for slot in range(1, rec.node.end):
+        if rec.slots[slot] is t:
+            rec.slots[slot] = former
+    rec.slots[other._slot] = t
     t._meta, t._hist, t._view, t._leaf, t._joint = other._meta, None, None, False, other._joint
     t._run, t._slot, t._storage, t._ptr = other._run, other._slot, other._storage, other._ptr
 

@@ -28,9 +28,12 @@ class Segment:
     stale: indices of leaves that the trace has written over since, so that their old numbers are gone.
     inputs: (Value, slot) of all leaves behind the outs, from which a second differentiation computes again.
     broken: it leads through a graph that an earlier backward has freed.
+    ways: kernels that take gradients through it on their own (eager.py), by what has a gradient already.
     """
 
-    __slots__ = ("outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared", "stale")
+    __slots__ = (
+        "outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared", "stale", "ways",
+    )  # fmt: skip
 
     def __init__(self, outs: list[Value], sources: list[tuple[Value, int]]):
         self.outs, self.sources = outs, sources
@@ -42,6 +45,7 @@ class Segment:
         self.broken = False
         self.freed_at: tuple = ("", 0, "")
         self.barrier: list[Value] = []
+        self.ways: dict[tuple, Any] = {}
 
     def shared_with(self, index: int) -> list[int]:
         """The results whose gradient leads through something that the gradient of this one leads through too."""
@@ -135,13 +139,14 @@ def grad_slots(e) -> list[tuple[int, Meta]]:
 class GradientInfo:
     """What a backward event remembers: the leaves' slots, their gradients' slots, and where saved values come from.
 
-    arrivals: (how found, index) of each tensor with a history that the gradient reached; hooked: (how many instance,
-    indices) where it was met by hooks; targets: how to find the tensors that a stage gives gradients for.
+    arrivals: (index, indices of hooked results, whether it has hooks, how found) of each tensor with a history that
+    the gradient went on from; ends: how those are found that it stopped at, since Python code waits there; targets:
+    how to find the tensors that a stage gives gradients for.
     """
 
     __slots__ = (
-        "leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain", "arrivals", "targets",
-        "visited",
+        "leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain", "arrivals", "ends",
+        "targets", "visited",
     )  # fmt: skip
 
     def __init__(self):
@@ -153,6 +158,7 @@ class GradientInfo:
         self.accumulated: list[int] = []
         self.instances: list[tuple] = []
         self.arrivals: list[tuple] = []
+        self.ends: list[tuple] = []
         self.targets: list[tuple] = []
         self.visited: set = set()
         self.collect: list[tuple] = []
@@ -339,6 +345,7 @@ def deliver(plan, made: list, slots: list, run) -> None:
     for now in plan.written:
         slots[now]._run = None
     if plan.hists:
+        run.recorder.histories += 1
         attach(plan, made[k:], slots, run.serial)
     for ticket in run.tickets:
         ticket.run = None
@@ -357,7 +364,11 @@ def attach(plan, kept: list, slots: list, order: int = 0) -> None:
             t._storage, t._ptr = storage, storage.ptr
             saved.append(t)
         inputs = [slots[s] for _, s in segment.inputs]
-        instance = History(segment, [slots[s] for _, s in segment.sources], saved, order, inputs)
+        sources = [slots[s] for _, s in segment.sources]
+        written = {id(slots[s]) for s, _, _, _ in plan.hists}
+        if not written.isdisjoint(map(id, sources)):
+            sources = [as_it_was(t, order) if id(t) in written and not t._leaf else t for t in sources]
+        instance = History(segment, sources, saved, order, inputs)
         for i in segment.stale:
             instance.versions[i] = -1
     for s, index, name, m in plan.hists:
@@ -367,6 +378,21 @@ def attach(plan, kept: list, slots: list, order: int = 0) -> None:
         t._hist = (instance, index) if type(index) is int else index
         if t._joint is not None and type(index) is int:
             instance.hooked[index] = t
+
+
+def as_it_was(t, order: int) -> Any:
+    """A stand-in for a tensor that was written in place: its gradient leads on to how it was made before.
+
+    order: the serial of the run that wrote it. Hooks that were put on it earlier stay with the value from before.
+    """
+    before = fresh(t._meta, None, 0)
+    before._storage, before._ptr, before._version = t._storage, t._ptr, t._version
+    before._hist, before._made_by = t._hist, t._made_by
+    if t._joint is not None and t._joint.order[0] < order:
+        before._joint, t._joint = t._joint, None
+        if t._hist is not None and t._hist[0] is not None:
+            t._hist[0].hooked[t._hist[1]] = before
+    return before
 
 
 def differentiate(

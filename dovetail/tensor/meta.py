@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 class Meta:
     """Shape, dtype, device, requires_grad; strides (in elements, None when contiguous); history (see autograd.py).
 
-    history is the Segment that made a tensor whose gradient path was cut by running the trace, or None.
+    history is a Mark, or the Segment FREED, that says how the tensor came to be where guards must see it, or None.
     """
 
     __slots__ = ("shape", "dtype", "device", "requires_grad", "strides", "history", "numel", "nbytes", "parts")
@@ -62,6 +62,7 @@ class Mark:
 
 WATCHED = Mark("watched")  # Python code waits at the tensor (joint.py)
 INFERENCE = Mark("inference")  # made in inference mode
+EARLIER = Mark("earlier")  # made by a trace that was run: its gradient leads through a History
 
 _metas: dict[tuple, Meta] = {}
 

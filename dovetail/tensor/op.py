@@ -24,7 +24,7 @@ from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
-from dovetail.tensor import blame, checks, closing, lint, views
+from dovetail.tensor import blame, checks, closing, eager, lint, views
 from dovetail.tensor.meta import INFERENCE, meta
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -34,6 +34,7 @@ from dovetail.tensor.trace import HOLE, Event, Wild
 OPS: dict[str, Op] = {}
 NOT_TENSORS = (bool, int, float, complex, str, list, np.ndarray, np.generic)  # what users put in a tensor's place
 _new = object.__new__
+OTHERWISE = eager.OTHERWISE
 
 
 class Op:
@@ -62,6 +63,8 @@ class Op:
         self.creates = not any(n in ("input", "self", "tensors", "x") for n in self.names[:1])
         self.takes = frozenset(self.names) | frozenset(self.keyword_only)
         self.need_tensor = {i: n for i, n in enumerate(self.names) if self.must_be_tensor(i, n)}
+        self.at_once: dict[tuple, Any] = {}  # kernels for calls that run on the spot, and how often their numbers
+        self.values: dict[tuple, int] = {}  # have changed (eager.py)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -246,6 +249,7 @@ class Op:
             rec.clear_beyond(rec.node.end)
             raise
         rec.add(e)
+        rec.novelty.note(self, key, types, tensors, rec.run.serial)
         if self.name in lint.SUMS and rec.grad and rec.capture is None and any(t._meta.requires_grad for t in tensors):
             old, serial = any([lint.spent(rec, t) for t in tensors]), rec.run.serial
             result = self.commit(rec, e, tensors, args)
@@ -340,6 +344,8 @@ class Op:
         """Positions of numeric arguments in which this call differs from an earlier one at the same point."""
         if not self.scalars:
             return []
+        if rec.numbers:
+            return rec.numbers
         for child in rec.node.children:
             if child.op is not self or child.rest_types != types or child.ins != e.ins:
                 continue
@@ -604,7 +610,7 @@ def op(
 
 def wrapper(made: Op) -> Callable:
     """The function that users call: a few comparisons when the call is the expected one."""
-    slow, new, writes = made.slow, _new, made.writes
+    slow, new, writes, at_once = made.slow, _new, made.writes, eager.call
 
     def call(*args, **kwargs):
         rec = local.rec
@@ -647,6 +653,10 @@ def wrapper(made: Op) -> Callable:
                 rec.node = e
                 rec.expect = e.next
                 return t
+        if rec.at_once:
+            result = at_once(made, rec, args, kwargs)
+            if result is not OTHERWISE:
+                return result
         return slow(args, kwargs)
 
     call.__name__ = call.__qualname__ = made.name

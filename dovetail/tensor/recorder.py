@@ -11,6 +11,7 @@ Closing a trace runs it (`closing.py`). A trace is closed when somebody looks at
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,54 @@ class PathState:
         self.at = e
 
 
+class Novelty:
+    """Whether a program goes on making new traces out of calls that it has made before.
+
+    A trace counts when most of its calls had to be recorded although calls with the same settings and metas had been
+    recorded in earlier traces: the program's structure depends on its data. After a few such traces in a row the
+    recorder goes at once (eager.py). From time to time it tries to record again, each time after twice as many calls.
+    """
+
+    __slots__ = ("known", "new", "again", "streak", "left", "patience")
+    ENOUGH = 4  # such traces in a row
+    SMALLEST = 6  # calls that make a trace count
+    MOST = 20_000  # calls remembered
+
+    def __init__(self):
+        self.known: dict[tuple, int] = {}
+        self.new = self.again = self.streak = self.left = 0
+        self.patience = 20_000
+
+    def note(self, op, key: tuple, types: tuple, tensors: list, serial: int) -> None:
+        """A call was recorded."""
+        self.new += 1
+        try:
+            first = self.known.setdefault((op, key, types, *[t._meta for t in tensors]), serial)
+        except TypeError:  # a setting without a hash
+            return
+        self.again += first != serial
+        if len(self.known) > self.MOST:
+            self.known.clear()
+
+    def end(self, rec: Recorder) -> None:
+        """A trace was closed."""
+        if self.new >= self.SMALLEST and 4 * self.again >= 3 * self.new:
+            self.streak += 1
+            if self.streak >= self.ENOUGH and not rec.at_once:
+                rec.at_once, rec.expect, self.left = True, NOTHING, self.patience
+        elif not self.new and self.streak and not rec.at_once:
+            self.streak -= 1
+        self.new = self.again = 0
+
+    def turn(self, rec: Recorder) -> None:
+        """A call runs at once; now and then the recorder tries whether traces come again by now."""
+        self.left -= 1
+        if self.left <= 0:
+            self.patience = min(2 * self.patience, 2_000_000)
+            self.streak = self.ENOUGH - 1
+            rec.at_once = False
+
+
 class Recorder:
     """The trace of one thread. Everything here belongs to that thread; other threads go through `closing.foreign`.
 
@@ -119,6 +168,10 @@ class Recorder:
         self.last: Any = None  # the plan that ran last
         self.known_only = False  # refuses tensors that are pending elsewhere (see `aside`)
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
+        self.novelty = Novelty()
+        self.at_once = False  # calls run on the spot (eager.py)
+        self.histories = 0  # made since the last backward that walked them
+        self.numbers: list[int] = []  # positions of arguments that become inputs at once
         self.enter_root()
         if watched:
             watch(self)
@@ -144,7 +197,7 @@ class Recorder:
             self.templates[self.root] = self.slots
             self.slots = self.templates.pop(root, None) or [None] * max(64, len(self.slots))
         self.root = self.node = root
-        self.expect = root.next
+        self.expect = NOTHING if self.at_once else root.next
         self.run = Run(self)
 
     def remembers(self, t) -> bool:
@@ -221,7 +274,7 @@ class Recorder:
         if e is not self.node.next:
             self.node.next = e
         self.node = e
-        self.expect = e.next
+        self.expect = NOTHING if self.at_once else e.next
         self.reserve(e.end)
 
     def clear_beyond(self, end: int) -> None:
@@ -254,7 +307,7 @@ class Recorder:
         for t, s, m in zip(tensors, e.ins, e.new, strict=True):
             if slots[s] is t and (m is None or t._meta is m):
                 continue
-            if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m):
+            if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m, undo):
                 undo.append((s, slots[s]))
                 slots[s] = t
                 t._slot = s
@@ -290,9 +343,12 @@ class Recorder:
         """The slot that `t` has, or was given while `e` is being made."""
         return taken.get(id(t)) or self.slot_of(t)
 
-    def is_bound(self, t, m: Meta) -> bool:
+    def is_bound(self, t, m: Meta, bound: list[tuple[int, Any]] = ()) -> bool:
+        """Whether a leaf has a slot already, on the path or among those that a call has `bound` so far."""
         slots = self.slots
         if t._slot < self.node.end and slots[t._slot] is t:
+            return True
+        if any(slots[s] is t for s, _ in bound):
             return True
         return m.requires_grad and any(slots[i] is t for i in range(1, self.node.end))
 
@@ -398,12 +454,15 @@ class Recorder:
             closing.close(self, reason)
         finally:
             self.busy = False
+            self.novelty.end(self)
 
 
 class Local(threading.local):
     def __init__(self):
         self.rec = Recorder()
         self.spare: Recorder | None = None
+        if config.at_once:
+            self.rec.at_once, self.rec.expect, self.rec.novelty.left = True, NOTHING, sys.maxsize
 
 
 local = Local()

@@ -10,7 +10,7 @@ from typing import Any
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
-from dovetail.tensor import autograd, staged, steps  # noqa: F401  (steps gives Tensor its grad_fn)
+from dovetail.tensor import autograd, eager, staged, steps  # noqa: F401  (steps gives Tensor its grad_fn)
 from dovetail.tensor.meta import INFERENCE, WATCHED, forget_leaves, meta
 from dovetail.tensor.op import op
 from dovetail.tensor.recorder import current
@@ -59,7 +59,9 @@ def backward(
     plain = gradient is None and not retain_graph and not create_graph and inputs is None and not config.anomaly
     if plain and autograd.quick_backward(self):
         return
-    keep = create_graph if retain_graph is None else retain_graph
+    keep = create_graph if retain_graph is None else bool(retain_graph)
+    if not create_graph and inputs is None and not config.anomaly and eager.backward(self, gradient, keep):
+        return
     targets = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     staged.backward([self], [gradient], keep, create_graph, targets)
 
