@@ -445,7 +445,7 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
 
 
 def seed(loss: Tensor, cotangent: Tensor | None) -> Tensor | None:
-    """The gradient that the walk begins with, in memory of its own; None where the ordinary way has something to say."""
+    """The gradient that the walk begins with, in memory of its own; None where the ordinary way has to speak."""
     m = loss._meta
     if cotangent is None:
         if m.numel != 1:

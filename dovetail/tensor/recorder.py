@@ -304,10 +304,13 @@ class Recorder:
         if count != len(e.ins) or count > 1 and len(set(map(id, tensors))) != len(set(e.ins)):
             return False  # x * x is another program than x * y
         undo: list[tuple[int, Any]] = []
-        for t, s, m in zip(tensors, e.ins, e.new, strict=True):
+        twice = len(set(map(id, tensors))) < len(tensors)
+        for i, (t, s, m) in enumerate(zip(tensors, e.ins, e.new, strict=True)):
+            if twice and m is not None and m.requires_grad and any(u is t for u in tensors[:i]):
+                break  # a leaf has one slot, where its gradient is collected
             if slots[s] is t and (m is None or t._meta is m):
                 continue
-            if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m, undo):
+            if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m):
                 undo.append((s, slots[s]))
                 slots[s] = t
                 t._slot = s
@@ -343,12 +346,9 @@ class Recorder:
         """The slot that `t` has, or was given while `e` is being made."""
         return taken.get(id(t)) or self.slot_of(t)
 
-    def is_bound(self, t, m: Meta, bound: list[tuple[int, Any]] = ()) -> bool:
-        """Whether a leaf has a slot already, on the path or among those that a call has `bound` so far."""
+    def is_bound(self, t, m: Meta) -> bool:
         slots = self.slots
         if t._slot < self.node.end and slots[t._slot] is t:
-            return True
-        if any(slots[s] is t for s, _ in bound):
             return True
         return m.requires_grad and any(slots[i] is t for i in range(1, self.node.end))
 

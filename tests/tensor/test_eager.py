@@ -1,0 +1,201 @@
+"""Calls that run at once: programs whose structure depends on data, and a backward that walks a chain of traces."""
+
+import numpy as np
+import pytest
+
+import dovetail as dv
+import dovetail.nn as nn
+import dovetail.nn.functional as F
+from dovetail.tensor.recorder import NOTHING, local
+
+
+@pytest.fixture
+def at_once():
+    """Every call of this thread runs at once."""
+    rec = local.rec
+    rec.close()
+    before, left = rec.at_once, rec.novelty.left
+    rec.at_once, rec.expect, rec.novelty.left = True, NOTHING, 10**9
+    yield rec
+    rec.close()
+    rec.at_once, rec.novelty.left = before, left
+    rec.enter_root()
+
+
+def random_tree(rng, leaves):
+    if leaves == 1:
+        return int(rng.integers(0, 7))
+    k = int(rng.integers(1, leaves))
+    return random_tree(rng, k), random_tree(rng, leaves - k)
+
+
+class TreeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb, self.left, self.right = nn.Embedding(7, 5), nn.Linear(5, 5), nn.Linear(5, 5, bias=False)
+        self.head = nn.Linear(5, 3)
+
+    def node(self, tree):
+        if isinstance(tree, tuple):
+            return dv.tanh(self.left(self.node(tree[0])) + self.right(self.node(tree[1])))
+        return self.emb(dv.tensor([tree]))
+
+    def forward(self, tree):
+        return self.head(self.node(tree))
+
+
+def train_on_trees(count):
+    dv.manual_seed(3)
+    rng = np.random.default_rng(5)
+    model = TreeNet()
+    optimizer = dv.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    losses = []
+    for i in range(count):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(random_tree(rng, int(rng.integers(2, 9)))), dv.tensor([i % 3]))
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def numpy_tree_losses(count):
+    """The same training with the gradient written out."""
+    dv.manual_seed(3)
+    rng = np.random.default_rng(5)
+    p = {name: t.detach().numpy().astype(np.float64) for name, t in TreeNet().state_dict().items()}
+    speed = {name: np.zeros_like(w) for name, w in p.items()}
+    losses = []
+    for i in range(count):
+        g = {name: np.zeros_like(w) for name, w in p.items()}
+
+        def forward(tree):
+            if not isinstance(tree, tuple):
+                return p["emb.weight"][tree], tree, None
+            left, right = forward(tree[0]), forward(tree[1])
+            h = np.tanh(p["left.weight"] @ left[0] + p["left.bias"] + p["right.weight"] @ right[0])
+            return h, left, right
+
+        def backward(made, d, g=g):
+            h, left, right = made
+            if right is None:
+                g["emb.weight"][left] += d
+                return
+            d = d * (1 - h * h)
+            g["left.weight"] += np.outer(d, left[0])
+            g["left.bias"] += d
+            g["right.weight"] += np.outer(d, right[0])
+            backward(left, p["left.weight"].T @ d)
+            backward(right, p["right.weight"].T @ d)
+
+        root = forward(random_tree(rng, int(rng.integers(2, 9))))
+        z = p["head.weight"] @ root[0] + p["head.bias"]
+        share = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+        losses.append(-np.log(share[i % 3]))
+        share[i % 3] -= 1
+        g["head.weight"], g["head.bias"] = np.outer(share, root[0]), share
+        backward(root, p["head.weight"].T @ share)
+        for name in p:
+            speed[name] = 0.9 * speed[name] + g[name]
+            p[name] = p[name] - 0.1 * speed[name]
+    return losses
+
+
+def test_trees_of_all_shapes_train_as_written_out():
+    """Long enough that the recorder notices that no tree comes again."""
+    local.rec.close()
+    local.rec.novelty.__init__()
+    try:
+        assert np.allclose(train_on_trees(40), numpy_tree_losses(40), rtol=2e-4)
+        assert local.rec.at_once
+    finally:
+        local.rec.close()
+        local.rec.at_once = False
+        local.rec.enter_root()
+
+
+def test_trees_at_once_from_the_start(at_once):
+    assert np.allclose(train_on_trees(12), numpy_tree_losses(12), rtol=2e-4)
+
+
+def test_a_step_that_repeats_stays_one_program():
+    local.rec.close()
+    local.rec.novelty.__init__()
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    optimizer = dv.optim.Adam(model.parameters())
+    for i in range(12):
+        optimizer.zero_grad()
+        model(dv.full((3, 4), float(i))).sum().backward()
+        optimizer.step()
+    assert not local.rec.at_once
+
+
+@pytest.mark.parametrize("turns", [1, 3, 4, 9])
+def test_a_loop_that_looks_each_turn_has_its_gradient(turns):
+    """Each turn is a trace of its own; backward walks from the last to the first."""
+    for _ in range(4):
+        w = dv.tensor([0.5, -0.3], dtype=dv.float64, requires_grad=True)
+        h, seen = w * 1.0, 0.0
+        for _ in range(turns):
+            h = dv.sin(h * w) + w
+            seen += h.sum().item()
+        (h * h).sum().backward()
+        hn, d = np.array([0.5, -0.3]), np.ones(2)  # d: derivative of h by w
+        wn = hn.copy()
+        for _ in range(turns):
+            d = np.cos(hn * wn) * (d * wn + hn) + 1
+            hn = np.sin(hn * wn) + wn
+        assert np.allclose(w.grad.numpy(), 2 * hn * d, rtol=1e-10)
+
+
+class TestAtOnce:
+    def test_numbers_that_change_become_inputs(self, at_once):
+        x = dv.tensor([1.0, 2.0])
+        for i in range(10):
+            assert (x * (i + 0.5)).tolist() == [i + 0.5, 2 * i + 1]
+        assert len(dv.mul.op.at_once) < 10 + 4
+
+    def test_views_share_memory_and_pass_gradients(self, at_once):
+        x = dv.arange(6.0).reshape(2, 3).requires_grad_()
+        rows = x.t()
+        (rows[1] * 3).sum().backward()
+        assert x.grad.tolist() == [[0, 3, 0], [0, 3, 0]]
+        assert rows.data_ptr() == x.data_ptr() and rows.stride() == (1, 3)
+
+    def test_gradients_add_up_and_graphs_are_freed(self, at_once):
+        x = dv.tensor([2.0], requires_grad=True)
+        y = x * x * x
+        y.backward(retain_graph=True)
+        y.backward()
+        assert x.grad.tolist() == [24.0]
+        with pytest.raises(RuntimeError, match="second time"):
+            y.backward()
+
+    def test_a_saved_value_written_over_is_refused(self, at_once):
+        x = dv.tensor([2.0], requires_grad=True)
+        y = x * 1.0
+        z = (y * y).sum()
+        y += 1
+        with pytest.raises(RuntimeError, match="inplace"):
+            z.backward()
+
+    def test_written_in_place_then_used(self, at_once):
+        x = dv.tensor([2.0, 3.0], requires_grad=True)
+        y = x * 2
+        y.mul_(3)
+        y += x
+        y.sum().backward()
+        assert x.grad.tolist() == [7.0, 7.0]
+
+    def test_second_order(self, at_once):
+        x = dv.tensor([2.0], requires_grad=True)
+        (g,) = dv.autograd.grad((x**3).sum(), x, create_graph=True)
+        g.backward()
+        assert x.grad.tolist() == [12.0]
+
+    def test_labels_out_of_range_name_the_line(self, at_once):
+        logits = dv.zeros(2, 3, requires_grad=True)
+        for _ in range(3):
+            F.cross_entropy(logits * 1.0, dv.tensor([0, 2])).backward()
+            with pytest.raises(IndexError, match="3 classes"):
+                F.cross_entropy(logits * 1.0, dv.tensor([0, 7])).backward()

@@ -1,0 +1,42 @@
+"""One tensor given twice and two tensors given once are different calls, in whatever order a program makes them."""
+
+import itertools
+
+import pytest
+
+import dovetail as dv
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("order", list(itertools.permutations(["aa", "ab", "ba", "bb"])))
+def test_products_of_two_leaves(order, grad):
+    leaves = {"a": dv.tensor([2.0, 3.0], requires_grad=grad), "b": dv.tensor([10.0, 20.0], requires_grad=grad)}
+    numbers = {"a": (2.0, 3.0), "b": (10.0, 20.0)}
+    for _ in range(3):
+        for p, q in order:
+            product = leaves[p] * leaves[q]
+            assert product.tolist() == [x * y for x, y in zip(numbers[p], numbers[q], strict=True)]
+            if not grad:
+                continue
+            for leaf in leaves.values():
+                leaf.grad = None
+            (leaves[p] * leaves[q]).sum().backward()
+            for name, leaf in leaves.items():
+                other = {p, q} - {name}
+                if p == q == name:
+                    assert leaf.grad.tolist() == [2 * x for x in numbers[name]]
+                elif name in (p, q):
+                    assert leaf.grad.tolist() == list(numbers[other.pop()])
+                else:
+                    assert leaf.grad is None
+
+
+def test_a_batch_compared_with_itself_and_with_another():
+    x, y = dv.ones(4), dv.zeros(4)
+    for _ in range(3):
+        assert (x == x).all().item()
+        assert not (x == y).any().item()
+        assert dv.cat([x, x]).sum().item() == 8
+        assert dv.cat([x, y]).sum().item() == 4
+        assert dv.where(x > 0, x, x).sum().item() == 4
+        assert dv.where(x > 0, y, x).sum().item() == 0
