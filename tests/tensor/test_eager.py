@@ -176,7 +176,7 @@ class TestAtOnce:
         y = x * 1.0
         z = (y * y).sum()
         y += 1
-        with pytest.raises(RuntimeError, match="inplace"):
+        with pytest.raises(RuntimeError, match="in place"):
             z.backward()
 
     def test_written_in_place_then_used(self, at_once):
