@@ -193,6 +193,8 @@ def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
     """Run the call now. Returns OTHERWISE where it has to take the ordinary way."""
     if scope.nodes is not None or rec.busy or rec.inference or config.anomaly:
         return OTHERWISE
+    if rec.autocast is not None or rec.capture is not None or rec.unbroken:
+        return OTHERWISE
     if rec.node is not rec.root:
         rec.close("the calls after it run at once")
     rec.novelty.turn(rec)
