@@ -31,7 +31,7 @@ from dovetail.tensor import closing, views
 from dovetail.tensor.history import History, Segment, differentiate
 from dovetail.tensor.meta import EARLIER, Meta, meta
 from dovetail.tensor.recorder import Recorder, Run, local
-from dovetail.tensor.tensor import Parameter, Tensor, number_tensor
+from dovetail.tensor.tensor import Parameter, Tensor, number_tensor, watchers
 
 OTHERWISE = object()  # what `call` returns where the ordinary way must be taken
 PLAIN = (Tensor, Parameter)
@@ -193,7 +193,7 @@ def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
     """Run the call now. Returns OTHERWISE where it has to take the ordinary way."""
     if scope.nodes is not None or rec.busy or rec.inference or config.anomaly:
         return OTHERWISE
-    if rec.autocast is not None or rec.capture is not None or rec.unbroken:
+    if rec.autocast is not None or rec.capture is not None or watchers:
         return OTHERWISE
     if rec.node is not rec.root:
         rec.close("the calls after it run at once")

@@ -304,10 +304,7 @@ class Recorder:
         if count != len(e.ins) or count > 1 and len(set(map(id, tensors))) != len(set(e.ins)):
             return False  # x * x is another program than x * y
         undo: list[tuple[int, Any]] = []
-        twice = len(set(map(id, tensors))) < len(tensors)
-        for i, (t, s, m) in enumerate(zip(tensors, e.ins, e.new, strict=True)):
-            if twice and m is not None and m.requires_grad and any(u is t for u in tensors[:i]):
-                break  # a leaf has one slot, where its gradient is collected
+        for t, s, m in zip(tensors, e.ins, e.new, strict=True):
             if slots[s] is t and (m is None or t._meta is m):
                 continue
             if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m):
