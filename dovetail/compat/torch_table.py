@@ -33,6 +33,9 @@ TABLE = {
     "torch.utils": Names("dovetail.utils"),
     "torch.utils.data": Names("dovetail.utils.data"),
     "torch.autograd": Names("dovetail.autograd"),
+    "torch.serialization": Names(
+        "dovetail.io", hidden=frozenset("load_file load_npz safe_open safetensors save_file save_npz".split())
+    ),
     "torch.cuda": Names("dovetail.cuda"),
     "torch.distributions": Names("dovetail.distributions"),
     "torch.nn.modules": Names("dovetail.nn", hidden=frozenset({"layers"})),
