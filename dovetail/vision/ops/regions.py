@@ -14,7 +14,6 @@ import numpy as np
 
 from dovetail import nn
 from dovetail.base.errors import ShapeError, message
-from dovetail.ops.shape import cat
 from dovetail.tensor.tensor import Tensor
 from dovetail.vision.ops.layers import spread
 
@@ -32,7 +31,9 @@ def rois_of(boxes: Boxes, call: str) -> np.ndarray:
         parts = [np.column_stack([np.full(len(b), n), b.detach().numpy().reshape(-1, 4)]) for n, b in enumerate(boxes)]
         rows = np.concatenate(parts) if parts else np.zeros((0, 5))
     if rows.ndim != 2 or rows.shape[1] != 5:
-        cure = "Give a tensor (k, 5), the picture's place and the corners, or a list of (k, 4) with one for each picture."
+        cure = (
+            "Give a tensor (k, 5), the picture's place and the corners, or a list of (k, 4) with one for each picture."
+        )
         raise ShapeError(message(call, "these are no regions", [("boxes", rows)], cure))
     return rows.astype(np.float64)
 
@@ -71,7 +72,7 @@ def averaging(first: np.ndarray, last: np.ndarray, size: int) -> np.ndarray:
     return (inside / np.maximum(last - first, 1)[..., None]).astype(np.float32)
 
 
-def apply(input: Tensor, rois: np.ndarray, down: np.ndarray, across: np.ndarray) -> Tensor:
+def weighed(input: Tensor, rois: np.ndarray, down: np.ndarray, across: np.ndarray) -> Tensor:
     """(regions, c, bins, bins) from features and the weights of rows and columns."""
     features = input[Tensor.from_array(rois[:, 0].astype(np.int64))]
     high, wide = (Tensor.from_array(w).to(input.dtype)[:, None] for w in (down, across))
@@ -115,7 +116,7 @@ def roi_align(
     """
     rois = rois_of(boxes, "roi_align")
     weights = aligned_weights(rois, output_size, spatial_scale, sampling_ratio, input.shape, aligned)
-    return apply(input, rois, *weights)
+    return weighed(input, rois, *weights)
 
 
 def ps_roi_align(
@@ -133,12 +134,10 @@ def ps_roi_align(
     rois = rois_of(boxes, "ps_roi_align")
     weights = aligned_weights(rois, output_size, spatial_scale, sampling_ratio, input.shape, True)
     rows, columns = spread(output_size, 2)
-    return by_position(lambda x: apply(x, rois, *weights), input, (rows, columns))
+    return by_position(lambda x: weighed(x, rois, *weights), input, (rows, columns))
 
 
-def ps_roi_pool(
-    input: Tensor, boxes: Boxes, output_size: int | Sequence[int], spatial_scale: float = 1.0
-) -> Tensor:
+def ps_roi_pool(input: Tensor, boxes: Boxes, output_size: int | Sequence[int], spatial_scale: float = 1.0) -> Tensor:
     """The mean over the whole pixels of each bin, where each bin has channels of its own.
 
     Shape: (n, c * bins, h, w), (k, 5) -> (k, c, *output_size)
@@ -151,7 +150,7 @@ def ps_roi_pool(
     rows, columns = spread(output_size, 2)
     down = averaging(*ranges(low[:, 1], length[:, 1], rows, input.shape[-2]), input.shape[-2])
     across = averaging(*ranges(low[:, 0], length[:, 0], columns, input.shape[-1]), input.shape[-1])
-    return by_position(lambda x: apply(x, rois, down, across), input, (rows, columns))
+    return by_position(lambda x: weighed(x, rois, down, across), input, (rows, columns))
 
 
 def rounded_away(x: np.ndarray) -> np.ndarray:
