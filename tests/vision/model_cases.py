@@ -1,4 +1,4 @@
-"""Networks and numbers that the stored references and the tests share: weights made by a rule, so no file holds them."""
+"""Networks and numbers that the stored references and the tests share; weights are made by a rule."""
 
 from __future__ import annotations
 

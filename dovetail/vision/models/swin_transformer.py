@@ -63,8 +63,8 @@ def unseen(h: int, w: int, window: Sequence[int], shift: Sequence[int]) -> np.nd
     cuts = [(slice(0, -n), slice(-n, -s), slice(-s, None)) for n, s in zip(window, shift, strict=True)]
     for number, (rows, columns) in enumerate((a, b) for a in cuts[0] for b in cuts[1]):
         region[rows, columns] = number
-    parts = region.reshape(h // window[0], window[0], w // window[1], window[1]).transpose(0, 2, 1, 3)
-    parts = parts.reshape(-1, window[0] * window[1])
+    cut = region.reshape(h // window[0], window[0], w // window[1], window[1]).transpose(0, 2, 1, 3)
+    parts = cut.reshape(-1, window[0] * window[1])
     return np.where(parts[:, None] != parts[:, :, None], np.float32(-100), np.float32(0))
 
 
@@ -185,7 +185,7 @@ class ShiftedWindowAttentionV2(ShiftedWindowAttention):
 class SwinTransformerBlock(nn.Module):
     """Attention within windows, then two fully connected layers at each place, both beside a shortcut."""
 
-    attention = ShiftedWindowAttention
+    attention: type[ShiftedWindowAttention] = ShiftedWindowAttention
 
     def __init__(
         self,

@@ -175,7 +175,8 @@ def tensors_of(name: str, trained: type[WeightsEnum] | None, weights: Any) -> Ma
     if isinstance(weights, os.PathLike) or (isinstance(weights, str) and weights.endswith(FILES)):
         path = Path(weights).expanduser()
         tensors = load_file(path) if path.suffix == ".safetensors" else load(path)
-        return tensors.get("state_dict", tensors)
+        inner = tensors.get("state_dict", tensors)
+        return inner if isinstance(inner, Mapping) else tensors
     if trained is None:
         raise ArgumentError(message(name, "there are no published weights for it", [("weights", str(weights))]))
     member = trained["DEFAULT"] if weights is True else trained.verify(weights)

@@ -39,7 +39,7 @@ def rois_of(boxes: Boxes, call: str) -> np.ndarray:
 
 
 def sampled(start: np.ndarray, length: np.ndarray, bins: int, ratio: int, size: int) -> np.ndarray:
-    """(regions, bins, size): weights that average bilinear samples, `ratio` in a bin or as many as the bin has pixels."""
+    """(regions, bins, size): weights that average bilinear samples, `ratio` or one for each pixel."""
     made = np.zeros((len(start), bins, size), np.float32)
     for region in range(len(start)):
         count = ratio if ratio > 0 else max(math.ceil(length[region] / bins), 0)
