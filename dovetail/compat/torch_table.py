@@ -32,6 +32,8 @@ TABLE = {
     "torch.optim": Names("dovetail.optim"),
     "torch.utils": Names("dovetail.utils"),
     "torch.utils.data": Names("dovetail.utils.data"),
+    "torch.utils.tensorboard": Names("dovetail.utils.tensorboard"),
+    "torch.utils.tensorboard.writer": Names("dovetail.utils.tensorboard"),
     "torch.autograd": Names("dovetail.autograd"),
     "torch.serialization": Names(
         "dovetail.io", hidden=frozenset("load_file load_npz safe_open safetensors save_file save_npz".split())

@@ -1,4 +1,4 @@
-"""Layers that the reference networks share: convolution with normalization, squeeze-and-excitation, skipped branches."""
+"""Layers that the networks share: convolution with normalization, squeeze-and-excitation, skipped branches."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ class ConvNormActivation(nn.Sequential):
             sizes, steps = spread(kernel_size, dims), spread(dilation, dims)
             padding = tuple((size - 1) // 2 * step for size, step in zip(sizes, steps, strict=True))
         with_bias = norm_layer is None if bias is None else bias
-        layers = [
-            conv_layer(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias=with_bias)
-        ]
+        layers = [conv_layer(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias=with_bias)]
         if norm_layer is not None:
             layers.append(norm_layer(out_channels))
         if activation_layer is not None:
