@@ -41,8 +41,8 @@ def write_embedding(
         entry.append(f'metadata_path: "{place}/metadata.tsv"')
     if pictures is not None:
         if len(pictures) != len(vectors) or pictures.ndim != 4:
-            facts = [("vectors", len(vectors)), ("pictures", pictures)]
-            raise ShapeError(message("add_embedding", "one picture (c, h, w) for each vector", facts))
+            shown: list[tuple[str, Any]] = [("vectors", len(vectors)), ("pictures", pictures)]
+            raise ShapeError(message("add_embedding", "one picture (c, h, w) for each vector", shown))
         pixels = as_bytes(pictures).transpose(0, 2, 3, 1)
         with written_whole(inside / "sprite.png") as file:
             file.write(png(np.ascontiguousarray(tiled(pixels))))
