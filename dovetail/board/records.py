@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,12 @@ import numpy as np
 from dovetail.base.errors import ArgumentError, message, need
 from dovetail.board.arrays import png
 
+NO_TENSORFLOW = "tensorboard.compat.notf"  # where it exists, tensorboard leaves TensorFlow alone
+
 
 def part(name: str) -> Any:
     """A module of the tensorboard package. Raises: MissingExtra without it."""
+    sys.modules.setdefault(NO_TENSORFLOW, ModuleType(NO_TENSORFLOW))
     return need(f"tensorboard.{name}", "tensorboard", "SummaryWriter")
 
 

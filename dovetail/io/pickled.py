@@ -307,6 +307,7 @@ class Unpickler(pickle.Unpickler):
     """Reads a pickle through ALLOWED. storage(key, dtype, numel) -> one-dimensional array of the file's memory.
 
     own_classes: whether classes of the running program are allowed too (weights_only=False)
+    encoding: of texts that Python 2 wrote
     """
 
     def __init__(
@@ -316,8 +317,9 @@ class Unpickler(pickle.Unpickler):
         name: str,
         own_classes: bool = False,
         place: Place = lambda array, dtype, location: array,
+        encoding: str = "utf-8",
     ):
-        super().__init__(file, encoding="utf-8")
+        super().__init__(file, encoding=encoding)
         self.storage, self.name, self.own_classes, self.place = storage, name, own_classes, place
         self.arrays: dict[str, np.ndarray] = {}
 

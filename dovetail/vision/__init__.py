@@ -1,5 +1,5 @@
 """Pictures: data sets, transforms, reference models, boxes and grids, by torchvision's names."""
 
-from dovetail.vision import datasets, models, ops, transforms, utils
+from dovetail.vision import datasets, models, ops, transforms, tv_tensors, utils
 
-__all__ = ["datasets", "models", "ops", "transforms", "utils"]
+__all__ = ["datasets", "models", "ops", "transforms", "tv_tensors", "utils"]
