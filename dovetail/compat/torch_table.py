@@ -31,6 +31,8 @@ TABLE = {
     "torch.nn.functional": Names("dovetail.nn.functional"),
     "torch.optim": Names("dovetail.optim"),
     "torch.utils": Names("dovetail.utils"),
+    "torch.hub": Names("dovetail.io.hub"),
+    "torch.utils.model_zoo": Names("dovetail.io.hub"),
     "torch.utils.data": Names("dovetail.utils.data"),
     **{f"torch.utils.data.{file}": Names("dovetail.utils.data") for file in ("dataloader", "dataset", "sampler")},
     "torch.nn.modules": Names("dovetail.nn", hidden=frozenset({"layers"})),

@@ -24,6 +24,8 @@ TABLE = {
     "torchvision.transforms.autoaugment": Names("dovetail.vision.transforms"),
     "torchvision.transforms.v2": Names("dovetail.vision.transforms.v2"),
     "torchvision.transforms.v2.functional": Names("dovetail.vision.transforms.functional_v2"),
+    "torchvision.io": Names("dovetail.vision.files"),
+    "torchvision.io.image": Names("dovetail.vision.files"),
     "torchvision.tv_tensors": Names("dovetail.vision.tv_tensors"),
     "torchvision.datasets.folder": Names("dovetail.vision.datasets.folder"),
     "torchvision.datasets.mnist": Names("dovetail.vision.datasets"),

@@ -20,6 +20,7 @@ from typing import Any
 
 from dovetail import nn
 from dovetail.base.errors import ArgumentError, FileError, message
+from dovetail.io.hub import get_dir
 from dovetail.io.safetensors import load_file
 from dovetail.io.torch_file import load
 from dovetail.vision.transforms.pictures import InterpolationMode
@@ -117,9 +118,7 @@ def imagenet(
 
 def checkpoints() -> Path:
     """PyTorch's folder for downloaded weights: $TORCH_HOME/hub/checkpoints, by default below ~/.cache/torch."""
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return Path(get_dir()) / "checkpoints"
 
 
 def model(

@@ -92,7 +92,7 @@ def room_for(angle: float, h: int, w: int) -> tuple[int, int]:
     cosine, sine = abs(math.cos(turn)), abs(math.sin(turn))
     sizes = []
     for side, half in ((h, (h * cosine + w * sine) / 2), (w, (w * cosine + h * sine) / 2)):
-        ends = np.trunc(np.float32([side / 2 - half, side / 2 + half]) / np.float32(1e-4)) * np.float32(1e-4)
+        ends = np.trunc(np.array([side / 2 - half, side / 2 + half], np.float32) / np.float32(1e-4)) * np.float32(1e-4)
         sizes.append(math.ceil(ends[1]) - math.floor(ends[0]))
     return sizes[0], sizes[1]
 
