@@ -8,7 +8,7 @@ from dovetail.data.dataset import Dataset
 VERSION = "0.28.0+dovetail"  # the release that belongs to torch_table.RELEASE
 
 TABLE = {
-    "torchvision": Names("dovetail.vision", {"__version__": VERSION}),
+    "torchvision": Names("dovetail.vision", {"__version__": VERSION}, frozenset({"files"})),
     "torchvision.datasets": Names(
         "dovetail.vision.datasets", {"VisionDataset": Dataset}, frozenset({"Digits", "ImageSet"})
     ),
