@@ -35,14 +35,6 @@ TABLE = {
     "torch.utils.model_zoo": Names("dovetail.io.hub"),
     "torch.utils.data": Names("dovetail.utils.data"),
     **{f"torch.utils.data.{file}": Names("dovetail.utils.data") for file in ("dataloader", "dataset", "sampler")},
-    "torch.nn.modules": Names("dovetail.nn", hidden=frozenset({"layers"})),
-    **{
-        f"torch.nn.modules.{file}": Names("dovetail.nn", hidden=frozenset({"layers"}))
-        for file in (
-            "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm "
-            "linear loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
-        ).split()
-    },
     "torch.utils.tensorboard": Names("dovetail.utils.tensorboard"),
     "torch.utils.tensorboard.writer": Names("dovetail.utils.tensorboard"),
     "torch.autograd": Names("dovetail.autograd"),
