@@ -149,6 +149,9 @@ def promote_types(a: DType, b: DType) -> DType:
 
     Raises DTypeError for uint64 with a signed dtype.
     """
+    for i, x in enumerate((a, b), 1):
+        if not isinstance(x, DType):
+            raise TypeError(f"promote_types(): argument 'type{i}' must be dtype, not {type(x).__name__}")
     if a is b:
         return a
     if a.order > b.order:

@@ -131,11 +131,14 @@ def slice_bounds(x: Value, item: slice, n: int) -> tuple[int, int, int]:
 
 def index_value(item) -> Value:
     """A list or array in an index as a Value of whole numbers."""
+    if isinstance(item, (float, complex)):
+        words = "only integers, slices (`:`), ellipsis (`...`), None and long or byte tensors are valid indices"
+        raise DimError(message("indexing", f"{words} (got {type(item).__name__})"))
     if not isinstance(item, Value):
         item = literal(np.asarray(item if len(item) else np.zeros(0, np.int64)))
     if item.dtype.kind not in "iu":
         problem = f"tensors used as indices must be long, int, byte or bool tensors, got {item.dtype.name}"
-        raise DTypeError(message("indexing", problem, [("index", item)], "convert it with .long()"))
+        raise DimError(message("indexing", problem, [("index", item)], "convert it with .long()"))
     return cast(item, dtypes.int64) if item.dtype is not dtypes.int32 else item
 
 

@@ -30,7 +30,7 @@ def get(x: Tensor, index: Any) -> Tensor:
             return x._alias(shape, normal_strides(shape, strides), offset)
     from dovetail.ops import index as ops
 
-    index, basic = settle_index(index)
+    index, basic = settle_index(index, x)
     return ops.get_part(x, index) if basic else ops.get_elements(x, index)
 
 
@@ -137,7 +137,18 @@ def bounds(s: slice, n: int) -> tuple[int, int, int] | None:
     return start, max(0, -(-(stop - start) // step)), step
 
 
-def settle_index(index: Any) -> tuple[Any, bool]:
+def check_mask(mask: Tensor, x: Tensor, before: list) -> None:
+    """A mask must have the sizes of the dims it stands for, where it is known which these are."""
+    if any(i is Ellipsis or not isinstance(i, (int, slice, Tensor)) or isinstance(i, bool) for i in before):
+        return
+    sizes = x._meta.shape[len(before) : len(before) + len(mask._meta.shape)]
+    if tuple(mask._meta.shape) != tuple(sizes):
+        at = next((d for d, (a, b) in enumerate(zip(mask._meta.shape, sizes, strict=False)) if a != b), len(sizes))
+        text = f"The shape of the mask {list(mask._meta.shape)} at index {at} does not match the shape of the indexed "
+        raise DimError(message("indexing", text + f"tensor {list(x._meta.shape)} at index {at + len(before)}"))
+
+
+def settle_index(index: Any, x: Tensor) -> tuple[Any, bool]:
     """The index with masks turned into positions and arrays into tensors; and whether only basic parts are left."""
     items = list(index) if isinstance(index, tuple) else [index]
     made: list[Any] = []
@@ -150,6 +161,7 @@ def settle_index(index: Any) -> tuple[Any, bool]:
         if isinstance(item, np.bool_):
             item = bool(item)
         if isinstance(item, Tensor) and item._meta.dtype.kind == "b" and item._meta.shape:
+            check_mask(item, x, made)
             made += [Tensor.from_array(a) for a in np.nonzero(item._array())]
             basic = False
             continue
@@ -191,7 +203,7 @@ def put(x: Tensor, index: Any, value: Any) -> None:
         return
     from dovetail.ops import index as ops
 
-    ops.setitem.inplace(x, settle_index(index)[0], value)
+    ops.setitem.inplace(x, settle_index(index, x)[0], value)
 
 
 def numpy_index(index: Any) -> Any:

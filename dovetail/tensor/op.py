@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.autodiff.gradient import gradients
 from dovetail.base import errors
 from dovetail.base.device import require_cpu
 from dovetail.base.dtypes import CATEGORY
@@ -47,6 +48,7 @@ class Op:
         self.random: bool = flags["random"]
         self.differentiable: bool = flags["differentiable"]
         self.writes: bool = flags.get("writes", False)
+        self.arithmetic = body.__module__ == "dovetail.ops.elementwise"  # its result may not be narrowed by a write
         self.functional_op: Op | None = flags.get("of")
         code = body.__code__  # inspect.signature says the same but would double the time of `import dovetail`
         count = code.co_argcount
@@ -275,6 +277,8 @@ class Op:
             r.outs = tuple(leaves)
             gives_grad = rec.grad and self.differentiable and any(t._meta.requires_grad for t in tensors)
             blocked = not gives_grad and any(t._meta.requires_grad for t in tensors)
+            if gives_grad and any(t._meta.history is INFERENCE for t in tensors):
+                self.check_inference(tensors, values, leaves)
             if self.random:
                 self.advance_counter(e, state, nodes, values)
             if self.writes:
@@ -376,11 +380,29 @@ class Op:
         e.key = replace_numbers(e.key, {p: Wild(type(flat[p])) for p in changed})
         return replace_numbers(args, replaced)
 
+    def check_inference(self, tensors: list, values: list, leaves: list) -> None:
+        """A tensor of inference mode may take part, but its value may not be what a gradient reads."""
+        marked = {v: t for t, v in zip(tensors, values, strict=True) if t._meta.history is INFERENCE}
+        sources = [v for t, v in zip(tensors, values, strict=True) if t._meta.requires_grad]
+        outs = [v for v in leaves if v.dtype.is_differentiable and v.node is not None]
+        with building() as nodes:
+            gradients(outs, [Value(v.shape, v.dtype) for v in outs], sources)
+        for node in nodes:
+            for v in node.inputs:
+                if v in marked:
+                    text = "Inference tensors cannot be saved for backward"
+                    cure = "x.clone() gives an ordinary tensor; or use no_grad() in place of inference_mode()"
+                    raise GradientError(message(self.name, text, [("tensor", marked[v])], cure))
+
     # -- in-place -------------------------------------------------------------------------------
 
     def check_write(self, rec, target: Tensor, tensors: list) -> None:
         if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
             raise blame.leaf_written(self.name, target)
+        if target._meta.history is INFERENCE and not rec.inference:
+            text = "Inplace update to inference tensor outside InferenceMode is not allowed"
+            cure = "x.clone() gives an ordinary tensor"
+            raise GradientError(message(self.name, text, [("tensor", target)], cure))
 
     def write(
         self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool
@@ -397,6 +419,10 @@ class Op:
                     "In-place operations cannot grow their tensor; use the form without underscore",
                 )
             )
+        if self.arithmetic and CATEGORY[result.dtype.kind] > CATEGORY[old.dtype.kind]:
+            text = f"result type {result.dtype.name} can't be cast to the desired output type {old.dtype.name}"
+            cure = "Use the form without underscore, or make the tensor floating-point first"
+            raise ArgumentError(message(self.name, text, [("tensor", target)], cure))
         new = cast(result, old.dtype)
         if blocked and new.dtype.is_differentiable:
             new = detach(new)
