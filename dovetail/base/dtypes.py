@@ -6,6 +6,8 @@ its own; the `ml_dtypes` package supplies one, imported the first time somebody 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dovetail.base.errors import DTypeError, message, need
@@ -209,6 +211,26 @@ def number_dtype(x) -> DType:
     if isinstance(x, (float, np.floating)):
         return default_dtype()
     return default_dtype().to_complex()
+
+
+def overflows(value, dtype: DType) -> bool:
+    """Whether a Python number lies outside a dtype, by torch's rule (c10::overflows).
+
+    Infinity fits every float, a negative whole number every unsigned dtype whose largest number is not smaller.
+    """
+    if dtype.kind == "b":
+        return False
+    parts = (value.real, value.imag) if isinstance(value, complex) else (value,)
+    if dtype.kind in "fc":
+        real = dtype.to_real()
+        if real.itemsize == 8:
+            return False
+        top = {"float16": 65504.0, "bfloat16": (2 - 2.0**-7) * 2.0**127, "float32": (2 - 2.0**-23) * 2.0**127}[real.name]
+        return any(top < abs(x) < math.inf for x in parts)
+    bits = 8 * dtype.itemsize
+    high = (1 << bits - (dtype.kind == "i")) - 1
+    low = -high - 1 if dtype.kind == "i" else 0 if isinstance(value, float) else -high
+    return any(not low <= x <= high for x in parts)
 
 
 _default = float32

@@ -19,7 +19,7 @@ from dovetail.ops.compare import choose
 from dovetail.ops.create import zeros
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim
 from dovetail.ops.front import front
-from dovetail.ops.promote import cast, constant, expanded, filled, is_number, literal, need_real_value, placed
+from dovetail.ops.promote import cast, constant, expanded, filled, held, is_number, literal, need_real_value, placed
 from dovetail.ops.shape import (
     at_least,
     broadcast_to,
@@ -584,7 +584,7 @@ def index_fill(input, dim, index, value):
     n = x.shape[at]
     hits = p.index_add(constant(0, (n,), dtypes.int64), index, constant(1, index.shape, dtypes.int64), dim=0)
     chosen = p.broadcast(p.gt(hits, filled(hits, 0)), shape=x.shape, dims=(at,))
-    return reshaped(p.where(chosen, placed(value, x.dtype, x.shape), x), input.shape)
+    return reshaped(p.where(chosen, placed(held("index_fill", value, x.dtype), x.dtype, x.shape), x), input.shape)
 
 
 @op(method=True, inplace=True)
@@ -616,7 +616,7 @@ def masked_fill(input, mask, value):
     need_real_value("masked_fill", value, input.dtype)
     shape = broadcast_sizes("masked_fill", input.shape, mask.shape, facts=[("input", input), ("mask", mask)])
     x = expanded(input, shape)
-    return p.where(expanded(mask, shape), placed(value, x.dtype, shape), x)
+    return p.where(expanded(mask, shape), placed(held("masked_fill", value, x.dtype), x.dtype, shape), x)
 
 
 @op(method=True, inplace=True)

@@ -10,7 +10,7 @@ import numpy as np
 import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
-from dovetail.base.errors import DTypeError, message
+from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.ir.core import Literal, Value
 from dovetail.ops.dims import Shape, broadcast_sizes
 
@@ -60,6 +60,14 @@ def fitted(value, dtype: DType):
     if dtype.kind == "f":
         return float(value.real if isinstance(value, complex) else value)
     return complex(value)
+
+
+def held(call: str, value, dtype: DType):
+    """A number that is about to be written as `dtype`. Raises ArgumentError where it does not fit, as torch does."""
+    if is_number(value) and dtypes.overflows(value.item() if isinstance(value, np.generic) else value, dtype):
+        problem = f"value cannot be converted to type {dtype.name} without overflow: {value}"
+        raise ArgumentError(message(call, problem, cure="Use a number in range, or a dtype that holds it"))
+    return value
 
 
 def filled(x: Value, value) -> Value:

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.dtypes import DType
 from dovetail.base.errors import DimError, message
+from dovetail.ops.promote import fitted, held
+from dovetail.prims.elementwise import convert
 from dovetail.tensor.meta import contiguous_strides, normal_strides
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
@@ -193,7 +196,7 @@ def put(x: Tensor, index: Any, value: Any) -> None:
     ):
         rec.close()
         array = x._memory()
-        new = value._memory() if isinstance(value, Tensor) else value
+        new = written(value, x._meta.dtype)
         try:
             array[numpy_index(index)] = new
         except (ValueError, IndexError) as e:
@@ -204,6 +207,14 @@ def put(x: Tensor, index: Any, value: Any) -> None:
     from dovetail.ops import index as ops
 
     ops.setitem.inplace(x, settle_index(index, x)[0], value)
+
+
+def written(value: Any, dtype: DType) -> Any:
+    """A value as it is written into memory of this dtype, by the rules of every other cast."""
+    if isinstance(value, (int, float)):
+        return fitted(held("indexing", value, dtype), dtype) if dtype.kind in "iu" else value
+    array = value._memory() if isinstance(value, Tensor) else np.asarray(value)
+    return array if array.dtype == dtype.np else convert.meaning(array, dtype=dtype)
 
 
 def numpy_index(index: Any) -> Any:
