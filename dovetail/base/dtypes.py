@@ -143,7 +143,10 @@ def as_dtype(x) -> DType:
         name = x.rpartition(".")[2]
         if name in BY_NAME:
             return BY_NAME[name]
-    return from_numpy_dtype(x)
+    try:
+        return from_numpy_dtype(x)
+    except ValueError:  # what NumPy says to an array or an object
+        raise TypeError(message("dtype", f"must be a dtype such as dovetail.float32, not {type(x).__name__}")) from None
 
 
 def promote_types(a: DType, b: DType) -> DType:
@@ -225,7 +228,8 @@ def overflows(value, dtype: DType) -> bool:
         real = dtype.to_real()
         if real.itemsize == 8:
             return False
-        top = {"float16": 65504.0, "bfloat16": (2 - 2.0**-7) * 2.0**127, "float32": (2 - 2.0**-23) * 2.0**127}[real.name]
+        bits, power = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127)}[real.name]
+        top = (2 - 2.0**-bits) * 2.0**power
         return any(top < abs(x) < math.inf for x in parts)
     bits = 8 * dtype.itemsize
     high = (1 << bits - (dtype.kind == "i")) - 1

@@ -819,7 +819,9 @@ def narrow(input: Tensor, dim, start, length) -> Tensor:
 @front(method=True)
 def tensor_split(input: Tensor, indices_or_sections=None, dim=0, *, indices=None, sections=None):
     """Parts along `dim`: a number of them, nearly equal, or cut at the given indices (numbers or a tensor)."""
-    where = next(v for v in (indices_or_sections, indices, sections) if v is not None)
+    where = next((v for v in (indices_or_sections, indices, sections) if v is not None), None)
+    if where is None:
+        raise TypeError("tensor_split() missing a required argument: 'indices_or_sections'")
     if isinstance(where, Tensor):
         if where.dtype is not dtypes.int64 or where.ndim > 1:
             problem = "expected tensor_indices_or_sections to be a zero or one-dimensional int64 tensor"

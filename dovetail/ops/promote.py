@@ -24,6 +24,8 @@ def is_number(x) -> bool:
 def rank_of(x: Operand) -> tuple[DType, int]:
     """(dtype, priority) of an operand, as base.dtypes.result_dtype wants it."""
     if not isinstance(x, Value):
+        if not is_number(x):
+            raise TypeError(f"an operand must be a Tensor or a number, not {type(x).__name__}: {x!r:.60}")
         return dtypes.number_dtype(x), 0
     if x.weak:
         return (dtypes.int64 if x.weak == "int" else dtypes.default_dtype()), 0
@@ -50,7 +52,9 @@ def constant(value, shape: Shape, dtype: DType) -> Value:
 
 
 def fitted(value, dtype: DType):
-    """A Python number that `dtype` can hold."""
+    """A Python number that `dtype` can hold. Raises TypeError for what is no number."""
+    if not is_number(value):
+        raise TypeError(f"a number is needed here, not {type(value).__name__}: {value!r:.60}")
     if dtype.kind == "b":
         return bool(value)
     if dtype.kind in "iu":

@@ -155,6 +155,12 @@ class Op:
             args.append(Keywords(rest))
         return tuple(args), {}
 
+    def no_target(self, args: tuple) -> str:
+        """What to say to a write in place whose first argument is no tensor."""
+        if not args or type(args[0]) is Keywords:
+            return f"{self.name}() missing a required argument: {self.names[0]!r}"
+        return f"{self.name}(): argument {self.names[0]!r} (position 1) must be Tensor, not {type(args[0]).__name__}"
+
     def unexpected(self, name: str) -> str:
         known = self.names + self.keyword_only
         near = difflib.get_close_matches(name, known, 1)
@@ -178,12 +184,15 @@ class Op:
             args = rec.autocast.cast(self, args)
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
+        offset = 2 if self.random else 0
         if self.random:
             generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
         for i, t in enumerate(tensors):
             if t._run is not rec.run and (t._run is not None or rec.capture is not None):
                 tensors[i] = rec.own(t)
+        if self.writes and (len(tensors) == offset or not isinstance(args[0] if args else None, Tensor)):
+            raise TypeError(self.no_target(args))
         shared = self.writes and closing.shares_memory(tensors[0])
         if shared:
             rec.close("memory that others see was written")
@@ -244,8 +253,11 @@ class Op:
             self.check_write(rec, tensors[0], tensors)
         try:
             self.fill(rec, state, e, tensors, key, types, args)
-        except BaseException:
+        except BaseException as error:
             rec.clear_beyond(rec.node.end)
+            wrong = errors.wrong_argument(self.name, self.names, args, error) if type(error) is AttributeError else None
+            if wrong is not None:
+                raise wrong from None
             raise
         rec.add(e)
         if self.name in lint.SUMS and rec.grad and rec.capture is None and any(t._meta.requires_grad for t in tensors):
@@ -271,6 +283,7 @@ class Op:
         with building() as nodes:
             with region(self.name, tuple(values), {"args": key}) as r:
                 result = body(*values[:offset], *arguments, **keywords)
+            self.refuse_numbers_of_tensors(nodes)
             e.checks, scope.checks = checks.note(e, scope.checks, nodes, tensors, rec.slots), None
             leaves: list[Value] = []
             shape_of_result = tree_of(result, leaves)
@@ -288,6 +301,19 @@ class Op:
         e.nodes = nodes
         e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
         self.quicken(e, tensors, key, types)
+
+    def refuse_numbers_of_tensors(self, nodes: list) -> None:
+        """Raise TypeError where a tensor stands for a size or another setting, whose numbers nobody knows yet."""
+        for node in nodes:
+            for name, setting in node.params.items():
+                if holds_value(setting):
+                    raise TypeError(
+                        message(
+                            self.name,
+                            f"a tensor was given where Python numbers are needed ({name} of {node.prim.name})",
+                            cure="Pass numbers: x.item(), or x.tolist()",
+                        )
+                    )
 
     def hand_out(
         self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list
@@ -439,6 +465,10 @@ class Op:
         e.end += 1
         e.defs.append((slot, new))
         e.repoints.append((e.ins[1], slot, meta((), counter.dtype)))
+
+
+def holds_value(setting: Any) -> bool:
+    return isinstance(setting, Value) or (type(setting) in (tuple, list) and any(map(holds_value, setting)))
 
 
 class Keywords:

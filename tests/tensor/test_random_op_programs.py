@@ -19,7 +19,7 @@ from dovetail.tensor.recorder import current
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from op_programs import CASES, KINDS, Runner, check  # noqa: E402
 
-COUNT = int(os.environ.get("DOVETAIL_RANDOM_PROGRAMS", "12"))
+COUNT = int(os.environ.get("DOVETAIL_RANDOM_PROGRAMS", "8"))
 SEED = int(os.environ.get("DOVETAIL_RANDOM_SEED", "0"))
 SIZES = [{}, {}, {3: 5, 4: 7}, {3: 0}, {4: 1}, {3: 1, 4: 33}, {4: 0}]
 
