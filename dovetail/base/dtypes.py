@@ -198,9 +198,10 @@ def result_dtype(dims: list[tuple[DType, int]]) -> DType:
         if result is None:
             result = level
         elif CATEGORY[level.kind] > CATEGORY[result.kind]:
-            if priority == 0 and level.kind in "fc" and result.kind in "fc":
-                level = result.to_complex()
-            result = promote_types(result, level) if priority else level
+            if level.kind == "c" and result.kind == "f":
+                result = result.to_complex()
+            else:
+                result = promote_types(result, level) if priority else level
     assert result is not None
     return result
 

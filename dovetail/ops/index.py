@@ -247,7 +247,7 @@ def setitem(input, index, value):
 def broadcast_to_part(call: str, value, shape: Shape, dtype) -> Value:
     """A written value in the shape of the part it goes to; leading dims of size 1 may be dropped."""
     if is_number(value):
-        return constant(value, shape, dtype)
+        return constant(held("indexing", value, dtype), shape, dtype)
     extra = value.ndim - len(shape)
     if extra > 0 and builtins.all(n == 1 for n in value.shape[:extra]):
         value = reshaped(value, value.shape[extra:])

@@ -22,11 +22,11 @@ from dovetail.base.dtypes import CATEGORY
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
 from dovetail.base.layout import strided
 from dovetail.ir.core import Value, building, region, scope
-from dovetail.prims.elementwise import add, detach
+from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.tensor import blame, checks, closing, lint, views
-from dovetail.tensor.meta import INFERENCE, meta
+from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
@@ -193,7 +193,7 @@ class Op:
                 tensors[i] = rec.own(t)
         if self.writes and (len(tensors) == offset or not isinstance(args[0] if args else None, Tensor)):
             raise TypeError(self.no_target(args))
-        shared = self.writes and closing.shares_memory(tensors[0])
+        shared = self.writes and closing.shares_memory(views.root(tensors[offset]))
         if shared:
             rec.close("memory that others see was written")
         for _ in range(2):
@@ -322,6 +322,8 @@ class Op:
         plan: list[tuple[str, int]] = []
         made_in = INFERENCE if local.rec.inference else None
         for value in leaves:
+            copied = bool(self.flags["copies"]) and self.must_copy(value, values[0], tensors[0])
+            value = identity(value) if copied else value
             if value in values and not blocked:
                 plan.append(("in", values.index(value)))
                 continue
@@ -336,13 +338,30 @@ class Op:
             )
             e.defs.append((slot, value))
             base = 0
-            if self.view and values and views.derives(value, values[0]):
+            if self.view and not copied and values and views.derives(value, values[0]):
                 base = e.ins[0]
                 e.views = True
             plan.append(("out", len(e.outs)))
             e.outs.append((slot, m, base))
         if not (tree == 0 and plan == [("out", 0)]):
             e.result = lambda made, given: rebuild(tree, [made[i] if kind == "out" else given[i] for kind, i in plan])
+
+    def must_copy(self, value: Value, source: Value, given: Tensor) -> bool:
+        """Whether torch would copy here: `value`, made of `source`, is no view by strides of what `given` looks into."""
+        if not value.numel:
+            return False
+        base, start, rec = given, source, local.rec
+        if given._run is not None and given._view is not None:
+            base = views.root(given)
+            slot = rec.slot_of(base)
+            start = rec.sync().values.get(slot) if slot else source
+        links = None if start is None else views.chain(value, start)
+        if links is None:
+            return False
+        where = views.strided(links, base._meta.shape, base._meta.strides)
+        if where is None:
+            return True
+        return self.flags["copies"] == "unordered" and normal_strides(value.shape, where[0]) is not None
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
         """Fill the quick form: one to three leading tensors, plain settings; one fresh result or one write."""
@@ -606,6 +625,7 @@ def op(
     inplace=False,
     top=True,
     view=False,
+    copies: str = "",
     random=False,
     also: tuple[str, ...] = (),
     scalars: tuple[str, ...] = (),
@@ -622,6 +642,8 @@ def op(
     also                     further public names, e.g. ("special.expit",)
     inplace                  also make `name_`, which writes the result into the first argument
     view                     the result shares memory with the first argument
+    copies                   where a view op copies instead: "strided" where no strides show the result in the first
+                             argument's memory, "unordered" where its elements do not follow each other there
     scalars                  numeric arguments that become inputs of the program when they change
     tensors                  arguments that must be Tensors (a leading `input` must, unless it is one of `scalars`)
     one_tensor               at least one argument must be a Tensor
@@ -637,6 +659,7 @@ def op(
             inplace=inplace,
             top=top,
             view=view,
+            copies=copies,
             random=random,
             also=also,
             scalars=scalars,
