@@ -347,7 +347,7 @@ class Op:
             e.result = lambda made, given: rebuild(tree, [made[i] if kind == "out" else given[i] for kind, i in plan])
 
     def must_copy(self, value: Value, source: Value, given: Tensor) -> bool:
-        """Whether torch would copy here: `value`, made of `source`, is no view by strides of what `given` looks into."""
+        """Whether torch would copy here: `value`, made of `source`, is no strided view of what `given` looks into."""
         if not value.numel:
             return False
         base, start, rec = given, source, local.rec

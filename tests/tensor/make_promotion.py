@@ -1,4 +1,4 @@
-"""Writes promotion.json: PyTorch's answers to promotion_cases.py, for both default dtypes. Needs torch; tests do not."""
+"""Writes promotion.json: PyTorch's answers to promotion_cases.py. Needs torch; the tests do not."""
 
 from __future__ import annotations
 
