@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dovetail.autograd import anomaly_mode, function, functional, graph
+from dovetail.autograd import anomaly_mode, forward_ad, function, functional, graph
 from dovetail.base.errors import ArgumentError, message
 from dovetail.nn.transform.gradcheck import gradcheck, gradgradcheck
 from dovetail.nn.transform.tracking import batched_grad
@@ -15,7 +15,8 @@ from dovetail.tensor.modes import enable_grad, inference_mode, no_grad, set_grad
 from dovetail.tensor.tensor import Tensor
 
 __all__ = [
-    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional",
+    "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function",
+    "functional",
     "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
     "set_grad_enabled",
 ]  # fmt: skip
@@ -87,7 +88,8 @@ def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:  # noqa: N802
 
 def as_list(given: Tensors) -> list[Tensor]:
     """One tensor or several, as a list."""
-    return [given] if isinstance(given, Tensor) else list(given)
+    several = [given] if isinstance(given, (Tensor, graph.GradientEdge)) else list(given)
+    return [x.ownership_token if isinstance(x, graph.GradientEdge) else x for x in several]
 
 
 def cotangents(outputs: list[Tensor], given: Cotangents) -> list[Tensor | None]:

@@ -6,6 +6,8 @@ its own; the `ml_dtypes` package supplies one, imported the first time somebody 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dovetail.base.errors import DTypeError, message, need
@@ -141,7 +143,10 @@ def as_dtype(x) -> DType:
         name = x.rpartition(".")[2]
         if name in BY_NAME:
             return BY_NAME[name]
-    return from_numpy_dtype(x)
+    try:
+        return from_numpy_dtype(x)
+    except ValueError:  # what NumPy says to an array or an object
+        raise TypeError(message("dtype", f"must be a dtype such as dovetail.float32, not {type(x).__name__}")) from None
 
 
 def promote_types(a: DType, b: DType) -> DType:
@@ -149,6 +154,9 @@ def promote_types(a: DType, b: DType) -> DType:
 
     Raises DTypeError for uint64 with a signed dtype.
     """
+    for i, x in enumerate((a, b), 1):
+        if not isinstance(x, DType):
+            raise TypeError(f"promote_types(): argument 'type{i}' must be dtype, not {type(x).__name__}")
     if a is b:
         return a
     if a.order > b.order:
@@ -190,9 +198,10 @@ def result_dtype(dims: list[tuple[DType, int]]) -> DType:
         if result is None:
             result = level
         elif CATEGORY[level.kind] > CATEGORY[result.kind]:
-            if priority == 0 and level.kind in "fc" and result.kind in "fc":
-                level = result.to_complex()
-            result = promote_types(result, level) if priority else level
+            if level.kind == "c" and result.kind == "f":
+                result = result.to_complex()
+            else:
+                result = promote_types(result, level) if priority else level
     assert result is not None
     return result
 
@@ -206,6 +215,27 @@ def number_dtype(x) -> DType:
     if isinstance(x, (float, np.floating)):
         return default_dtype()
     return default_dtype().to_complex()
+
+
+def overflows(value, dtype: DType) -> bool:
+    """Whether a Python number lies outside a dtype, by torch's rule (c10::overflows).
+
+    Infinity fits every float, a negative whole number every unsigned dtype whose largest number is not smaller.
+    """
+    if dtype.kind == "b":
+        return False
+    parts = (value.real, value.imag) if isinstance(value, complex) else (value,)
+    if dtype.kind in "fc":
+        real = dtype.to_real()
+        if real.itemsize == 8:
+            return False
+        bits, power = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127)}[real.name]
+        top = (2 - 2.0**-bits) * 2.0**power
+        return any(top < abs(x) < math.inf for x in parts)
+    bits = 8 * dtype.itemsize
+    high = (1 << bits - (dtype.kind == "i")) - 1
+    low = -high - 1 if dtype.kind == "i" else 0 if isinstance(value, float) else -high
+    return any(not low <= x <= high for x in parts)
 
 
 _default = float32

@@ -89,6 +89,29 @@ def describe(x) -> str:
     return x if isinstance(x, str) else repr(x)
 
 
+PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, range, slice, type(None), type(...), type)
+
+
+def wrong_argument(call: str, names, args, error: AttributeError) -> TypeError | None:
+    """The TypeError behind an AttributeError that arose because an argument is of another kind than the call takes.
+
+    None where `error` has another reason. names: of the parameters; args: by position.
+    """
+    found, frame = error.obj, error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is None or not frame.tb_frame.f_code.co_filename.startswith(PACKAGE):
+        return None
+    at = next((i for i, a in enumerate(args) if a is found), None)
+    if at is None and not isinstance(found, PLAIN):
+        return None
+    kind = type(found).__name__
+    if at is None:
+        return TypeError(message(call, f"takes tensors where it was given {kind} ({found!r:.60})"))
+    name = f"{names[at]!r} " if at < len(names) else ""
+    return TypeError(f"{call}(): argument {name}(position {at + 1}) must be Tensor, not {kind}")
+
+
 def user_frame():
     """The innermost stack frame outside the package and outside the standard library's import machinery, or None."""
     frame = sys._getframe(1)

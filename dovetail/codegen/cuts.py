@@ -7,7 +7,7 @@ The constants and conditions come from `benchmarks/gemm.py` and `benchmarks/conv
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 
 from dovetail.base.dtypes import DType
 from dovetail.codegen.target import Target
@@ -201,7 +201,8 @@ def worth_copying(dtype: DType, dims: Dims, rows: int, columns: int, depth: int,
     if columns <= width or not all(known(n) for side in (dims.m, dims.n, dims.k) for n, *_ in side):
         return False
     step = dims.k[-1][2]
-    same_sets = known(step) and step * dtype.itemsize % 4096 == 0 and depth > 16  # all rows fall on few cache lines
+    common = gcd(step * dtype.itemsize, 4096) if known(step) else 0
+    same_sets = common >= 1024 and depth * common > 1 << 16  # all rows fall on few cache lines
     return rows >= 128 and columns * depth * dtype.itemsize >= CACHE or rows >= 16 and same_sets
 
 

@@ -36,8 +36,6 @@ def is_float(x: Op) -> bool:
 
 @rule("convert")
 def convert(k: Emitter, x: Op, *, dtype) -> Op:
-    if dtype.kind in "ui" and dtype.itemsize < 4 and is_float(x):
-        return k.convert(k.convert(x, int32), dtype)
     return k.convert(x, dtype)
 
 

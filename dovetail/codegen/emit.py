@@ -546,9 +546,12 @@ class Emitter:
         return self.typed(a)
 
     def rounded(self, a: Op, dtype: DType) -> Op:
-        """The number as `dtype`, a short float, holds it, in float32 again."""
-        stored = self.to_memory(a, dtype)
-        return self.from_memory(Op(stored.rpartition(" ")[2], dtype, a.lanes, a.depth), dtype)
+        """A float32 as the nearest float16 or bfloat16, still held as float32."""
+        if a.const is not None:
+            with np.errstate(over="ignore"):
+                return self.const(float(np.asarray(a.const, np.float32).astype(dtype.np)), dtype)
+        raw = Op(self.to_memory(a, dtype).rpartition(" ")[2], dtype, a.lanes, a.depth)
+        return self.from_memory(raw, dtype)
 
     def half_to_float(self, raw: Op) -> Op:
         """The 16 bits of a half as float32, where the machine has no instruction for it."""

@@ -114,6 +114,7 @@ class Memory:
     def __init__(self, fusion: Fusion, storages: dict[Value, Storage], avoid: frozenset[Value]):
         self.fusion, self.storages = fusion, storages
         self.stored: set[Value] = set()
+        self.literals: dict[Value, Storage] = {}
         self.avoid = avoid  # inputs that are overwritten: not to be read later than necessary
         self.whole = {fusion.root(u) for g in fusion.groups for level, u, _ in g.reads if level == "anchor"}
 
@@ -122,9 +123,11 @@ class Memory:
         root = self.fusion.root(v)
         base = self.storages.get(root)
         if base is None:
-            literal = root.node is not None and root.node.prim.name == "literal"
             shape = sizes(root.shape)
-            base = Storage("literal" if literal else "arena", None, shape, contiguous(shape), root.dtype, root)
+            if root.node is not None and root.node.prim.name == "literal":
+                base = self.literal(root)
+            else:
+                base = Storage("arena", None, shape, contiguous(shape), root.dtype, root)
             self.storages[root] = base
         if base.kind not in ("input", "literal"):
             self.stored.add(root)
@@ -132,6 +135,14 @@ class Memory:
             return base
         shape = sizes(v.shape)
         return Storage(base.kind, base.index, shape, contiguous(shape), v.dtype, root)
+
+
+    def literal(self, v: Value) -> Storage:
+        """Where a literal's numbers are read: in the code itself, also where an output holds a copy of them."""
+        if v not in self.literals:
+            shape = sizes(v.shape)
+            self.literals[v] = Storage("literal", None, shape, contiguous(shape), v.dtype, v)
+        return self.literals[v]
 
 
 class Scribe:
@@ -329,14 +340,15 @@ class Scribe:
         array = node.params["value"].array
         if array.ndim == 0 or array.size == 1:
             return self.const(array.reshape(()).item(), dtype)
-        return self.load(node.out, index, guard)
+        storage = self.memory.literal(node.out)
+        return self.load_at(storage, storage.address(tuple(self.resolved(a) for a in index)), guard)
 
     def shaped(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
         sources = source(node, index, self.extent)
-        if sources is None:
-            if node.out not in self.fusion.same:
-                raise FusionError(f"a reshape became unreadable: {node.out}")
+        if sources is None and node.out in self.fusion.same:
             return self.load(node.out, index, guard)
+        if sources is None:
+            return self.value(node.inputs[0], self.divided(node, index), guard)
         total = None
         for s in reversed(sources):
             if s.value is None:
@@ -350,6 +362,15 @@ class Scribe:
             part = self.value(s.value, s.index, inner)
             total = part if mine is None or total is None else self.apply("where", node.out.dtype, mine, part, total)
         return total
+
+    def divided(self, node: Node, index: tuple) -> tuple:
+        """The index in what a reshape reshapes, by division: an element picked at run time is read through it."""
+        linear = self.place(dot(tuple(self.resolved(a) for a in index), contiguous(sizes(node.out.shape))))
+        inner, shape = [], sizes(node.inputs[0].shape)
+        for n, step in zip(shape, contiguous(shape), strict=True):
+            above = self.apply("floor_divide", int64, linear, self.const(step, int64))
+            inner.append(variable(self.apply("remainder", int64, above, self.const(n, int64))))
+        return tuple(inner)
 
     def picked(self, node: Node, index: tuple, guard: Expr | None) -> Expr:
         name, x = node.prim.name, node.inputs[0]

@@ -579,7 +579,7 @@ class Loops:
             return None
         n = self.extents[self.vector]
         lanes = self.lanes
-        if not isinstance(n, int) or n > RESIDENT * lanes or len(self.stages()) < 2 and n > lanes:
+        if not isinstance(n, int) or not n or n > RESIDENT * lanes or len(self.stages()) < 2 and n > lanes:
             return None
         k, found = self.k, []
         for base in range(0, n - n % lanes, lanes):

@@ -322,7 +322,8 @@ class Lowering:
         return frozenset(range(len(group.full), len(scribe.full)))
 
     def loops(self, kernel: Kernel, scribe: Scribe, reduced: frozenset[int], chunk) -> None:
-        if any(isinstance(n, int) and n == 0 for s in scribe.stores for n in s.storage.shape):
+        scribe.stores = [s for s in scribe.stores if not alone.empty(s.storage)]
+        if not scribe.stores:
             kernel.function = ""
             return
         loads = [e.data for e in leaf_loads(scribe.roots())]

@@ -8,6 +8,8 @@ from dovetail.codegen.cuts import TOGETHER, block_terms, left_bytes, merged, pan
 from dovetail.codegen.panels import along, pack
 from dovetail.codegen.vectors import Extent, Vectors, is_, known
 
+PAIR = 2  # vectors that go through a long epilogue side by side
+
 
 class Product(Vectors):
     """The writing of one product; `self.b` is the builder everything goes to."""
@@ -180,8 +182,10 @@ class Product(Vectors):
                 with self.b.when(guard):
                     self.finish_row(sums[i], self.add(row, i), col, masks, entry)
 
-    def finish_row(self, sums: list[str], row: Extent, col: Extent, masks: list, entry: Extent) -> None:
-        lanes = self.phase.lanes
+    def finish_row(
+        self, sums: list[str], row: Extent, col: Extent, masks: list, entry: Extent, lanes: int = 0
+    ) -> None:
+        lanes = lanes or self.phase.lanes
         for v, (total, mask) in enumerate(zip(sums, masks, strict=True)):
             column = self.text(self.add(col, v * lanes))
             self.epilogue(self.b, total, self.text(row), column, lanes, mask, self.text(entry))
@@ -199,11 +203,18 @@ class Product(Vectors):
                 for i in range(phase.rows) for v in range(phase.vectors)]
 
     def finish_kept(self, place: str, row: Extent, count: Extent, col: Extent, masks: list, entry: Extent) -> None:
-        """The epilogue for `count` rows of stored sums."""
+        """The epilogue for `count` rows of stored sums.
+
+        Whole vectors go through it in pairs, as one vector of twice the lanes: the machine then has two chains of
+        operations to work on side by side (benchmark nanogpt_train, the derivative of gelu).
+        """
         phase = self.phase
+        side_by_side = PAIR if all(mask is None for mask in masks) and phase.vectors % PAIR == 0 else 1
+        lanes = phase.lanes * side_by_side
+        masks = masks[: phase.vectors // side_by_side]
         with self.b.loop("0", self.text(count), carry=[("ptr", place)]) as turn:
-            sums = [self.load(self.at(turn.carried[0], v * phase.lanes), phase.lanes) for v in range(phase.vectors)]
-            self.finish_row(sums, self.add(row, turn.i), col, masks, entry)
+            sums = [self.load(self.at(turn.carried[0], v * lanes), lanes) for v in range(phase.vectors // side_by_side)]
+            self.finish_row(sums, self.add(row, turn.i), col, masks, entry, lanes)
             turn.next(self.at(turn.carried[0], phase.width))
 
     def pack(self, base: str, col: Extent, k: list[tuple], masks: list) -> str:

@@ -11,17 +11,31 @@ import difflib
 import importlib
 import importlib.util
 import sys
+import sysconfig
 from collections.abc import Iterable
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 from dovetail.base.errors import NotCovered, NotCoveredImport, message
-from dovetail.compat import keras_table, torch_table, torchvision_table
+from dovetail.compat import keras_table, torch_table, torchinfo_table, torchtext_table, torchvision_table
 from dovetail.compat.names import Names
 
-TABLE: dict[str, Names] = {**torch_table.TABLE, **torchvision_table.TABLE, **keras_table.TABLE}
+TABLE: dict[str, Names] = {
+    **torch_table.TABLE,
+    **torchvision_table.TABLE,
+    **torchinfo_table.TABLE,
+    **torchtext_table.TABLE,
+    **keras_table.TABLE,
+}
 ROOTS = {name for name in TABLE if "." not in name}
+OFTEN_BROUGHT = {
+    "torchinfo",
+    "torchsummary",
+    "torchtext",
+    "torchvision",
+}  # pure Python on top of torch; a program may have its own
 
 
 def install() -> None:
@@ -34,7 +48,8 @@ class CompatFinder(MetaPathFinder, Loader):
     """Finds and makes the modules of TABLE; every other module under the same roots is refused by name."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname.partition(".")[0] not in ROOTS:
+        root = fullname.partition(".")[0]
+        if root not in ROOTS or (root in OFTEN_BROUGHT and brought(root)):
             return None
         if not covered(fullname):
             raise NotCoveredImport(refusal(fullname), name=fullname)
@@ -45,6 +60,17 @@ class CompatFinder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to run: names are looked up when asked for."""
+
+
+def brought(root: str) -> bool:
+    """Whether the program has a package of that name of its own: beside the script or on PYTHONPATH, not installed."""
+    installed = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    own = [
+        folder
+        for folder in sys.path
+        if folder not in installed and not {"site-packages", "dist-packages"} & set(Path(folder).parts)
+    ]
+    return PathFinder.find_spec(root, own) is not None
 
 
 class Outside(ModuleType):

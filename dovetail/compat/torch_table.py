@@ -31,8 +31,16 @@ TABLE = {
     "torch.nn.functional": Names("dovetail.nn.functional"),
     "torch.optim": Names("dovetail.optim"),
     "torch.utils": Names("dovetail.utils"),
+    "torch.hub": Names("dovetail.io.hub"),
+    "torch.utils.model_zoo": Names("dovetail.io.hub"),
     "torch.utils.data": Names("dovetail.utils.data"),
+    **{f"torch.utils.data.{file}": Names("dovetail.utils.data") for file in ("dataloader", "dataset", "sampler")},
+    "torch.utils.tensorboard": Names("dovetail.utils.tensorboard"),
+    "torch.utils.tensorboard.writer": Names("dovetail.utils.tensorboard"),
     "torch.autograd": Names("dovetail.autograd"),
+    "torch.serialization": Names(
+        "dovetail.io", hidden=frozenset("load_file load_npz safe_open safetensors save_file save_npz".split())
+    ),
     "torch.cuda": Names("dovetail.cuda"),
     "torch.distributions": Names("dovetail.distributions"),
     "torch.nn.modules": Names("dovetail.nn", hidden=frozenset({"layers"})),

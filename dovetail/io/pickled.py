@@ -8,10 +8,12 @@ dictionaries, NumPy numbers); every other name is refused before it is looked up
 from __future__ import annotations
 
 import collections
+import copyreg
 import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from dovetail.base import dtypes
 from dovetail.base.device import device
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import FileError, message
+from dovetail.io import trusted
+from dovetail.io.locations import Place
 from dovetail.nn.module import Module
 from dovetail.tensor.tensor import Parameter, Size, Tensor
 
@@ -54,6 +58,7 @@ REBUILD_PARAMETER = Name("torch._utils", "_rebuild_parameter")
 SIZE, DEVICE = Name("torch", "Size"), Name("torch", "device")
 STORAGE_NAMES = {dtype: Name("torch", storage) for dtype, storage in STORAGES.items()}
 DTYPE_NAMES = {d.name: Name("torch", d.name) for d in dtypes.ALL}
+CLASS_NAMES = {kind: Name(*place) for kind, place in trusted.NAMES.items()}
 
 
 class StorageRef:
@@ -69,16 +74,23 @@ class Pickler(pickle._Pickler):
     The Python implementation is used because it can write a name without importing it.
     """
 
-    def __init__(self, file, protocol: int = 2):
+    def __init__(self, file, protocol: int = 2, older: bool = False):
         super().__init__(file, protocol)
+        self.older = older  # the format before 1.6 says one thing more of a storage
         self.storages: dict[int, tuple[StorageRef, Any]] = {}
 
     def persistent_id(self, obj):
         if isinstance(obj, StorageRef):
-            return ("storage", STORAGE_NAMES[obj.dtype.name], obj.key, "cpu", obj.numel)
+            said = ("storage", STORAGE_NAMES[obj.dtype.name], obj.key, "cpu", obj.numel)
+            return (*said, None) if self.older else said
         return None
 
     def save_global(self, obj, name=None):
+        if not isinstance(obj, Name) and obj in CLASS_NAMES:  # by torch's names: PyTorch reads whole modules
+            known = self.memo.get(id(CLASS_NAMES[obj]))
+            if known:
+                return self.write(self.get(known[0]))
+            obj = CLASS_NAMES[obj]
         if not isinstance(obj, Name):
             return super().save_global(obj, name)
         self.write(pickle.GLOBAL + f"{obj.module}\n{obj.attribute}\n".encode())
@@ -92,6 +104,8 @@ class Pickler(pickle._Pickler):
             return self.tensor_reduced(obj)
         if isinstance(obj, Size):
             return SIZE, (tuple(obj),)
+        if type(obj) in CLASS_NAMES and isinstance(obj, Module):
+            return copyreg.__newobj__, (type(obj),), trusted.attributes_for_torch(obj, obj.__getstate__())
         if isinstance(obj, device):
             return DEVICE, (obj.type,) if obj.index is None else (obj.type, obj.index)
         return NotImplemented
@@ -100,6 +114,8 @@ class Pickler(pickle._Pickler):
         if isinstance(obj, DType):  # by name, without a call
             known = self.memo.get(id(DTYPE_NAMES[obj.name]))
             return self.write(self.get(known[0])) if known else self.save_global(DTYPE_NAMES[obj.name])
+        if isinstance(obj, FunctionType) and obj in CLASS_NAMES:
+            return self.save_global(obj)
         return super().save(obj, save_persistent_id)
 
     def tensor_reduced(self, t: Tensor):
@@ -200,6 +216,34 @@ def numpy_scalar(dtype, data=None):
     return np.frombuffer(data if isinstance(data, bytes) else data.encode("latin1"), dtype)[0]
 
 
+def of_items(kind: type) -> Callable:
+    """A container from its items. Others take a size or a range and would fill the memory with what a file says."""
+
+    def make(items: Any = ()):
+        if not isinstance(items, (list, tuple, dict, set, frozenset, bytes, str)):
+            raise FileError(
+                message("load", f"the file makes a {kind.__name__} of {type(items).__name__}, not of items")
+            )
+        return kind(items.encode("latin1") if kind is bytearray and isinstance(items, str) else items)
+
+    return make
+
+
+def rebuild_from_type(make, kind, arguments, state) -> Tensor:
+    """A tensor with attributes of its own; they are set where the tensor takes them."""
+    made = make(*arguments)
+    for name, value in (state if isinstance(state, dict) else {}).items():
+        setattr(made, name, value)
+    return made
+
+
+def reconstructed(kind, base, state):
+    """copyreg._reconstructor for plain objects: what protocols 0 and 1 make an object with."""
+    if not isinstance(kind, type) or base is not object or state is not None:
+        raise FileError(message("load", "the file rebuilds an object in a way that is not read"))
+    return kind.__new__(kind)
+
+
 class StoredArray(np.ndarray):
     """An array from a file. Its elements are plain numbers: a state that holds objects is refused."""
 
@@ -218,23 +262,30 @@ ALLOWED: dict[tuple[str, str], Any] = (
     {
         ("collections", "OrderedDict"): OrderedDict,
         ("collections", "defaultdict"): collections.defaultdict,
-        ("collections", "Counter"): collections.Counter,
-        ("builtins", "set"): set,
-        ("builtins", "frozenset"): frozenset,
+        ("collections", "Counter"): of_items(collections.Counter),
+        ("builtins", "set"): of_items(set),
+        ("builtins", "frozenset"): of_items(frozenset),
         ("builtins", "slice"): slice,
         ("builtins", "range"): range,
         ("builtins", "complex"): complex,
-        ("builtins", "bytearray"): bytearray,
-        ("builtins", "dict"): dict,
-        ("builtins", "list"): list,
+        ("builtins", "bytearray"): of_items(bytearray),
+        ("builtins", "dict"): of_items(dict),
+        ("builtins", "list"): of_items(list),
+        ("builtins", "tuple"): of_items(tuple),
+        ("builtins", "object"): object,
         ("builtins", "int"): int,
+        ("builtins", "bool"): bool,
+        ("builtins", "str"): str,
+        ("copyreg", "_reconstructor"): reconstructed,
         ("builtins", "float"): float,
         ("_codecs", "encode"): encode_latin,
         ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
         ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
         ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
         ("torch._utils", "_rebuild_parameter_with_state"): rebuild_parameter_with_state,
+        ("torch._tensor", "_rebuild_from_type_v2"): rebuild_from_type,
         ("torch", "Size"): Size,
+        ("torch", "Tensor"): "Tensor",  # only ever a word beside _rebuild_from_type_v2
         ("torch", "device"): make_device,
         ("torch.nn.parameter", "Parameter"): rebuild_parameter,
         ("torch.serialization", "_get_layout"): str,
@@ -253,42 +304,66 @@ OLDER_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # what protoco
 
 
 class Unpickler(pickle.Unpickler):
-    """Reads a pickle through ALLOWED. storage(key, dtype, numel) -> one-dimensional array of the file's memory."""
+    """Reads a pickle through ALLOWED. storage(key, dtype, numel) -> one-dimensional array of the file's memory.
 
-    def __init__(self, file, storage: Callable[[str, DType, int], np.ndarray], name: str, own_classes: bool = False):
-        super().__init__(file, encoding="utf-8")
-        self.storage, self.name, self.own_classes = storage, name, own_classes
+    own_classes: whether classes of the running program are allowed too (weights_only=False)
+    encoding: of texts that Python 2 wrote
+    """
+
+    def __init__(
+        self,
+        file,
+        storage: Callable[[str, DType, int], np.ndarray],
+        name: str,
+        own_classes: bool = False,
+        place: Place = lambda array, dtype, location: array,
+        encoding: str = "utf-8",
+    ):
+        super().__init__(file, encoding=encoding)
+        self.storage, self.name, self.own_classes, self.place = storage, name, own_classes, place
         self.arrays: dict[str, np.ndarray] = {}
 
     def find_class(self, module: str, attribute: str):
         module = OLDER_NAMES.get(module, module)
         found = ALLOWED.get((module, attribute))
+        if found is None:
+            found = trusted.SAFE.get((module, attribute))
+        if found is None and self.own_classes:
+            found = trusted.own_thing(module, attribute)
         if found is not None:
             return found
-        if self.own_classes:
-            found = own_class(module, attribute)
-            if found is not None:
-                return found
         raise FileError(
             message(
                 "load",
                 f"{self.name} asks for {module}.{attribute}, which is not data",
                 [],
                 "Only tensors, numbers, texts and plain containers are read, and nothing in a file is ever run.\n"
-                + (
-                    "A whole model was saved here: save model.state_dict() instead."
-                    if looks_like_model(module, attribute)
-                    else "Save such objects as plain dicts and lists."
-                ),
+                + self.cure(module, attribute),
             )
         )
 
+    def cure(self, module: str, attribute: str) -> str:
+        if not self.own_classes and (trusted.own_thing(module, attribute) or looks_like_model(module, attribute)):
+            return (
+                "A whole model was saved here: save model.state_dict() instead, or load this file with "
+                "weights_only=False if it is your own."
+                if looks_like_model(module, attribute)
+                else f"If the file is your own: torch.serialization.add_safe_globals([{attribute}]), or "
+                "weights_only=False."
+            )
+        if looks_like_model(module, attribute):
+            return "The program has not defined that class: define or import it first, or save model.state_dict()."
+        return "Save such objects as plain dicts and lists."
+
     def persistent_load(self, saved):
-        kind, storage_kind, key, _, numel = saved
+        if saved[0] == "module":  # the format before 1.6: a class beside its source code, which nobody needs
+            return saved[1]
+        kind, storage_kind, key, location, numel = saved[:5]
         if kind != "storage" or not isinstance(storage_kind, StorageType):
             raise FileError(message("load", f"{self.name} refers to an unknown kind of stored thing: {kind!r}"))
         if key not in self.arrays:
-            self.arrays[key] = self.storage(str(key), storage_kind.dtype, int(numel))
+            array = self.storage(str(key), storage_kind.dtype, int(numel))
+            self.arrays[key] = self.place(array, storage_kind.dtype, str(location))
         return self.arrays[key], storage_kind.dtype
 
 
@@ -296,20 +371,9 @@ def looks_like_model(module: str, attribute: str) -> bool:
     return module == "__main__" or ".nn." in module or "model" in module.lower() or attribute.endswith(("Net", "Model"))
 
 
-def own_class(module: str, attribute: str):
-    """A Module class that this process has already defined; nothing is imported for it, and none of its code is called
-    but `__setstate__`."""
-    import sys
-
-    found: Any = sys.modules.get(module)
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
-    return found if isinstance(found, type) and issubclass(found, Module) else None
-
-
-def dumps(obj: Any) -> tuple[bytes, list[tuple[StorageRef, Any]]]:
-    """(pickle, storages it speaks of)."""
+def dumps(obj: Any, older: bool = False) -> tuple[bytes, list[tuple[StorageRef, Any]]]:
+    """(pickle, storages it speaks of); older: as PyTorch before 1.6 wrote it."""
     buffer = io.BytesIO()
-    pickler = Pickler(buffer)
+    pickler = Pickler(buffer, older=older)
     pickler.dump(obj)
     return buffer.getvalue(), list(pickler.storages.values())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dovetail.base.dtypes import DType, as_dtype
-from dovetail.base.errors import DovetailError, DTypeError, message
+from dovetail.base.errors import DovetailError, DTypeError, message, wrong_argument
 from dovetail.nn import state
 from dovetail.nn.explain import built_at, place_error
 from dovetail.nn.hooks import (
@@ -139,6 +139,11 @@ class Module:
         except DovetailError as error:
             place_error(error, self, (input, *args))
             raise
+        except AttributeError as error:
+            wrong = wrong_argument(type(self).__name__, ("input",), (input, *args), error)
+            if wrong is None:
+                raise
+            raise wrong from None
 
     def _call_any(self, *args, **kwargs):
         if not self._has_hooks:

@@ -36,7 +36,7 @@ def check_attention(query: Value, key: Value, value: Value) -> None:
 
 def scores(query: Value, key: Value, scale: float | None) -> Value:
     """How well each key matches each query. Shape: (*, L, E), (*, S, E) -> (*, L, S)"""
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    factor = 1 / math.sqrt(query.shape[-1] or math.nan) if scale is None else scale  # no features, no number
     turned = shape.swapped("attention", key, -2, -1)
     return matmul.matrix_product("scaled_dot_product_attention", query * filled(query, factor), turned)
 

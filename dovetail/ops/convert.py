@@ -158,9 +158,15 @@ def cuda(input: Tensor, device=None, non_blocking=False, memory_format=None) -> 
     return input
 
 
-@front(method=True, top=False)
-def contiguous(input: Tensor, memory_format=None) -> Tensor:
-    """`input` with its elements in order in memory; tensors are seen that way whatever the engine does."""
+@op(method=True, top=False, view=True, copies="unordered")
+def contiguous(input, memory_format=None):
+    """`input` itself where its elements lie in order in memory, else a copy: a write to it does not reach `input`.
+
+    >>> import dovetail
+    >>> x = dovetail.zeros(2, 3)
+    >>> x.contiguous() is x, x.T.contiguous() is x.T
+    (True, False)
+    """
     return input
 
 

@@ -15,7 +15,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Value
 from dovetail.ops.dims import Shape, new_sizes
-from dovetail.ops.promote import cast, constant, is_number, literal, rank_of, setting_dtype
+from dovetail.ops.promote import cast, constant, held, is_number, literal, rank_of, setting_dtype
 from dovetail.ops.shape import triangle_mask
 from dovetail.tensor.op import op
 
@@ -52,7 +52,7 @@ def full(size, fill_value, *, dtype=None):
 
 def filled_with(value, shape: Shape, dtype) -> Value:
     if is_number(value):
-        return constant(value, shape, dtype)
+        return constant(held("full", value, dtype), shape, dtype)
     return p.broadcast(cast(value, dtype), shape=shape, dims=())
 
 

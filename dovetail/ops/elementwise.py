@@ -22,6 +22,7 @@ from dovetail.ops.promote import (
     expanded,
     filled,
     floating,
+    held,
     is_number,
     need_float,
     need_real_value,
@@ -969,7 +970,7 @@ def fill(input, value):
     if isinstance(value, Value) and value.shape:
         raise ArgumentError(message("fill", "value must be a number or a 0-d tensor", [("value", value)]))
     need_real_value("fill", value, input.dtype)
-    return placed(value, input.dtype, input.shape)
+    return placed(held("fill", value, input.dtype), input.dtype, input.shape)
 
 
 @op(top=False, inplace=True, also=("Tensor.zero_",))

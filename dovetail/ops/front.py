@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from dovetail.base.errors import wrong_argument
 from dovetail.tensor.op import write_out
 
 
@@ -44,9 +45,22 @@ def front(
     """
 
     def mark(function: Callable) -> Callable:
+        names = function.__code__.co_varnames
         function = with_out(function) if out else function
         flags = dict(method=method, functional=functional, top=top, also=also, inplace=False)
-        function.op = PublicName(name or function.__name__, **flags)
-        return function
+        shown = name or function.__name__
+
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            except AttributeError as e:
+                wrong = wrong_argument(shown, names, args, e)
+                if wrong is None:
+                    raise
+                raise wrong from None
+
+        call.op = PublicName(shown, **flags)
+        return call
 
     return mark

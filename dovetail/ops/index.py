@@ -19,7 +19,7 @@ from dovetail.ops.compare import choose
 from dovetail.ops.create import zeros
 from dovetail.ops.dims import Shape, broadcast_sizes, numel, one_dim
 from dovetail.ops.front import front
-from dovetail.ops.promote import cast, constant, expanded, filled, is_number, literal, need_real_value, placed
+from dovetail.ops.promote import cast, constant, expanded, filled, held, is_number, literal, need_real_value, placed
 from dovetail.ops.shape import (
     at_least,
     broadcast_to,
@@ -131,11 +131,14 @@ def slice_bounds(x: Value, item: slice, n: int) -> tuple[int, int, int]:
 
 def index_value(item) -> Value:
     """A list or array in an index as a Value of whole numbers."""
+    if isinstance(item, (float, complex)):
+        words = "only integers, slices (`:`), ellipsis (`...`), None and long or byte tensors are valid indices"
+        raise DimError(message("indexing", f"{words} (got {type(item).__name__})"))
     if not isinstance(item, Value):
         item = literal(np.asarray(item if len(item) else np.zeros(0, np.int64)))
     if item.dtype.kind not in "iu":
         problem = f"tensors used as indices must be long, int, byte or bool tensors, got {item.dtype.name}"
-        raise DTypeError(message("indexing", problem, [("index", item)], "convert it with .long()"))
+        raise DimError(message("indexing", problem, [("index", item)], "convert it with .long()"))
     return cast(item, dtypes.int64) if item.dtype is not dtypes.int32 else item
 
 
@@ -244,7 +247,7 @@ def setitem(input, index, value):
 def broadcast_to_part(call: str, value, shape: Shape, dtype) -> Value:
     """A written value in the shape of the part it goes to; leading dims of size 1 may be dropped."""
     if is_number(value):
-        return constant(value, shape, dtype)
+        return constant(held("indexing", value, dtype), shape, dtype)
     extra = value.ndim - len(shape)
     if extra > 0 and builtins.all(n == 1 for n in value.shape[:extra]):
         value = reshaped(value, value.shape[extra:])
@@ -581,7 +584,7 @@ def index_fill(input, dim, index, value):
     n = x.shape[at]
     hits = p.index_add(constant(0, (n,), dtypes.int64), index, constant(1, index.shape, dtypes.int64), dim=0)
     chosen = p.broadcast(p.gt(hits, filled(hits, 0)), shape=x.shape, dims=(at,))
-    return reshaped(p.where(chosen, placed(value, x.dtype, x.shape), x), input.shape)
+    return reshaped(p.where(chosen, placed(held("index_fill", value, x.dtype), x.dtype, x.shape), x), input.shape)
 
 
 @op(method=True, inplace=True)
@@ -613,7 +616,7 @@ def masked_fill(input, mask, value):
     need_real_value("masked_fill", value, input.dtype)
     shape = broadcast_sizes("masked_fill", input.shape, mask.shape, facts=[("input", input), ("mask", mask)])
     x = expanded(input, shape)
-    return p.where(expanded(mask, shape), placed(value, x.dtype, shape), x)
+    return p.where(expanded(mask, shape), placed(held("masked_fill", value, x.dtype), x.dtype, shape), x)
 
 
 @op(method=True, inplace=True)
@@ -816,7 +819,9 @@ def narrow(input: Tensor, dim, start, length) -> Tensor:
 @front(method=True)
 def tensor_split(input: Tensor, indices_or_sections=None, dim=0, *, indices=None, sections=None):
     """Parts along `dim`: a number of them, nearly equal, or cut at the given indices (numbers or a tensor)."""
-    where = next(v for v in (indices_or_sections, indices, sections) if v is not None)
+    where = next((v for v in (indices_or_sections, indices, sections) if v is not None), None)
+    if where is None:
+        raise TypeError("tensor_split() missing a required argument: 'indices_or_sections'")
     if isinstance(where, Tensor):
         if where.dtype is not dtypes.int64 or where.ndim > 1:
             problem = "expected tensor_indices_or_sections to be a zero or one-dimensional int64 tensor"

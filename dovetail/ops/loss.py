@@ -440,7 +440,7 @@ def cross_entropy(
     if label_smoothing == 0:
         return loss
     smooth = smoothed_part(logs, target, weight, ignore_index, how, at)
-    return loss * (1 - label_smoothing) + smooth * (label_smoothing / input.shape[at])
+    return loss * (1 - label_smoothing) + smooth * (label_smoothing / (input.shape[at] or math.nan))
 
 
 def smoothed_part(logs: Value, target: Value, weight, ignore_index: int, how: str, dim: int) -> Value:

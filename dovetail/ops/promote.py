@@ -10,7 +10,7 @@ import numpy as np
 import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
-from dovetail.base.errors import DTypeError, message
+from dovetail.base.errors import ArgumentError, DTypeError, message
 from dovetail.ir.core import Literal, Value
 from dovetail.ops.dims import Shape, broadcast_sizes
 
@@ -24,6 +24,8 @@ def is_number(x) -> bool:
 def rank_of(x: Operand) -> tuple[DType, int]:
     """(dtype, priority) of an operand, as base.dtypes.result_dtype wants it."""
     if not isinstance(x, Value):
+        if not is_number(x):
+            raise TypeError(f"an operand must be a Tensor or a number, not {type(x).__name__}: {x!r:.60}")
         return dtypes.number_dtype(x), 0
     if x.weak:
         return (dtypes.int64 if x.weak == "int" else dtypes.default_dtype()), 0
@@ -50,7 +52,9 @@ def constant(value, shape: Shape, dtype: DType) -> Value:
 
 
 def fitted(value, dtype: DType):
-    """A Python number that `dtype` can hold."""
+    """A Python number that `dtype` can hold. Raises TypeError for what is no number."""
+    if not is_number(value):
+        raise TypeError(f"a number is needed here, not {type(value).__name__}: {value!r:.60}")
     if dtype.kind == "b":
         return bool(value)
     if dtype.kind in "iu":
@@ -60,6 +64,14 @@ def fitted(value, dtype: DType):
     if dtype.kind == "f":
         return float(value.real if isinstance(value, complex) else value)
     return complex(value)
+
+
+def held(call: str, value, dtype: DType):
+    """A number that is about to be written as `dtype`. Raises ArgumentError where it does not fit, as torch does."""
+    if is_number(value) and dtypes.overflows(value.item() if isinstance(value, np.generic) else value, dtype):
+        problem = f"value cannot be converted to type {dtype.name} without overflow: {value}"
+        raise ArgumentError(message(call, problem, cure="Use a number in range, or a dtype that holds it"))
+    return value
 
 
 def filled(x: Value, value) -> Value:

@@ -84,7 +84,7 @@ def padded(x: Value, low, high, value=0) -> Value:
     return p.pad(x, low=tuple(low), high=tuple(high), value=value)
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, copies="strided")
 def reshape(input, *given, shape=None):
     """The same elements in the same order under another shape; one size may be -1.
 
@@ -119,7 +119,7 @@ def detach(input):
     return p.detach(input)
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, copies="strided")
 def reshape_as(input, other):
     """`input` under the shape of `other`."""
     return reshaped(input, fitted_shape("reshape_as", input, other.shape))
@@ -131,7 +131,7 @@ def view_as(input, other):
     return reshaped(input, fitted_shape("view_as", input, other.shape))
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, copies="strided")
 def flatten(input, start_dim=0, end_dim=-1):
     """Dims `start_dim` to `end_dim` made into one. Shape: (a, b, c) -> (a b c), or (a, b c) with start_dim=1."""
     first, last = (one_dim("flatten", d, input.ndim, input) for d in (start_dim, end_dim))
@@ -159,7 +159,7 @@ def unflatten(input, dim, sizes):
     return reshaped(input, input.shape[:at] + sizes + input.shape[at + 1 :])
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, copies="unordered")
 def ravel(input):
     """All elements in one dim."""
     return reshaped(input, (numel(input.shape),))

@@ -9,6 +9,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DimError, DTypeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import return_types
+from dovetail.ops.checks import require_in_range
 from dovetail.ops.dims import numel, one_dim, with_ones
 from dovetail.ops.promote import cast, constant, expanded, filled, literal, need_float, refuse_complex
 from dovetail.ops.reduce import need_elements, picked
@@ -268,6 +269,7 @@ def check_quantile(call: str, x: Value, q: Value, how: str) -> None:
         raise DTypeError(message(call, "input tensor must be either float or double dtype", [("input", x)]))
     if q.ndim > 1:
         raise ArgumentError(message(call, "q must be a scalar or 1D tensor", [("q", q)]))
+    require_in_range(q, 0, 1, f"{call}: q must be in the range [0, 1]")
     if q.dtype is not x.dtype:
         raise DTypeError(message(call, "q tensor must be same dtype as the input tensor", [("input", x), ("q", q)]))
     if how not in ("linear", "lower", "higher", "midpoint", "nearest"):

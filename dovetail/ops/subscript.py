@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.dtypes import DType
 from dovetail.base.errors import DimError, message
+from dovetail.ops.promote import fitted, held
+from dovetail.prims.elementwise import convert
 from dovetail.tensor.meta import contiguous_strides, normal_strides
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
@@ -30,7 +33,7 @@ def get(x: Tensor, index: Any) -> Tensor:
             return x._alias(shape, normal_strides(shape, strides), offset)
     from dovetail.ops import index as ops
 
-    index, basic = settle_index(index)
+    index, basic = settle_index(index, x)
     return ops.get_part(x, index) if basic else ops.get_elements(x, index)
 
 
@@ -137,7 +140,18 @@ def bounds(s: slice, n: int) -> tuple[int, int, int] | None:
     return start, max(0, -(-(stop - start) // step)), step
 
 
-def settle_index(index: Any) -> tuple[Any, bool]:
+def check_mask(mask: Tensor, x: Tensor, before: list) -> None:
+    """A mask must have the sizes of the dims it stands for, where it is known which these are."""
+    if any(i is Ellipsis or not isinstance(i, (int, slice, Tensor)) or isinstance(i, bool) for i in before):
+        return
+    sizes = x._meta.shape[len(before) : len(before) + len(mask._meta.shape)]
+    if tuple(mask._meta.shape) != tuple(sizes):
+        at = next((d for d, (a, b) in enumerate(zip(mask._meta.shape, sizes, strict=False)) if a != b), len(sizes))
+        text = f"The shape of the mask {list(mask._meta.shape)} at index {at} does not match the shape of the indexed "
+        raise DimError(message("indexing", text + f"tensor {list(x._meta.shape)} at index {at + len(before)}"))
+
+
+def settle_index(index: Any, x: Tensor) -> tuple[Any, bool]:
     """The index with masks turned into positions and arrays into tensors; and whether only basic parts are left."""
     items = list(index) if isinstance(index, tuple) else [index]
     made: list[Any] = []
@@ -150,6 +164,7 @@ def settle_index(index: Any) -> tuple[Any, bool]:
         if isinstance(item, np.bool_):
             item = bool(item)
         if isinstance(item, Tensor) and item._meta.dtype.kind == "b" and item._meta.shape:
+            check_mask(item, x, made)
             made += [Tensor.from_array(a) for a in np.nonzero(item._array())]
             basic = False
             continue
@@ -181,7 +196,7 @@ def put(x: Tensor, index: Any, value: Any) -> None:
     ):
         rec.close()
         array = x._memory()
-        new = value._memory() if isinstance(value, Tensor) else value
+        new = written(value, x._meta.dtype)
         try:
             array[numpy_index(index)] = new
         except (ValueError, IndexError) as e:
@@ -191,7 +206,15 @@ def put(x: Tensor, index: Any, value: Any) -> None:
         return
     from dovetail.ops import index as ops
 
-    ops.setitem.inplace(x, settle_index(index)[0], value)
+    ops.setitem.inplace(x, settle_index(index, x)[0], value)
+
+
+def written(value: Any, dtype: DType) -> Any:
+    """A value as it is written into memory of this dtype, by the rules of every other cast."""
+    if isinstance(value, (int, float)):
+        return fitted(held("indexing", value, dtype), dtype) if dtype.kind in "iu" else value
+    array = value._memory() if isinstance(value, Tensor) else np.asarray(value)
+    return array if array.dtype == dtype.np else convert.meaning(array, dtype=dtype)
 
 
 def numpy_index(index: Any) -> Any:

@@ -113,6 +113,8 @@ def convert_meaning(x, *, dtype):
         x = x.real
     if dtype.kind in "ui" and x.dtype.kind not in "bui":
         return whole(x, dtype)
+    if dtype.itemsize == 2 and dtype.kind == "f" and x.dtype.itemsize > 4:
+        x = x.astype(np.float32)  # as torch does it
     return x.astype(target)
 
 

@@ -312,6 +312,8 @@ def as_array(
     """
     if type(dtype) is DType:
         dtype = dtype.np
+    if 0 in shape:
+        return np.empty(shape, dtype)
     block = storage.block
     return np.ndarray(shape, dtype, block.owner, ptr - block.start, strides)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
-from dovetail.engine.interpret import prepare
+from dovetail.engine.interpret import exact, prepare
 from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
 from dovetail.tensor import anomaly, checks, history, views
@@ -183,15 +183,24 @@ class Plan:
         "written",
         "dense",
         "reason",
+        "live",
+        "live_grads",
     )
 
-    def __init__(self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False):
+    def __init__(
+        self, c: Closing, live: list[int], live_grads: list[int], slots: list, only: bool = False,
+        lost: frozenset[Value] = frozenset(),
+    ):  # fmt: skip
+        """only: these values and no writes. lost: values that cannot be computed; what needs them is left out."""
         self.runs = 0
         self.reason = ""
         self.program: Any = None
         self.ticket: Any = None
         self.interpret: Any = None
-        mutated = [] if only else c.mutated
+        mutated = [] if only else [(first, now) for first, now in c.mutated if c.values[now] not in lost]
+        if lost:
+            live, live_grads = ([s for s in some if c.values[s] not in lost] for some in (live, live_grads))
+        self.live, self.live_grads = live, live_grads
         self.aliases = views.aliases(c, live, slots)
         own = [s for s in live if s not in self.aliases]
         self.outs = [(s, c.metas[s], c.metas[s].nbytes) for s in own]
@@ -211,7 +220,7 @@ class Plan:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]
                 wanted += self.segment.computed
         nodes = c.nodes
-        self.checks = [] if only else c.checks
+        self.checks = [] if only or lost else c.checks
         if self.checks:
             with building() as more:
                 wanted.append(checks.together(self.checks))
@@ -227,7 +236,12 @@ class Plan:
         found = self.look_for_nan(slots) if config.anomaly else None
         if not self.empty:
             program = self.program or self.advance_tier(slots)
-            made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
+            try:
+                made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
+            except Exception:
+                if program is None or not self.mutated:  # what machine code has begun to overwrite cannot be saved
+                    self.salvage(slots, run)
+                raise
         else:
             made = []
         if self.checks:
@@ -239,6 +253,22 @@ class Plan:
             views.deliver(self.aliases, slots)
         if found is not None:
             raise found
+
+    def salvage(self, slots: list, run) -> None:
+        """A primitive has failed: whatever does not depend on it gets its value all the same, as if run line by line.
+
+        A program may catch the error (a matrix that has no Cholesky factor, an index out of range) and go on.
+        """
+        lost = lost_values(self.source, slots)
+        rest = Plan(self.source, self.live, self.live_grads, slots, lost=lost)
+        if lost and not rest.empty:
+            history.deliver(rest, rest.run_numpy(slots), slots, run)
+            if rest.aliases:
+                views.deliver(rest.aliases, slots)
+        for first, now in self.source.mutated:  # a write whose numbers never came leaves its tensor as it was
+            t = slots[now]
+            if self.source.values[now] in lost and t is not None and t._storage is not None:
+                t._run, t._meta = None, self.source.metas.get(first, t._meta)
 
     def look_for_nan(self, slots: list) -> Exception | None:
         """What detect_anomaly will raise, once the results are delivered."""
@@ -343,6 +373,26 @@ class Plan:
         for t, temporary, m in strided:
             np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))
         return made
+
+
+def lost_values(c: Closing, slots: list) -> frozenset[Value]:
+    """The values of a trace that cannot be computed: those of primitives that fail, and all that depends on them."""
+    table = {c.values[s]: slots[s]._memory() for s in c.leaves if slots[s] is not None and slots[s]._run is None}
+    lost: set[Value] = set()
+    with np.errstate(all="ignore"):
+        for node in c.nodes:
+            if any(v not in table for v in node.inputs):
+                lost.update(node.outs)
+                continue
+            try:
+                made = node.prim.meaning(*[table[v] for v in node.inputs], **node.params)
+            except Exception:
+                lost.update(node.outs)
+                continue
+            results = made if isinstance(made, (tuple, list)) else (made,)
+            for v, result in zip(node.outs, results, strict=True):
+                table[v] = exact(result, v.dtype.np, tuple(v.shape))
+    return frozenset(lost)
 
 
 def cut(nodes: list[Node], wanted: list[Value], by_value: dict[Value, int]) -> tuple[Graph, list[int]]:

@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.autodiff.gradient import gradients
 from dovetail.base import errors
 from dovetail.base.device import require_cpu
 from dovetail.base.dtypes import CATEGORY
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
 from dovetail.base.layout import strided
 from dovetail.ir.core import Value, building, region, scope
-from dovetail.prims.elementwise import add, detach
+from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.tensor import blame, checks, closing, eager, lint, views
-from dovetail.tensor.meta import INFERENCE, meta
+from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
@@ -48,6 +49,7 @@ class Op:
         self.random: bool = flags["random"]
         self.differentiable: bool = flags["differentiable"]
         self.writes: bool = flags.get("writes", False)
+        self.arithmetic = body.__module__ == "dovetail.ops.elementwise"  # its result may not be narrowed by a write
         self.functional_op: Op | None = flags.get("of")
         code = body.__code__  # inspect.signature says the same but would double the time of `import dovetail`
         count = code.co_argcount
@@ -156,6 +158,12 @@ class Op:
             args.append(Keywords(rest))
         return tuple(args), {}
 
+    def no_target(self, args: tuple) -> str:
+        """What to say to a write in place whose first argument is no tensor."""
+        if not args or type(args[0]) is Keywords:
+            return f"{self.name}() missing a required argument: {self.names[0]!r}"
+        return f"{self.name}(): argument {self.names[0]!r} (position 1) must be Tensor, not {type(args[0]).__name__}"
+
     def unexpected(self, name: str) -> str:
         known = self.names + self.keyword_only
         near = difflib.get_close_matches(name, known, 1)
@@ -179,13 +187,16 @@ class Op:
             args = rec.autocast.cast(self, args)
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
+        offset = 2 if self.random else 0
         if self.random:
             generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
         for i, t in enumerate(tensors):
             if t._run is not rec.run and (t._run is not None or rec.capture is not None):
                 tensors[i] = rec.own(t)
-        shared = self.writes and closing.shares_memory(tensors[0])
+        if self.writes and (len(tensors) == offset or not isinstance(args[0] if args else None, Tensor)):
+            raise TypeError(self.no_target(args))
+        shared = self.writes and closing.shares_memory(views.root(tensors[offset]))
         if shared:
             rec.close("memory that others see was written")
         for _ in range(2):
@@ -245,8 +256,11 @@ class Op:
             self.check_write(rec, tensors[0], tensors)
         try:
             self.fill(rec, state, e, tensors, key, types, args)
-        except BaseException:
+        except BaseException as error:
             rec.clear_beyond(rec.node.end)
+            wrong = errors.wrong_argument(self.name, self.names, args, error) if type(error) is AttributeError else None
+            if wrong is not None:
+                raise wrong from None
             raise
         rec.add(e)
         rec.novelty.note(self, key, types, tensors, rec.run.serial)
@@ -273,12 +287,15 @@ class Op:
         with building() as nodes:
             with region(self.name, tuple(values), {"args": key}) as r:
                 result = body(*values[:offset], *arguments, **keywords)
+            self.refuse_numbers_of_tensors(nodes)
             e.checks, scope.checks = checks.note(e, scope.checks, nodes, tensors, rec.slots), None
             leaves: list[Value] = []
             shape_of_result = tree_of(result, leaves)
             r.outs = tuple(leaves)
             gives_grad = rec.grad and self.differentiable and any(t._meta.requires_grad for t in tensors)
             blocked = not gives_grad and any(t._meta.requires_grad for t in tensors)
+            if gives_grad and any(t._meta.history is INFERENCE for t in tensors):
+                self.check_inference(tensors, values, leaves)
             if self.random:
                 self.advance_counter(e, state, nodes, values)
             if self.writes:
@@ -289,6 +306,19 @@ class Op:
         e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
         self.quicken(e, tensors, key, types)
 
+    def refuse_numbers_of_tensors(self, nodes: list) -> None:
+        """Raise TypeError where a tensor stands for a size or another setting, whose numbers nobody knows yet."""
+        for node in nodes:
+            for name, setting in node.params.items():
+                if holds_value(setting):
+                    raise TypeError(
+                        message(
+                            self.name,
+                            f"a tensor was given where Python numbers are needed ({name} of {node.prim.name})",
+                            cure="Pass numbers: x.item(), or x.tolist()",
+                        )
+                    )
+
     def hand_out(
         self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list
     ) -> None:
@@ -296,6 +326,8 @@ class Op:
         plan: list[tuple[str, int]] = []
         made_in = INFERENCE if local.rec.inference else None
         for value in leaves:
+            copied = bool(self.flags["copies"]) and self.must_copy(value, values[0], tensors[0])
+            value = identity(value) if copied else value
             if value in values and not blocked:
                 plan.append(("in", values.index(value)))
                 continue
@@ -310,13 +342,30 @@ class Op:
             )
             e.defs.append((slot, value))
             base = 0
-            if self.view and values and views.derives(value, values[0]):
+            if self.view and not copied and values and views.derives(value, values[0]):
                 base = e.ins[0]
                 e.views = True
             plan.append(("out", len(e.outs)))
             e.outs.append((slot, m, base))
         if not (tree == 0 and plan == [("out", 0)]):
             e.result = lambda made, given: rebuild(tree, [made[i] if kind == "out" else given[i] for kind, i in plan])
+
+    def must_copy(self, value: Value, source: Value, given: Tensor) -> bool:
+        """Whether torch would copy here: `value`, made of `source`, is no strided view of what `given` looks into."""
+        if not value.numel:
+            return False
+        base, start, rec = given, source, local.rec
+        if given._run is not None and given._view is not None:
+            base = views.root(given)
+            slot = rec.slot_of(base)
+            start = rec.sync().values.get(slot) if slot else source
+        links = None if start is None else views.chain(value, start)
+        if links is None:
+            return False
+        where = views.strided(links, base._meta.shape, base._meta.strides)
+        if where is None:
+            return True
+        return self.flags["copies"] == "unordered" and normal_strides(value.shape, where[0]) is not None
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
         """Fill the quick form: one to three leading tensors, plain settings; one fresh result or one write."""
@@ -382,11 +431,29 @@ class Op:
         e.key = replace_numbers(e.key, {p: Wild(type(flat[p])) for p in changed})
         return replace_numbers(args, replaced)
 
+    def check_inference(self, tensors: list, values: list, leaves: list) -> None:
+        """A tensor of inference mode may take part, but its value may not be what a gradient reads."""
+        marked = {v: t for t, v in zip(tensors, values, strict=True) if t._meta.history is INFERENCE}
+        sources = [v for t, v in zip(tensors, values, strict=True) if t._meta.requires_grad]
+        outs = [v for v in leaves if v.dtype.is_differentiable and v.node is not None]
+        with building() as nodes:
+            gradients(outs, [Value(v.shape, v.dtype) for v in outs], sources)
+        for node in nodes:
+            for v in node.inputs:
+                if v in marked:
+                    text = "Inference tensors cannot be saved for backward"
+                    cure = "x.clone() gives an ordinary tensor; or use no_grad() in place of inference_mode()"
+                    raise GradientError(message(self.name, text, [("tensor", marked[v])], cure))
+
     # -- in-place -------------------------------------------------------------------------------
 
     def check_write(self, rec, target: Tensor, tensors: list) -> None:
         if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
             raise blame.leaf_written(self.name, target)
+        if target._meta.history is INFERENCE and not rec.inference:
+            text = "Inplace update to inference tensor outside InferenceMode is not allowed"
+            cure = "x.clone() gives an ordinary tensor"
+            raise GradientError(message(self.name, text, [("tensor", target)], cure))
 
     def write(
         self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool
@@ -403,6 +470,10 @@ class Op:
                     "In-place operations cannot grow their tensor; use the form without underscore",
                 )
             )
+        if self.arithmetic and CATEGORY[result.dtype.kind] > CATEGORY[old.dtype.kind]:
+            text = f"result type {result.dtype.name} can't be cast to the desired output type {old.dtype.name}"
+            cure = "Use the form without underscore, or make the tensor floating-point first"
+            raise ArgumentError(message(self.name, text, [("tensor", target)], cure))
         new = cast(result, old.dtype)
         if blocked and new.dtype.is_differentiable:
             new = detach(new)
@@ -419,6 +490,10 @@ class Op:
         e.end += 1
         e.defs.append((slot, new))
         e.repoints.append((e.ins[1], slot, meta((), counter.dtype)))
+
+
+def holds_value(setting: Any) -> bool:
+    return isinstance(setting, Value) or (type(setting) in (tuple, list) and any(map(holds_value, setting)))
 
 
 class Keywords:
@@ -556,6 +631,7 @@ def op(
     inplace=False,
     top=True,
     view=False,
+    copies: str = "",
     random=False,
     also: tuple[str, ...] = (),
     scalars: tuple[str, ...] = (),
@@ -572,6 +648,8 @@ def op(
     also                     further public names, e.g. ("special.expit",)
     inplace                  also make `name_`, which writes the result into the first argument
     view                     the result shares memory with the first argument
+    copies                   where a view op copies instead: "strided" where no strides show the result in the first
+                             argument's memory, "unordered" where its elements do not follow each other there
     scalars                  numeric arguments that become inputs of the program when they change
     tensors                  arguments that must be Tensors (a leading `input` must, unless it is one of `scalars`)
     one_tensor               at least one argument must be a Tensor
@@ -587,6 +665,7 @@ def op(
             inplace=inplace,
             top=top,
             view=view,
+            copies=copies,
             random=random,
             also=also,
             scalars=scalars,

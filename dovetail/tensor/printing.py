@@ -63,10 +63,7 @@ class Formatter:
             return
         wide = flat.astype(np.float64)
         finite = np.abs(wide[np.isfinite(wide) & (wide != 0)])
-        if not finite.size:
-            self.width = max((len(self.plain(v)) for v in flat.tolist()), default=1) if flat.size else 1
-            if flat.size and not np.isfinite(wide).all():
-                self.width = max(self.width, max(len(self.plain(v)) for v in flat.tolist()))
+        if not finite.size:  # nothing to measure: torch does not align zeros, infinities and NaN alone
             return
         low, high = finite.min(), finite.max()
         self.int_mode = bool((finite == np.ceil(finite)).all())
@@ -80,8 +77,6 @@ class Formatter:
     def plain(self, v: Any) -> str:
         if not self.floating:
             return str(v)
-        if self.sci_mode and not (math.isinf(v) or math.isnan(v)):
-            return f"{v:.{Options.precision}e}"
         if self.sci_mode:
             return f"{v:.{Options.precision}e}"
         if self.int_mode:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from weakref import ref
 
+from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Value
 from dovetail.prims.elementwise import detach
 from dovetail.tensor.anomaly import step_name
@@ -11,7 +14,16 @@ from dovetail.tensor.history import made_by
 from dovetail.tensor.tensor import Tensor
 
 
-class AccumulateGrad:
+class Node:
+    """A step of a gradient, as `grad_fn` shows it. metadata: a dict for users' own notes."""
+
+    @property
+    def metadata(self) -> dict:
+        """Notes kept with this step."""
+        return self.__dict__.setdefault("_metadata", {})
+
+
+class AccumulateGrad(Node):
     """The end of a gradient's way: it is added to `.grad` of `variable`."""
 
     next_functions: tuple = ()
@@ -26,11 +38,35 @@ class AccumulateGrad:
         return f"<AccumulateGrad object at {id(self):#x}>"
 
 
-class GradientFunction:
+class GradientFunction(Node):
     """The step of a gradient that made a value; its name is torch's name for that step.
 
-    sources: the tensors at which the graph that holds the value begins.
+    sources: the tensors at which the graph that holds the value begins. Each kind of step is a class of its own, so
+    that `type(step).__name__` is its name.
     """
+
+    kinds: dict[str, type] = {}
+    tensor: Any = None
+
+    def __new__(cls, op_name: str, value: Value | None = None, sources: dict[Value, Tensor] | None = None):
+        name = step_name(op_name)
+        kind = cls.kinds.get(name)
+        if kind is None:
+            kind = cls.kinds[name] = type(name, (GradientFunction,), {})
+        return object.__new__(kind)
+
+    def register_prehook(self, hook: Callable) -> Any:
+        """Call hook((gradient,)) before this step; a tuple that it returns takes the gradient's place."""
+        t = self.tensor() if self.tensor is not None else None
+        if t is None:
+            text = "the tensor that this step made is gone; take grad_fn from a tensor that is kept"
+            raise GradientError(message("register_prehook", text))
+
+        def before(g: Tensor) -> Any:
+            changed = hook((g,))
+            return changed[0] if isinstance(changed, tuple) else changed
+
+        return t.register_hook(before)
 
     def __init__(self, op_name: str, value: Value | None = None, sources: dict[Value, Tensor] | None = None):
         self.op_name, self.value, self.sources = op_name, value, sources or {}
@@ -72,6 +108,42 @@ class GradientFunction:
         return f"<{self.name()} object at {id(self):#x}>"
 
 
+class GradientEdge(NamedTuple):
+    """A place in a gradient's graph: result number `output_nr` of the step `node`. grad() takes it as an input."""
+
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where in the graph a tensor lies. Raises GradientError for one that requires no grad."""
+    if not tensor._meta.requires_grad:
+        text = "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        raise GradientError(message("get_gradient_edge", text, [("tensor", tensor)]))
+    node, index = step_before(tensor)
+    return GradientEdge(node, index, tensor)
+
+
+def increment_version(tensor: Any) -> None:
+    """Note that the memory of a tensor (or of several) was written to by other means."""
+    for t in [tensor] if isinstance(tensor, Tensor) else tensor:
+        t._version += 1
+
+
+class save_on_cpu:  # noqa: N801
+    """Keep what a gradient needs in the CPU's memory: it never lies anywhere else, so there is nothing to move."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda"):
+        self.pin_memory = pin_memory
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        pass
+
+
 def step_before(t: Tensor) -> tuple:
     """(step of the gradient that made `t`, which of its results `t` is)"""
     if t._leaf:
@@ -80,7 +152,18 @@ def step_before(t: Tensor) -> tuple:
 
 
 def grad_fn(self: Tensor) -> Any:
-    """What made this tensor, if a gradient leads through it; None for leaves."""
+    """What made this tensor, if a gradient leads through it; None for leaves. The same object each time."""
+    known = self.__dict__.get("_step")
+    if known is not None and known[0] == self._version:
+        return known[1]
+    found = step_of_tensor(self)
+    if isinstance(found, GradientFunction):
+        found.tensor = ref(self)
+        self.__dict__["_step"] = (self._version, found)
+    return found
+
+
+def step_of_tensor(self: Tensor) -> Any:
     if self._leaf or not self._meta.requires_grad:
         return None
     if self._joint is not None and self._joint.node is not None:

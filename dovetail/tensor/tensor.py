@@ -15,6 +15,7 @@ from dovetail.base import dtypes, source
 from dovetail.base.dtypes import DType, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
 from dovetail.base.layout import layout, strided
+from dovetail.prims.elementwise import convert
 from dovetail.runtime import memory
 from dovetail.tensor.meta import Meta, contiguous_strides, forget_leaf, meta, normal_strides
 
@@ -522,13 +523,23 @@ def array_from(data: Any, dtype: DType | None) -> np.ndarray:
             )
         )
     if dtype is not None:
-        return array.astype(dtype.np)
+        return fitting(array, dtype)
     if not array.size and array.dtype == np.float64:
         return array.astype(dtypes.default_dtype().np)
     if array.dtype.kind in "fc" and not has_numpy_element(data):
         wanted = dtypes.default_dtype()
         return array.astype((wanted if array.dtype.kind == "f" else wanted.to_complex()).np)
     return array.astype(np.int64) if array.dtype == np.uint64 and not has_numpy_element(data) else array
+
+
+def fitting(array: np.ndarray, dtype: DType) -> np.ndarray:
+    """Python's numbers in the dtype asked for. Raises ArgumentError where a whole-number dtype does not hold one."""
+    if dtype.kind in "iu" and array.size and array.dtype.kind in "iuf":
+        for n in (array.min().item(), array.max().item()):
+            if dtypes.overflows(n, dtype):
+                problem = f"value cannot be converted to type {dtype.name} without overflow: {n}"
+                raise ArgumentError(message("tensor", problem, cure="Use numbers in range, or a dtype that holds them"))
+    return convert.meaning(array, dtype=dtype)
 
 
 def has_numpy_element(data: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Many pictures in one, and pictures into files."""
+"""Many pictures in one, pictures into files, and what is drawn on them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from dovetail.base.errors import ShapeError, message
 from dovetail.tensor.tensor import Tensor
+from dovetail.vision.drawing import draw_bounding_boxes, draw_keypoints, draw_segmentation_masks
 from dovetail.vision.transforms.pictures import pillow
 
-__all__ = ["make_grid", "save_image"]
+__all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
 
 
 def make_grid(

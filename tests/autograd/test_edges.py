@@ -297,3 +297,69 @@ def test_a_kept_loss_does_not_hold_its_batch():
         del x
     gc.collect()
     assert sum(b() is not None for b in batches) <= 1
+
+
+def test_grad_fn_is_one_object_of_a_class_of_its_own():
+    x = leaf()
+    y = (x * 2).exp()
+    assert type(y.grad_fn).__name__ == "ExpBackward0" == y.grad_fn.name()
+    y.grad_fn.metadata["note"] = 1
+    assert y.grad_fn is y.grad_fn and y.grad_fn.metadata == {"note": 1}
+    y.grad_fn.register_prehook(lambda g: (g[0] * 3,))
+    y.sum().backward()
+    assert x.grad.allclose(6 * (x.detach() * 2).exp())
+    edge = dv.autograd.graph.get_gradient_edge(x * 2)
+    assert isinstance(edge.node, dv.autograd.graph.Node) and edge.output_nr == 0
+
+
+def test_inference_tensors_are_refused_where_a_gradient_would_read_them():
+    with dv.inference_mode():
+        x = dv.ones(3)
+    w = leaf()
+    (w + x).sum().backward()
+    assert w.grad.tolist() == [1.0] * 3
+    with pytest.raises(RuntimeError, match="cannot be saved for backward"):
+        w * x
+    with pytest.raises(RuntimeError, match="Inplace update to inference tensor"):
+        x.add_(1)
+
+
+def test_dual_tensors():
+    fwd = dv.autograd.forward_ad
+    with pytest.raises(RuntimeError, match="no level exists"):
+        fwd.make_dual(dv.ones(2), dv.ones(2))
+
+    class OnlyForward(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.slope = x.exp()
+            return ctx.slope
+
+        @staticmethod
+        def jvp(ctx, t):
+            return t * ctx.slope
+
+    x, t = dv.tensor([1.0, 2.0]), dv.tensor([1.0, 0.5])
+    for _ in range(3):
+        with fwd.dual_level():
+            d = fwd.make_dual(x, t)
+            y = fwd.unpack_dual((d.sin() * d).cumsum(0))
+            assert y.tangent.allclose(((x.cos() * x + x.sin()) * t).cumsum(0))
+            assert fwd.unpack_dual(dv.ones(2)).tangent is None
+            assert fwd.unpack_dual(OnlyForward.apply(d) * 3).tangent.allclose(3 * t * x.exp())
+
+
+def test_looks_under_fullgraph_are_named_with_their_line():
+    @dv.compile(fullgraph=True)
+    def branch(x):
+        if x.sum() > 0:
+            return x
+        return -x
+
+    with pytest.raises(RuntimeError, match=r"test_edges.py:\d+ in branch"):
+        branch(dv.ones(3))
+    found = dv._dynamo.explain(branch._torchdynamo_orig_callable)(dv.ones(3))
+    assert found.graph_break_count == 1 and found.graph_count == 2 and found.op_count >= 2
+    assert dv.compile(lambda x: x * 2, fullgraph=True)(dv.ones(2)).tolist() == [2.0, 2.0]
+    with pytest.raises(ValueError, match="Invalid backend"):
+        dv.compile(branch, backend="nonsense")

@@ -166,3 +166,53 @@ def test_our_own_names_do_not_seem_to_be_torchs(tmp_path):
 def test_import_dovetail_changes_no_import(tmp_path):
     code = "import sys, dovetail; print([f for f in sys.meta_path if 'dovetail' in type(f).__module__])"
     assert python(tmp_path, "-c", code).stdout == "[]\n"
+
+
+def test_a_small_torchvision_of_the_programs_own(tmp_path):
+    """Beside the script or on PYTHONPATH the program's own package answers; without one, ours."""
+    write(tmp_path, "main.py", "import torchvision; print(torchvision.__version__, hasattr(torchvision, 'datasets'))")
+    assert run(tmp_path, "main.py").stdout == "0.28.0+dovetail True\n"
+    write(tmp_path, "lib/torchvision/__init__.py", "import torch\n__version__ = str(torch.ones(2).sum().item())")
+    assert run(tmp_path, "main.py", PYTHONPATH=str(tmp_path / "lib")).stdout == "2.0 False\n"
+
+
+def test_modules_on_top_of_torch(tmp_path):
+    """A third-party module that imports torch and numpy works, a table of layers and TensorBoard too."""
+    write(
+        tmp_path,
+        "lib/thing.py",
+        """
+        import numpy as np
+        import torch.nn as nn
+        from torch import Tensor
+
+        class Head(nn.Module):
+            def __init__(self, n: int):
+                super().__init__()
+                self.fc = nn.Linear(n, 1)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.fc(x) + np.float32(1.0)
+        """,
+    )
+    write(
+        tmp_path,
+        "main.py",
+        """
+        import torch
+        from thing import Head
+        from torchinfo import summary
+        from torchtext.data.utils import get_tokenizer
+        from torchtext.vocab import build_vocab_from_iterator
+
+        print(summary(Head(3), (2, 3), verbose=0).total_params, tuple(Head(3)(torch.ones(2, 3)).shape))
+        words = build_vocab_from_iterator([get_tokenizer("basic_english")("A b a.")])
+        print(words.get_itos())
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise SystemExit(0)
+        """,
+    )
+    result = run(tmp_path, "main.py", PYTHONPATH=str(tmp_path / "lib"))
+    assert result.stdout == "4 (2, 1)\n['a', '.', 'b']\n", result.stderr

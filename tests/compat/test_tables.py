@@ -15,12 +15,13 @@ from dovetail.compat.names import Names
 @pytest.fixture
 def installed(monkeypatch):
     """The finder in place for one test, and none of its modules left behind."""
-    before = set(sys.modules)
+    real = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in finder.ROOTS}
     monkeypatch.setattr(sys, "meta_path", [finder.CompatFinder(), *sys.meta_path])
     yield
-    for name in set(sys.modules) - before:
+    for name in list(sys.modules):
         if name.partition(".")[0] in finder.ROOTS:
             del sys.modules[name]
+    sys.modules.update(real)
 
 
 @pytest.mark.parametrize("name", [name for name, names in finder.TABLE.items() if names.door])

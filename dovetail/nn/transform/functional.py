@@ -87,6 +87,11 @@ def jacobian(func: Callable, inputs: Tensors, create_graph: bool = False, strict
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise ArgumentError(message("jacobian", f'strategy is "reverse-mode" or "forward-mode", got {strategy!r}'))
+    if strict and vectorize:
+        raise RuntimeError(
+            "jacobian: `strict=True` and `vectorized=True` are not supported together. "
+            "Please either set `strict=False` or `vectorize=False`."
+        )
     with GradMode(True):
         several_in, ins, several_out, outs = called(func, inputs, create_graph, "jacobian")
         check_strict(strict, outs, ins)

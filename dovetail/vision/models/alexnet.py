@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dovetail import nn
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models import trained
+from dovetail.vision.models.weights import model
 
 
 class AlexNet(nn.Module):
@@ -46,7 +47,7 @@ class AlexNet(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def alexnet(*, weights: object = None, progress: bool = True, **kwargs) -> AlexNet:
+@model(trained.AlexNet_Weights)
+def alexnet(**kwargs) -> AlexNet:
     """AlexNet with 61.1 million parameters."""
-    no_weights("alexnet", weights)
     return AlexNet(**kwargs)

@@ -8,21 +8,11 @@ from dovetail import nn
 from dovetail.nn import init
 from dovetail.ops.create import ones
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.blocks import LayerNorm2d, StochasticDepth
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models import trained
+from dovetail.vision.models.weights import model
+from dovetail.vision.ops.layers import LayerNorm2d, Permute, StochasticDepth
 
 NORM = partial(LayerNorm2d, eps=1e-6)
-
-
-class Permute(nn.Module):
-    """Dimensions in another order."""
-
-    def __init__(self, dims: tuple[int, ...]):
-        super().__init__()
-        self.dims = dims
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(self.dims)
 
 
 class CNBlock(nn.Module):
@@ -85,22 +75,30 @@ class ConvNeXt(nn.Module):
         return self.classifier(self.avgpool(self.features(x)))
 
 
-def make_convnext(name: str, width: int, depths: tuple, drop: float, weights: object, options: dict) -> ConvNeXt:
-    no_weights(name, weights)
+def make_convnext(width: int, depths: tuple, drop: float, options: dict) -> ConvNeXt:
     widths = tuple(width * 2**group for group in range(4))
     return ConvNeXt(widths, depths, **{"stochastic_depth_prob": drop, **options})
 
 
-def convnext_tiny(*, weights: object = None, progress: bool = True, **kwargs) -> ConvNeXt:
+@model(trained.ConvNeXt_Tiny_Weights)
+def convnext_tiny(**kwargs) -> ConvNeXt:
     """ConvNeXt-T: 28.6 million parameters."""
-    return make_convnext("convnext_tiny", 96, (3, 3, 9, 3), 0.1, weights, kwargs)
+    return make_convnext(96, (3, 3, 9, 3), 0.1, kwargs)
 
 
-def convnext_small(*, weights: object = None, progress: bool = True, **kwargs) -> ConvNeXt:
+@model(trained.ConvNeXt_Small_Weights)
+def convnext_small(**kwargs) -> ConvNeXt:
     """ConvNeXt-S: 50.2 million parameters."""
-    return make_convnext("convnext_small", 96, (3, 3, 27, 3), 0.4, weights, kwargs)
+    return make_convnext(96, (3, 3, 27, 3), 0.4, kwargs)
 
 
-def convnext_base(*, weights: object = None, progress: bool = True, **kwargs) -> ConvNeXt:
+@model(trained.ConvNeXt_Base_Weights)
+def convnext_base(**kwargs) -> ConvNeXt:
     """ConvNeXt-B: 88.6 million parameters."""
-    return make_convnext("convnext_base", 128, (3, 3, 27, 3), 0.5, weights, kwargs)
+    return make_convnext(128, (3, 3, 27, 3), 0.5, kwargs)
+
+
+@model(trained.ConvNeXt_Large_Weights)
+def convnext_large(**kwargs) -> ConvNeXt:
+    """ConvNeXt-L: 197.8 million parameters."""
+    return make_convnext(192, (3, 3, 27, 3), 0.5, kwargs)

@@ -9,8 +9,9 @@ from dovetail.nn import functional as F
 from dovetail.nn import init
 from dovetail.ops.shape import cat
 from dovetail.tensor.tensor import Tensor
+from dovetail.vision.models import trained
 from dovetail.vision.models.start import start_convolutions
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models.weights import model
 
 
 class DenseLayer(nn.Module):
@@ -103,26 +104,29 @@ class DenseNet(nn.Module):
         return self.classifier(F.adaptive_avg_pool2d(x, (1, 1)).flatten(1))
 
 
-def make_densenet(name: str, growth: int, blocks: tuple, width: int, weights: object, options: dict) -> DenseNet:
-    no_weights(name, weights)
+def make_densenet(growth: int, blocks: tuple, width: int, options: dict) -> DenseNet:
     return DenseNet(growth, blocks, width, **options)
 
 
-def densenet121(*, weights: object = None, progress: bool = True, **kwargs) -> DenseNet:
+@model(trained.DenseNet121_Weights)
+def densenet121(**kwargs) -> DenseNet:
     """DenseNet-121."""
-    return make_densenet("densenet121", 32, (6, 12, 24, 16), 64, weights, kwargs)
+    return make_densenet(32, (6, 12, 24, 16), 64, kwargs)
 
 
-def densenet161(*, weights: object = None, progress: bool = True, **kwargs) -> DenseNet:
+@model(trained.DenseNet161_Weights)
+def densenet161(**kwargs) -> DenseNet:
     """DenseNet-161."""
-    return make_densenet("densenet161", 48, (6, 12, 36, 24), 96, weights, kwargs)
+    return make_densenet(48, (6, 12, 36, 24), 96, kwargs)
 
 
-def densenet169(*, weights: object = None, progress: bool = True, **kwargs) -> DenseNet:
+@model(trained.DenseNet169_Weights)
+def densenet169(**kwargs) -> DenseNet:
     """DenseNet-169."""
-    return make_densenet("densenet169", 32, (6, 12, 32, 32), 64, weights, kwargs)
+    return make_densenet(32, (6, 12, 32, 32), 64, kwargs)
 
 
-def densenet201(*, weights: object = None, progress: bool = True, **kwargs) -> DenseNet:
+@model(trained.DenseNet201_Weights)
+def densenet201(**kwargs) -> DenseNet:
     """DenseNet-201."""
-    return make_densenet("densenet201", 32, (6, 12, 48, 32), 64, weights, kwargs)
+    return make_densenet(32, (6, 12, 48, 32), 64, kwargs)

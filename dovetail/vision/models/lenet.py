@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dovetail import nn
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models.weights import model
 
 
 class LeNet(nn.Module):
@@ -16,6 +16,7 @@ class LeNet(nn.Module):
 
     def __init__(self, num_classes: int = 10, in_channels: int = 1):
         super().__init__()
+        self.num_classes = num_classes
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 6, 5, padding=2),
             nn.ReLU(),
@@ -32,7 +33,7 @@ class LeNet(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
-def lenet5(*, weights: object = None, **kwargs) -> LeNet:
+@model(None)
+def lenet5(**kwargs) -> LeNet:
     """LeNet-5 for 28x28 pictures."""
-    no_weights("lenet5", weights)
     return LeNet(**kwargs)

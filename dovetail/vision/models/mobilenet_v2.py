@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dovetail import nn
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.blocks import Conv2dNormActivation, make_divisible
+from dovetail.vision.models import trained
 from dovetail.vision.models.start import start_convolutions, start_linear
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models.weights import model
+from dovetail.vision.ops.layers import Conv2dNormActivation, make_divisible
 
 SETTING = (  # expansion, channels, repeats, stride of the first: table 2 of the paper
     (1, 16, 1, 1),
@@ -67,7 +68,7 @@ class MobileNetV2(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
 
-def mobilenet_v2(*, weights: object = None, progress: bool = True, **kwargs) -> MobileNetV2:
+@model(trained.MobileNet_V2_Weights)
+def mobilenet_v2(**kwargs) -> MobileNetV2:
     """MobileNetV2 at width 1.0 unless `width_mult` says otherwise."""
-    no_weights("mobilenet_v2", weights)
     return MobileNetV2(**kwargs)

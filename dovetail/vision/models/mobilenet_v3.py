@@ -6,9 +6,10 @@ from functools import partial
 
 from dovetail import nn
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.blocks import Conv2dNormActivation, SqueezeExcitation, make_divisible
+from dovetail.vision.models import trained
 from dovetail.vision.models.start import start_convolutions, start_linear
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models.weights import model
+from dovetail.vision.ops.layers import Conv2dNormActivation, SqueezeExcitation, make_divisible
 
 # channels in, kernel, expanded, channels out, squeeze-and-excitation, hard swish, stride: tables 1 and 2 of the paper
 LARGE = (
@@ -94,13 +95,13 @@ class MobileNetV3(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def mobilenet_v3_large(*, weights: object = None, progress: bool = True, **kwargs) -> MobileNetV3:
+@model(trained.MobileNet_V3_Large_Weights)
+def mobilenet_v3_large(**kwargs) -> MobileNetV3:
     """The large one: 5.5 million parameters."""
-    no_weights("mobilenet_v3_large", weights)
     return MobileNetV3(LARGE, 1280, **kwargs)
 
 
-def mobilenet_v3_small(*, weights: object = None, progress: bool = True, **kwargs) -> MobileNetV3:
+@model(trained.MobileNet_V3_Small_Weights)
+def mobilenet_v3_small(**kwargs) -> MobileNetV3:
     """The small one: 2.5 million parameters."""
-    no_weights("mobilenet_v3_small", weights)
     return MobileNetV3(SMALL, 1024, **kwargs)

@@ -8,8 +8,9 @@ from dovetail import nn
 from dovetail.base.errors import ArgumentError, message
 from dovetail.nn import init
 from dovetail.tensor.tensor import Tensor
+from dovetail.vision.models import trained
 from dovetail.vision.models.start import start_convolutions
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models.weights import model
 
 Norm = Callable[[int], nn.Module]
 
@@ -177,64 +178,65 @@ class ResNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-def make_resnet(
-    name: str, block: type[BasicBlock | Bottleneck], layers: list[int], weights: object, options: dict
-) -> ResNet:
-    no_weights(name, weights)
+def make_resnet(block: type[BasicBlock | Bottleneck], layers: list[int], options: dict) -> ResNet:
     return ResNet(block, layers, **options)
 
 
-def resnet18(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNet18_Weights)
+def resnet18(**kwargs) -> ResNet:
     """ResNet-18."""
-    return make_resnet("resnet18", BasicBlock, [2, 2, 2, 2], weights, kwargs)
+    return make_resnet(BasicBlock, [2, 2, 2, 2], kwargs)
 
 
-def resnet34(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNet34_Weights)
+def resnet34(**kwargs) -> ResNet:
     """ResNet-34."""
-    return make_resnet("resnet34", BasicBlock, [3, 4, 6, 3], weights, kwargs)
+    return make_resnet(BasicBlock, [3, 4, 6, 3], kwargs)
 
 
-def resnet50(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNet50_Weights)
+def resnet50(**kwargs) -> ResNet:
     """ResNet-50."""
-    return make_resnet("resnet50", Bottleneck, [3, 4, 6, 3], weights, kwargs)
+    return make_resnet(Bottleneck, [3, 4, 6, 3], kwargs)
 
 
-def resnet101(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNet101_Weights)
+def resnet101(**kwargs) -> ResNet:
     """ResNet-101."""
-    return make_resnet("resnet101", Bottleneck, [3, 4, 23, 3], weights, kwargs)
+    return make_resnet(Bottleneck, [3, 4, 23, 3], kwargs)
 
 
-def resnet152(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNet152_Weights)
+def resnet152(**kwargs) -> ResNet:
     """ResNet-152."""
-    return make_resnet("resnet152", Bottleneck, [3, 8, 36, 3], weights, kwargs)
+    return make_resnet(Bottleneck, [3, 8, 36, 3], kwargs)
 
 
-def resnext50_32x4d(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNeXt50_32X4D_Weights)
+def resnext50_32x4d(**kwargs) -> ResNet:
     """ResNeXt-50, 32 groups of width 4: Xie et al. 2016, arXiv:1611.05431."""
-    return make_resnet(
-        "resnext50_32x4d", Bottleneck, [3, 4, 6, 3], weights, {"groups": 32, "width_per_group": 4, **kwargs}
-    )
+    return make_resnet(Bottleneck, [3, 4, 6, 3], {"groups": 32, "width_per_group": 4, **kwargs})
 
 
-def resnext101_32x8d(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNeXt101_32X8D_Weights)
+def resnext101_32x8d(**kwargs) -> ResNet:
     """ResNeXt-101, 32 groups of width 8."""
-    return make_resnet(
-        "resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, {"groups": 32, "width_per_group": 8, **kwargs}
-    )
+    return make_resnet(Bottleneck, [3, 4, 23, 3], {"groups": 32, "width_per_group": 8, **kwargs})
 
 
-def resnext101_64x4d(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.ResNeXt101_64X4D_Weights)
+def resnext101_64x4d(**kwargs) -> ResNet:
     """ResNeXt-101, 64 groups of width 4."""
-    return make_resnet(
-        "resnext101_64x4d", Bottleneck, [3, 4, 23, 3], weights, {"groups": 64, "width_per_group": 4, **kwargs}
-    )
+    return make_resnet(Bottleneck, [3, 4, 23, 3], {"groups": 64, "width_per_group": 4, **kwargs})
 
 
-def wide_resnet50_2(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.Wide_ResNet50_2_Weights)
+def wide_resnet50_2(**kwargs) -> ResNet:
     """ResNet-50 with inner layers twice as wide: Zagoruyko and Komodakis 2016, arXiv:1605.07146."""
-    return make_resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, {"width_per_group": 128, **kwargs})
+    return make_resnet(Bottleneck, [3, 4, 6, 3], {"width_per_group": 128, **kwargs})
 
 
-def wide_resnet101_2(*, weights: object = None, progress: bool = True, **kwargs) -> ResNet:
+@model(trained.Wide_ResNet101_2_Weights)
+def wide_resnet101_2(**kwargs) -> ResNet:
     """ResNet-101 with inner layers twice as wide."""
-    return make_resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, {"width_per_group": 128, **kwargs})
+    return make_resnet(Bottleneck, [3, 4, 23, 3], {"width_per_group": 128, **kwargs})

@@ -7,7 +7,8 @@ from dovetail.base.errors import ArgumentError, message
 from dovetail.nn import init
 from dovetail.ops.shape import cat
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models import trained
+from dovetail.vision.models.weights import model
 
 FIRST = {"1_0": (96, 7), "1_1": (64, 3)}  # width and size of the first convolution
 FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
@@ -70,13 +71,13 @@ def make_features(version: str) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def squeezenet1_0(*, weights: object = None, progress: bool = True, **kwargs) -> SqueezeNet:
+@model(trained.SqueezeNet1_0_Weights)
+def squeezenet1_0(**kwargs) -> SqueezeNet:
     """SqueezeNet 1.0."""
-    no_weights("squeezenet1_0", weights)
     return SqueezeNet("1_0", **kwargs)
 
 
-def squeezenet1_1(*, weights: object = None, progress: bool = True, **kwargs) -> SqueezeNet:
+@model(trained.SqueezeNet1_1_Weights)
+def squeezenet1_1(**kwargs) -> SqueezeNet:
     """SqueezeNet 1.1."""
-    no_weights("squeezenet1_1", weights)
     return SqueezeNet("1_1", **kwargs)

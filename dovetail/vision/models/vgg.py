@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dovetail import nn
 from dovetail.tensor.tensor import Tensor
+from dovetail.vision.models import trained
 from dovetail.vision.models.start import start_convolutions, start_linear
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models.weights import model
 
 REPEATS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (64, 128, 256, 512, 512)
@@ -52,46 +53,53 @@ def make_features(depth: int, batch_norm: bool) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def make_vgg(name: str, depth: int, batch_norm: bool, weights: object, options: dict) -> VGG:
-    no_weights(name, weights)
+def make_vgg(depth: int, batch_norm: bool, options: dict) -> VGG:
     return VGG(make_features(depth, batch_norm), **options)
 
 
-def vgg11(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG11_Weights)
+def vgg11(**kwargs) -> VGG:
     """VGG-11."""
-    return make_vgg("vgg11", 11, False, weights, kwargs)
+    return make_vgg(11, False, kwargs)
 
 
-def vgg11_bn(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG11_BN_Weights)
+def vgg11_bn(**kwargs) -> VGG:
     """VGG-11 with batch normalization."""
-    return make_vgg("vgg11_bn", 11, True, weights, kwargs)
+    return make_vgg(11, True, kwargs)
 
 
-def vgg13(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG13_Weights)
+def vgg13(**kwargs) -> VGG:
     """VGG-13."""
-    return make_vgg("vgg13", 13, False, weights, kwargs)
+    return make_vgg(13, False, kwargs)
 
 
-def vgg13_bn(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG13_BN_Weights)
+def vgg13_bn(**kwargs) -> VGG:
     """VGG-13 with batch normalization."""
-    return make_vgg("vgg13_bn", 13, True, weights, kwargs)
+    return make_vgg(13, True, kwargs)
 
 
-def vgg16(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG16_Weights)
+def vgg16(**kwargs) -> VGG:
     """VGG-16."""
-    return make_vgg("vgg16", 16, False, weights, kwargs)
+    return make_vgg(16, False, kwargs)
 
 
-def vgg16_bn(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG16_BN_Weights)
+def vgg16_bn(**kwargs) -> VGG:
     """VGG-16 with batch normalization."""
-    return make_vgg("vgg16_bn", 16, True, weights, kwargs)
+    return make_vgg(16, True, kwargs)
 
 
-def vgg19(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG19_Weights)
+def vgg19(**kwargs) -> VGG:
     """VGG-19."""
-    return make_vgg("vgg19", 19, False, weights, kwargs)
+    return make_vgg(19, False, kwargs)
 
 
-def vgg19_bn(*, weights: object = None, progress: bool = True, **kwargs) -> VGG:
+@model(trained.VGG19_BN_Weights)
+def vgg19_bn(**kwargs) -> VGG:
     """VGG-19 with batch normalization."""
-    return make_vgg("vgg19_bn", 19, True, weights, kwargs)
+    return make_vgg(19, True, kwargs)

@@ -12,7 +12,8 @@ from dovetail.nn import init
 from dovetail.ops.create import zeros
 from dovetail.ops.shape import cat
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.models.weights import no_weights
+from dovetail.vision.models import trained
+from dovetail.vision.models.weights import model
 
 NORM = partial(nn.LayerNorm, eps=1e-6)
 
@@ -118,13 +119,31 @@ class VisionTransformer(nn.Module):
         return self.heads(self.encoder(cat([token, patches], 1))[:, 0])
 
 
-def vit_b_16(*, weights: object = None, progress: bool = True, image_size: int = 224, **kwargs) -> VisionTransformer:
+@model(trained.ViT_B_16_Weights)
+def vit_b_16(image_size: int = 224, **kwargs) -> VisionTransformer:
     """ViT-B with patches of 16x16."""
-    no_weights("vit_b_16", weights)
     return VisionTransformer(image_size, 16, 12, 12, 768, 3072, **kwargs)
 
 
-def vit_b_32(*, weights: object = None, progress: bool = True, image_size: int = 224, **kwargs) -> VisionTransformer:
+@model(trained.ViT_B_32_Weights)
+def vit_b_32(image_size: int = 224, **kwargs) -> VisionTransformer:
     """ViT-B with patches of 32x32."""
-    no_weights("vit_b_32", weights)
     return VisionTransformer(image_size, 32, 12, 12, 768, 3072, **kwargs)
+
+
+@model(trained.ViT_L_16_Weights)
+def vit_l_16(image_size: int = 224, **kwargs) -> VisionTransformer:
+    """ViT-L with patches of 16x16."""
+    return VisionTransformer(image_size, 16, 24, 16, 1024, 4096, **kwargs)
+
+
+@model(trained.ViT_L_32_Weights)
+def vit_l_32(image_size: int = 224, **kwargs) -> VisionTransformer:
+    """ViT-L with patches of 32x32."""
+    return VisionTransformer(image_size, 32, 24, 16, 1024, 4096, **kwargs)
+
+
+@model(trained.ViT_H_14_Weights)
+def vit_h_14(image_size: int = 224, **kwargs) -> VisionTransformer:
+    """ViT-H with patches of 14x14."""
+    return VisionTransformer(image_size, 14, 32, 16, 1280, 5120, **kwargs)

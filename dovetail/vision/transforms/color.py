@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.errors import ArgumentError, ShapeError, message
-from dovetail.vision.transforms.pictures import Picture, is_pil, pillow, through
+from dovetail.vision.transforms.pictures import Picture, coloured, is_pil, pillow, through
 
 GREY = (0.2989, 0.587, 0.114)  # ITU-R 601-2 luma
 
@@ -31,6 +31,7 @@ def grey_of(a: np.ndarray) -> np.ndarray:
     return (red + green + blue).astype(a.dtype)
 
 
+@coloured
 def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
     """Luma, once or in three equal channels.
 
@@ -61,12 +62,14 @@ def adjust(img: Picture, factor: float, call: str, enhancer: str, kernel: Callab
     return through(img, call, kernel)
 
 
+@coloured
 def adjust_brightness(img: Picture, brightness_factor: float) -> Picture:
     """0 gives black, 1 the picture itself, 2 twice as bright."""
     name = "adjust_brightness"
     return adjust(img, brightness_factor, name, "Brightness", lambda a: blend(a, 0.0, brightness_factor))
 
 
+@coloured
 def adjust_contrast(img: Picture, contrast_factor: float) -> Picture:
     """0 gives one grey, 1 the picture itself."""
 
@@ -76,12 +79,14 @@ def adjust_contrast(img: Picture, contrast_factor: float) -> Picture:
     return adjust(img, contrast_factor, "adjust_contrast", "Contrast", kernel)
 
 
+@coloured
 def adjust_saturation(img: Picture, saturation_factor: float) -> Picture:
     """0 gives greys, 1 the picture itself."""
     name = "adjust_saturation"
     return adjust(img, saturation_factor, name, "Color", lambda a: blend(a, grey_of(a), saturation_factor))
 
 
+@coloured
 def adjust_hue(img: Picture, hue_factor: float) -> Picture:
     """Colours turned round the wheel by `hue_factor` turns, -0.5 to 0.5.
 
@@ -121,16 +126,19 @@ def value_at(k: np.ndarray, high: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return high - spread * np.clip(np.minimum(k, 4 - k), 0, 1)
 
 
+@coloured
 def invert(img: Picture) -> Picture:
     """White less the picture."""
     return through(img, "invert", lambda a: (white(a.dtype) - a).astype(a.dtype))
 
 
+@coloured
 def solarize(img: Picture, threshold: float) -> Picture:
     """Inverted where the value is at least `threshold`."""
     return through(img, "solarize", lambda a: np.where(a >= threshold, (white(a.dtype) - a).astype(a.dtype), a))
 
 
+@coloured
 def posterize(img: Picture, bits: int) -> Picture:
     """Bytes with only their `bits` highest bits."""
     return through(img, "posterize", lambda a: a & np.uint8(256 - 2 ** (8 - bits)))

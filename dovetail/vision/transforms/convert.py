@@ -12,7 +12,7 @@ from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, DTypeError, ShapeError, message
 from dovetail.tensor.create import tensor as make_tensor
 from dovetail.tensor.tensor import Tensor
-from dovetail.vision.transforms.pictures import Picture, pillow, planes
+from dovetail.vision.transforms.pictures import Picture, coloured, pillow, planes
 
 FLOAT_MODES = {"I": np.int32, "I;16": np.int16, "F": np.float32}
 
@@ -68,6 +68,7 @@ def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Any:
     return made if mode is None or made.mode == mode else made.convert(mode)
 
 
+@coloured
 def convert_image_dtype(image: Tensor, dtype: DType = dtypes.float32) -> Tensor:
     """Another element type, the values scaled to its range: 0..1 for floats, 0..largest for whole numbers.
 
@@ -100,6 +101,7 @@ def between_whole(array: np.ndarray, old: int, new: int) -> np.ndarray:
     return wide // ((old + 1) // (new + 1)) if old > new else wide * ((new + 1) // (old + 1))
 
 
+@coloured
 def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Tensor:
     """(tensor - mean) / std, channel by channel; gradients pass.
 
@@ -123,6 +125,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
     return Tensor.from_array((array - middle) / width)
 
 
+@coloured
 def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Tensor:
     """A picture whose rectangle at row i, column j, h high and w wide, holds v."""
     made = img if inplace else img.clone()

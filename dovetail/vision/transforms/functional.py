@@ -19,7 +19,8 @@ from dovetail.vision.transforms.convert import (
     to_pil_image,
     to_tensor,
 )
-from dovetail.vision.transforms.geometry import center_crop, crop, five_crop, hflip, pad, vflip
+from dovetail.vision.transforms.effects import adjust_gamma, adjust_sharpness, autocontrast, equalize, gaussian_blur
+from dovetail.vision.transforms.geometry import center_crop, crop, five_crop, hflip, pad, ten_crop, vflip
 from dovetail.vision.transforms.pictures import (
     InterpolationMode,
     get_dimensions,
@@ -27,20 +28,26 @@ from dovetail.vision.transforms.pictures import (
     get_image_size,
 )
 from dovetail.vision.transforms.resizing import resize, resized_crop
-from dovetail.vision.transforms.warping import affine, rotate
+from dovetail.vision.transforms.warping import affine, elastic_transform, perspective, rotate
 
 __all__ = [
     "InterpolationMode",
     "adjust_brightness",
     "adjust_contrast",
+    "adjust_gamma",
     "adjust_hue",
     "adjust_saturation",
+    "adjust_sharpness",
     "affine",
+    "autocontrast",
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "elastic_transform",
+    "equalize",
     "erase",
     "five_crop",
+    "gaussian_blur",
     "get_dimensions",
     "get_image_num_channels",
     "get_image_size",
@@ -48,6 +55,7 @@ __all__ = [
     "invert",
     "normalize",
     "pad",
+    "perspective",
     "pil_to_tensor",
     "posterize",
     "resize",
@@ -55,6 +63,7 @@ __all__ = [
     "rgb_to_grayscale",
     "rotate",
     "solarize",
+    "ten_crop",
     "to_grayscale",
     "to_pil_image",
     "to_tensor",

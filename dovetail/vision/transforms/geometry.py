@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dovetail.base.errors import ArgumentError, message
+from dovetail.vision.transforms.boxes import moved
 from dovetail.vision.transforms.pictures import Picture, get_dimensions, through
+from dovetail.vision.tv_tensors import BoundingBoxes, Mask
 
 PADDING = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric"}
 
@@ -19,13 +21,22 @@ def pair(size: int | Sequence[int]) -> tuple[int, int]:
     return (int(size[0]), int(size[0])) if len(size) == 1 else (int(size[0]), int(size[1]))
 
 
+def shifted(x: float, y: float, across: float = 1.0, down: float = 1.0) -> np.ndarray:
+    """(3, 3): places scaled, then moved."""
+    return np.array([[across, 0.0, x], [0.0, down, y], [0.0, 0.0, 1.0]])
+
+
 def hflip(img: Picture) -> Picture:
     """Left and right exchanged."""
+    if isinstance(img, BoundingBoxes):
+        return moved(img, shifted(img.canvas_size[1], 0, -1, 1), img.canvas_size, clamp=False)
     return through(img, "hflip", lambda a: a[..., ::-1])
 
 
 def vflip(img: Picture) -> Picture:
     """Top and bottom exchanged."""
+    if isinstance(img, BoundingBoxes):
+        return moved(img, shifted(0, img.canvas_size[0], 1, -1), img.canvas_size, clamp=False)
     return through(img, "vflip", lambda a: a[..., ::-1, :])
 
 
@@ -49,6 +60,11 @@ def pad(
     Raises: ArgumentError if the mode is not constant, edge, reflect or symmetric.
     """
     left, top, right, bottom = sides(padding)
+    if isinstance(img, BoundingBoxes):
+        h, w = img.canvas_size
+        return moved(img, shifted(left, top), (h + top + bottom, w + left + right))
+    if isinstance(img, Mask):
+        fill = fill if isinstance(fill, int | float) else 0
     if padding_mode == "constant":
         _, h, w = get_dimensions(img)
         return through(img, "pad", lambda a: window(a, -top, -left, h + top + bottom, w + left + right, fill))
@@ -65,6 +81,8 @@ def pad(
 
 def crop(img: Picture, top: int, left: int, height: int, width: int) -> Picture:
     """A rectangle of the picture; what lies outside is zero."""
+    if isinstance(img, BoundingBoxes):
+        return moved(img, shifted(-left, -top), (height, width))
     return through(img, "crop", lambda a: window(a, top, left, height, width, 0))
 
 
@@ -112,3 +130,8 @@ def five_crop(img: Picture, size: int | Sequence[int]) -> tuple[Picture, Picture
         crop(img, low, right, height, width),
         center_crop(img, (height, width)),
     )
+
+
+def ten_crop(img: Picture, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Picture, ...]:
+    """five_crop of the picture and of its mirror image (upside down with `vertical_flip`)."""
+    return five_crop(img, size) + five_crop(vflip(img) if vertical_flip else hflip(img), size)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dovetail import nn
 from dovetail.base.errors import ArgumentError, message
-from dovetail.ops.random import randn
 from dovetail.tensor.create import tensor as make_tensor
 from dovetail.tensor.tensor import Tensor
 from dovetail.vision.transforms import functional as F
-from dovetail.vision.transforms.chance import number, order, whole
+from dovetail.vision.transforms.chance import normal, number, order, whole
 from dovetail.vision.transforms.pictures import Picture
+from dovetail.vision.tv_tensors import BoundingBoxes, Mask
 
 Range = tuple[float, float] | None
 
@@ -47,18 +47,23 @@ class ColorJitter(nn.Module):
         self.brightness, self.contrast = about(brightness, "brightness"), about(contrast, "contrast")
         self.saturation, self.hue = about(saturation, "saturation"), about(hue, "hue", 0.0, 0.5)
 
+    @staticmethod
+    def get_params(brightness: Range, contrast: Range, saturation: Range, hue: Range) -> tuple:
+        """(order of the four changes, and how strong each is; None where there is none)"""
+        given = (brightness, contrast, saturation, hue)
+        return (order(4), *(None if limits is None else number(*limits) for limits in given))
+
     def forward(self, img: Picture) -> Picture:
-        steps: list[tuple[Callable, Range]] = [
-            (F.adjust_brightness, self.brightness),
-            (F.adjust_contrast, self.contrast),
-            (F.adjust_saturation, self.saturation),
-            (F.adjust_hue, self.hue),
-        ]
-        for place in order(len(steps)):
-            adjust, limits = steps[place]
-            if limits is not None:
-                img = adjust(img, number(*limits))
+        steps = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+        places, *strengths = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
+        for place in places:
+            if strengths[place] is not None:
+                img = steps[place](img, strengths[place])
         return img
+
+    def __repr__(self) -> str:
+        names = ("brightness", "contrast", "saturation", "hue")
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
 
 
 class RandomGrayscale(nn.Module):
@@ -89,22 +94,30 @@ class RandomErasing(nn.Module):
         super().__init__()
         self.p, self.scale, self.ratio, self.value, self.inplace = p, scale, ratio, value, inplace
 
-    def forward(self, img: Tensor) -> Tensor:
-        if number() >= self.p:
-            return img
+    @staticmethod
+    def get_params(img: Tensor, scale: Sequence[float], ratio: Sequence[float], value: Any = 0) -> tuple:
+        """(top, left, height, width, what the rectangle will hold); the whole picture itself where none fits."""
         c, h, w = img.shape[-3:]
         for _ in range(10):
-            area = h * w * number(*self.scale)
-            shape = math.exp(number(math.log(self.ratio[0]), math.log(self.ratio[1])))
+            area = h * w * number(*scale)
+            shape = math.exp(number(math.log(ratio[0]), math.log(ratio[1])))
             high, wide = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
             if high < h and wide < w:
-                place = whole(0, h - high), whole(0, w - wide), high, wide
-                return F.erase(img, *place, self.filling(c, high, wide), self.inplace)
-        return img
+                return whole(0, h - high), whole(0, w - wide), high, wide, filling(value, c, high, wide)
+        return 0, 0, h, w, img
 
-    def filling(self, c: int, high: int, wide: int) -> Any:
-        """What the rectangle will hold."""
-        if self.value == "random":
-            return randn(c, high, wide)
-        given = self.value
-        return given if isinstance(given, int | float) else make_tensor(list(given)).view(-1, 1, 1)
+    def forward(self, img: Tensor) -> Tensor:
+        if number() >= self.p or not isinstance(img, Tensor) or isinstance(img, (Mask, BoundingBoxes)):
+            return img
+        return F.erase(img, *self.get_params(img, self.scale, self.ratio, self.value), self.inplace)
+
+    def __repr__(self) -> str:
+        names = ("p", "scale", "ratio", "value", "inplace")
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
+
+
+def filling(value: Any, c: int, high: int, wide: int) -> Any:
+    """What an erased rectangle holds: a number, one for each channel, or noise for "random"."""
+    if isinstance(value, str):
+        return Tensor.from_array(normal(c, high, wide))
+    return value if isinstance(value, int | float) else make_tensor(list(value)).view(-1, 1, 1)

@@ -138,8 +138,13 @@ class RandomRotation(nn.Module):
         self.degrees, self.interpolation, self.expand = span(degrees), interpolation, expand
         self.center, self.fill = center, fill
 
+    @staticmethod
+    def get_params(degrees: Sequence[float]) -> float:
+        """An angle of the range."""
+        return number(*degrees[:2])
+
     def forward(self, img: Picture) -> Picture:
-        return F.rotate(img, number(*self.degrees), self.interpolation, self.expand, self.center, self.fill)
+        return F.rotate(img, self.get_params(self.degrees), self.interpolation, self.expand, self.center, self.fill)
 
     def __repr__(self) -> str:
         return f"RandomRotation(degrees={self.degrees})"
@@ -166,10 +171,30 @@ class RandomAffine(nn.Module):
         self.shear = (0.0, 0.0) if shear is None else span(shear) if isinstance(shear, int | float) else tuple(shear)
         self.interpolation, self.fill, self.center = interpolation, fill, center
 
+    @staticmethod
+    def get_params(
+        degrees: Sequence[float],
+        translate: Sequence[float] | None,
+        scale_ranges: Sequence[float] | None,
+        shears: Sequence[float] | None,
+        img_size: Sequence[int],
+    ) -> tuple[float, tuple[int, int], float, tuple[float, float]]:
+        """(angle, offsets, scale, shears); img_size: (width, height)"""
+        angle = number(*degrees[:2])
+        moved = [
+            round(number(-share * side, share * side))
+            for share, side in zip(translate or (0, 0), img_size, strict=True)
+        ]
+        scale = number(*(scale_ranges or (1.0, 1.0)))
+        shears = shears or (0.0, 0.0)
+        return (
+            angle,
+            (moved[0], moved[1]),
+            scale,
+            (number(*shears[:2]), number(*shears[2:]) if len(shears) == 4 else 0.0),
+        )
+
     def forward(self, img: Picture) -> Picture:
         _, h, w = F.get_dimensions(img)
-        angle = number(*self.degrees)
-        moved = [round(number(-share * side, share * side)) for share, side in zip(self.translate, (w, h), strict=True)]
-        scale = number(*self.scale)
-        shear = (number(*self.shear[:2]), number(*self.shear[2:]) if len(self.shear) == 4 else 0.0)
-        return F.affine(img, angle, moved, scale, shear, self.interpolation, self.fill, self.center)
+        numbers = self.get_params(self.degrees, self.translate, self.scale, self.shear, (w, h))
+        return F.affine(img, *numbers, self.interpolation, self.fill, self.center)

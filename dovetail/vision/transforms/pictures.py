@@ -5,6 +5,7 @@ A tensor (*, c, h, w); a NumPy array (h, w) or (h, w, c), as the data sets hold 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from dovetail.base.errors import ArgumentError, GradientError, ShapeError, message, need
 from dovetail.tensor.tensor import Tensor
+from dovetail.vision.tv_tensors import BoundingBoxes, Mask, TVTensor
 
 Picture = Any  # Tensor, np.ndarray or PIL.Image.Image
 GRADIENT = "Use dovetail.nn.functional (interpolate, pad, grid_sample) where a gradient is needed."
@@ -40,6 +42,19 @@ def is_pil(picture: object) -> bool:
     return any(kind.__module__.startswith("PIL.") for kind in type(picture).__mro__)
 
 
+def coloured(change: Callable) -> Callable:
+    """Decorates a function that changes values and moves nothing: masks and boxes stay as they are."""
+
+    @functools.wraps(change)
+    def colours(img: Picture, *args: Any, **kwargs: Any) -> Picture:
+        if isinstance(img, (Mask, BoundingBoxes)):
+            return img
+        made = change(img, *args, **kwargs)
+        return img.again(made) if isinstance(img, TVTensor) and type(made) is Tensor else made
+
+    return colours
+
+
 def planes(picture: Picture, call: str) -> np.ndarray:
     """The picture as an array (*, c, h, w) that must not be written to.
 
@@ -64,7 +79,8 @@ def planes(picture: Picture, call: str) -> np.ndarray:
 def like(picture: Picture, array: np.ndarray) -> Picture:
     """An array (*, c, h, w) as the kind that `picture` is."""
     if isinstance(picture, Tensor):
-        return Tensor.from_array(np.array(array, order="C"))
+        made = Tensor.from_array(np.array(array, order="C"))
+        return picture.again(made) if isinstance(picture, TVTensor) else made
     grey = array.shape[0] == 1 and np.asarray(picture).ndim == 2
     flat = np.ascontiguousarray(array[0] if grey else array.transpose(1, 2, 0))
     if not is_pil(picture):
@@ -82,6 +98,10 @@ def through(picture: Picture, call: str, kernel: Callable[[np.ndarray], np.ndarr
 
 def get_dimensions(img: Picture) -> list[int]:
     """[channels, height, width] of a picture."""
+    if isinstance(img, BoundingBoxes):
+        return [1, *img.canvas_size]
+    if isinstance(img, Tensor) and img.ndim >= 2:
+        return [1 if img.ndim == 2 else img.shape[-3], *img.shape[-2:]]
     shape = planes(img, "get_dimensions").shape
     return [1 if len(shape) == 2 else shape[-3], *shape[-2:]]
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from dovetail.base.errors import ArgumentError, message
-from dovetail.vision.transforms.geometry import crop, pair
+from dovetail.vision.transforms.boxes import moved
+from dovetail.vision.transforms.geometry import crop, pair, shifted
 from dovetail.vision.transforms.pictures import (
     InterpolationMode,
     Picture,
@@ -19,6 +20,7 @@ from dovetail.vision.transforms.pictures import (
     rounded,
     through,
 )
+from dovetail.vision.tv_tensors import BoundingBoxes, Mask
 
 Mode = InterpolationMode
 PIL_NAMES = {
@@ -78,6 +80,10 @@ def resize(
     height, width = wanted_size(h, w, size, max_size)
     if (h, w) == (height, width):
         return img
+    if isinstance(img, BoundingBoxes):
+        return moved(img, shifted(0, 0, width / w, height / h), (height, width), clamp=False)
+    if isinstance(img, Mask):
+        mode = Mode.NEAREST
     if is_pil(img):
         return img.resize((width, height), getattr(pillow("resize").Resampling, PIL_NAMES[mode]))
     if mode in (Mode.NEAREST, Mode.NEAREST_EXACT):

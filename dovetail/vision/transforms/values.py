@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from dovetail import nn
-from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
 from dovetail.tensor.tensor import Tensor
 from dovetail.vision.transforms import functional as F
@@ -116,6 +115,17 @@ class FiveCrop(nn.Module):
         return F.five_crop(img, self.size)
 
 
+class TenCrop(nn.Module):
+    """F.ten_crop: the four corners and the middle, and the same of the mirror image."""
+
+    def __init__(self, size: int | Sequence[int], vertical_flip: bool = False):
+        super().__init__()
+        self.size, self.vertical_flip = size, vertical_flip
+
+    def forward(self, img: Picture) -> tuple[Picture, ...]:
+        return F.ten_crop(img, self.size, self.vertical_flip)
+
+
 class Pad(nn.Module):
     """F.pad: a wider picture."""
 
@@ -139,21 +149,3 @@ class Grayscale(nn.Module):
 
     def forward(self, img: Picture) -> Picture:
         return F.rgb_to_grayscale(img, self.num_output_channels)
-
-
-class ToDtype(nn.Module):
-    """Another element type; scale=True also scales the values to its range."""
-
-    def __init__(self, dtype: DType = dtypes.float32, scale: bool = False):
-        super().__init__()
-        self.dtype, self.scale = dtype, scale
-
-    def forward(self, image: Tensor) -> Tensor:
-        return F.convert_image_dtype(image, self.dtype) if self.scale else image.to(self.dtype)
-
-
-class ToImage(nn.Module):
-    """A picture as a tensor with the same elements; a tensor stays as it is."""
-
-    def forward(self, image: Picture) -> Tensor:
-        return image if isinstance(image, Tensor) else F.pil_to_tensor(image)
