@@ -142,8 +142,8 @@ from dovetail.ops.random import (
     randint, randint_like, randn, randn_like, randperm, rrelu,
 )
 from dovetail.ops.reduce import (
-    all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, dist, logsumexp, max, mean, min, nanmean, nansum,
-    prod, std, std_mean, sum, var, var_mean,
+    all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, dist, hash_tensor, logsumexp, max, mean, min, nanmean,
+    nansum, prod, std, std_mean, sum, var, var_mean,
 )
 from dovetail.ops.sequence_loss import ctc_loss
 from dovetail.ops.shape import (
@@ -350,9 +350,9 @@ __all__ = [
     "fmin", "fmod", "fmod_", "frac", "frac_", "frexp", "frobenius_norm", "full", "full_like", "gather", "gcd", "gcd_",
     "ge", "ge_", "geqrf", "ger", "get_device", "gradient", "greater", "greater_", "greater_equal", "greater_equal_",
     "grid_sample", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gt", "gt_", "hamming_window",
-    "hann_window", "hardshrink", "heaviside", "heaviside_", "hinge_embedding_loss", "histc", "histogram", "histogramdd",
-    "householder_product", "hsplit", "hstack", "hypot", "hypot_", "i0", "i0_", "igamma", "igamma_", "igammac",
-    "igammac_", "imag", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
+    "hann_window", "hardshrink", "hash_tensor", "heaviside", "heaviside_", "hinge_embedding_loss", "histc", "histogram",
+    "histogramdd", "householder_product", "hsplit", "hstack", "hypot", "hypot_", "i0", "i0_", "igamma", "igamma_",
+    "igammac", "igammac_", "imag", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
     "index_put", "index_put_", "index_reduce", "index_reduce_", "index_select", "inner", "instance_norm", "inverse",
     "is_complex", "is_conj", "is_floating_point", "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed",
     "is_storage", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft",

@@ -468,6 +468,7 @@ Tensor.argmax = reduce.argmax
 Tensor.argmin = reduce.argmin
 Tensor.count_nonzero = reduce.count_nonzero
 Tensor.dist = reduce.dist
+Tensor.hash_tensor = reduce.hash_tensor
 Tensor.logsumexp = reduce.logsumexp
 Tensor.max = reduce.max
 Tensor.mean = reduce.mean
