@@ -39,6 +39,10 @@ class ArgumentError(DovetailError, ValueError, RuntimeError):
     """A value that the call does not take."""
 
 
+class LinAlgError(ArgumentError):
+    """A matrix that the factorisation does not take: singular, not positive definite, not converging."""
+
+
 class GradientError(DovetailError, RuntimeError):
     """A gradient that cannot be computed as asked."""
 
