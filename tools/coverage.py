@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "coverage.md"
 
-LAST_DIGIT = "the last digit: PyTorch's float32 kernel rounds otherwise, and for whole-number inputs all digits must agree"
+LAST_DIGIT = "the last digit: PyTorch's float32 kernel rounds otherwise; for whole inputs all must agree"
 TIES = "equal elements: PyTorch's sort is not stable, so which of them comes first is its own affair"
 REASONS = {  # operator -> why it differs, where the numbers do not say it
     "as_strided_scatter": "PyTorch's gradient of `input` flows where it was overwritten, not where it was kept",
