@@ -101,6 +101,8 @@ def wrong_argument(call: str, names, args, error: AttributeError) -> TypeError |
 
     None where `error` has another reason. names: of the parameters; args: by position.
     """
+    if type(error) is not AttributeError or error.name is None:
+        return None  # raised on purpose: NotCovered, or by somebody's own __getattr__
     found, frame = error.obj, error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
