@@ -4,6 +4,7 @@ This file is a door, written by tools/doors.py; run it after adding or renaming 
 """
 
 # ruff: noqa: A004, E501, I001, F401
+from dovetail.base.errors import LinAlgError
 from dovetail.ops.linalg import (
     linalg_cholesky as cholesky, cholesky_ex, cond, linalg_cross as cross, det, linalg_diagonal as diagonal, eig, eigh,
     eigvals, eigvalsh, householder_product, inverse as inv, inv_ex, ldl_factor, ldl_factor_ex, ldl_solve, lstsq,
@@ -14,7 +15,7 @@ from dovetail.ops.linalg import (
 from dovetail.ops.matmul import matmul, chain_matmul as multi_dot, vecdot
 
 __all__ = [
-    "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
     "householder_product", "inv", "inv_ex", "ldl_factor", "ldl_factor_ex", "ldl_solve", "lstsq", "lu", "lu_factor",
     "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot",
     "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",

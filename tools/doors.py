@@ -100,6 +100,7 @@ TOP = {  # file -> public names at dovetail.*
         "use_deterministic_algorithms",
     ],
     "dovetail.base.version": ["__version__"],
+    "dovetail.runtime.memory": ["OutOfMemory as OutOfMemoryError"],
     "dovetail.ops.autocast": [
         "autocast",
         "clear_autocast_cache",
@@ -146,7 +147,21 @@ TOP = {  # file -> public names at dovetail.*
         "seed",
         "set_rng_state",
     ],
+    "dovetail.tensor.storage": ["TypedStorage", "UntypedStorage"],
     "dovetail.tensor.tensor": ["Size", "Tensor"],
+    "dovetail.tensor.typed": [
+        "BFloat16Tensor",
+        "BoolTensor",
+        "ByteTensor",
+        "CharTensor",
+        "DoubleTensor",
+        "FloatTensor",
+        "HalfTensor",
+        "IntTensor",
+        "LongTensor",
+        "ShortTensor",
+        "set_default_tensor_type",
+    ],
 }
 LAZY = {  # loaded on first use, since an import of dovetail should cost little
     "array_api",
@@ -186,6 +201,9 @@ LAZY_NAMES = {
     "save": "dovetail.io",
     "vmap": "dovetail.nn.transform.batches",
 }  # single names whose room is loaded on first use
+BESIDE = {  # what is no op and stands in a door of ops: door -> file -> names
+    "linalg": {"dovetail.base.errors": ["LinAlgError"]},
+}
 PASS_ON = {  # doors that show another file's public names: door -> file
     "dovetail.utils.data": "dovetail.data",
 }
@@ -452,18 +470,21 @@ def stub_signature(function, name: str) -> str:
     return f"({', '.join(parts)}) -> {result}"
 
 
-def names_door(names: Iterable[Shown], what: str) -> str:
-    """A door that holds ops only: nn.functional, special, linalg."""
+def names_door(names: Iterable[Shown], what: str, room: str = "") -> str:
+    """A door that holds ops: nn.functional, special, linalg; and what BESIDE says."""
     names = list(names)
+    beside = BESIDE.get(room, {})
+    lines = [from_import(file, things) for file, things in beside.items()] + import_lines(names)
+    shown = sorted([s.name for s in names] + [thing for things in beside.values() for thing in things])
     return f'''"""{what}
 
 This file is a door, {HEADER}
 """
 
 # ruff: noqa: A004, E501, I001, F401
-{chr(10).join(import_lines(names))}
+{chr(10).join(lines)}
 
-{listed("__all__", sorted(s.name for s in names))}
+{listed("__all__", shown)}
 '''
 
 
@@ -500,7 +521,7 @@ def doors() -> dict[Path, str]:
         functions = found["functional"].values()
         made["dovetail/nn/functional.py"] = names_door(functions, "Functions of layers, activations and losses.")
     for room in sorted(set(found) - {"top", "method", "functional", "property"}):
-        made[f"dovetail/{room.replace('.', '/')}.py"] = names_door(found[room].values(), f"torch.{room}'s names.")
+        made[f"dovetail/{room.replace('.', '/')}.py"] = names_door(found[room].values(), f"torch.{room}'s names.", room)
     for door, file in PASS_ON.items():
         if getattr(importlib.import_module(file), "__all__", None):
             made["/".join(door.split(".")) + ".py"] = pass_on_door(file)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dovetail.autograd import anomaly_mode, forward_ad, function, functional, graph
+from dovetail.autograd import anomaly_mode, forward_ad, function, functional, graph, variable
+from dovetail.autograd.variable import Variable
 from dovetail.base.errors import ArgumentError, message
 from dovetail.nn.transform.gradcheck import gradcheck, gradgradcheck
 from dovetail.nn.transform.tracking import batched_grad
@@ -18,7 +19,7 @@ __all__ = [
     "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function",
     "functional",
     "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
-    "set_grad_enabled",
+    "set_grad_enabled", "variable",
 ]  # fmt: skip
 
 Tensors = Tensor | Sequence[Tensor]
@@ -78,12 +79,6 @@ def backward(
     staged.backward(
         tensors, cotangents(tensors, grad_tensors), keep, create_graph, None if inputs is None else as_list(inputs)
     )
-
-
-def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:  # noqa: N802
-    """torch's older word for a tensor with a gradient."""
-    made = data.detach()
-    return made.requires_grad_() if requires_grad else made
 
 
 def as_list(given: Tensors) -> list[Tensor]:

@@ -39,6 +39,10 @@ class ArgumentError(DovetailError, ValueError, RuntimeError):
     """A value that the call does not take."""
 
 
+class LinAlgError(ArgumentError):
+    """A matrix that the factorisation does not take: singular, not positive definite, not converging."""
+
+
 class GradientError(DovetailError, RuntimeError):
     """A gradient that cannot be computed as asked."""
 
@@ -97,6 +101,8 @@ def wrong_argument(call: str, names, args, error: AttributeError) -> TypeError |
 
     None where `error` has another reason. names: of the parameters; args: by position.
     """
+    if type(error) is not AttributeError or error.name is None:
+        return None  # raised on purpose: NotCovered, or by somebody's own __getattr__
     found, frame = error.obj, error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

@@ -34,7 +34,6 @@ TABLE = {
     "torch.hub": Names("dovetail.io.hub"),
     "torch.utils.model_zoo": Names("dovetail.io.hub"),
     "torch.utils.data": Names("dovetail.utils.data"),
-    **{f"torch.utils.data.{file}": Names("dovetail.utils.data") for file in ("dataloader", "dataset", "sampler")},
     "torch.utils.tensorboard": Names("dovetail.utils.tensorboard"),
     "torch.utils.tensorboard.writer": Names("dovetail.utils.tensorboard"),
     "torch.autograd": Names("dovetail.autograd"),

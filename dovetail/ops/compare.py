@@ -255,7 +255,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return input.shape == other.shape and bool(all_equal(input, other))
 
 
-@front()
+@front(method=True)
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have one shape."""
     return input.shape == other.shape

@@ -14,6 +14,7 @@ from dovetail.ops.front import front
 from dovetail.ops.promote import cast
 from dovetail.tensor.op import op
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.typed import TYPE_NAMES, TensorType, named_type
 
 PYTHON_TYPES = (builtins.int, builtins.float, builtins.bool, builtins.complex)  # this file has ops of these names
 
@@ -133,16 +134,11 @@ def type(input: Tensor, dtype=None, non_blocking=False):
     if dtype is None:
         return "torch." + TYPE_NAMES[input._meta.dtype.name]
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
-        names = {v: k for k, v in TYPE_NAMES.items()}
-        dtype = names[dtype.rpartition(".")[2]]
+        dtype = named_type(dtype)
+    if isinstance(dtype, TensorType):
+        require_cpu(dtype.device, "type")
+        dtype = dtype.dtype
     return moved(input, dtypes.as_dtype(dtype))
-
-
-TYPE_NAMES = {
-    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor",
-    "int64": "LongTensor", "int32": "IntTensor", "int16": "ShortTensor", "int8": "CharTensor", "uint8": "ByteTensor",
-    "bool": "BoolTensor", "complex64": "ComplexFloatTensor", "complex128": "ComplexDoubleTensor",
-}  # fmt: skip
 
 
 @front(method=True, top=False)

@@ -246,7 +246,7 @@ def unravel_index(indices: Tensor, shape):
     sizes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
     if any(n < 0 for n in sizes):
         raise ArgumentError(message("unravel_index", f"'shape' cannot have negative values, but got {sizes}"))
-    return unraveled(indices, sizes)
+    return unraveled(indices.long(), sizes)
 
 
 @front()

@@ -153,7 +153,7 @@ def range_(start=0, end=None, step=1, *, dtype=None):
 
 def spaced(call: str, start, end, step, dtype, rounding) -> Value:
     chosen = setting_dtype(dtype)
-    if chosen is not None and chosen.kind in "iu" and call == "arange":
+    if chosen is dtypes.int64 and call == "arange":  # torch counts in whole numbers for int64 alone
         start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise ArgumentError(message(call, "step must be nonzero"))
@@ -166,6 +166,8 @@ def spaced(call: str, start, end, step, dtype, rounding) -> Value:
     whole = all(isinstance(v, int) for v in (start, end, step))
     n = -((start - end) // step) if whole and rounding is math.ceil else rounding((end - start) / step)
     chosen = chosen or (dtypes.int64 if whole else dtypes.default_dtype())
+    if chosen.kind in "iu":
+        start, step = int(start), int(step)
     return progression(start, step, int(n), chosen)
 
 

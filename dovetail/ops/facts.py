@@ -6,7 +6,9 @@ from dovetail.base import dtypes
 from dovetail.base.errors import DTypeError, message
 from dovetail.ops.front import front
 from dovetail.tensor.meta import INFERENCE
+from dovetail.tensor.storage import TypedStorage, UntypedStorage, storage_of
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.typed import TYPE_NAMES, TensorType
 
 
 @front()
@@ -53,8 +55,8 @@ def is_inference(input: Tensor) -> bool:
 
 @front()
 def is_storage(obj) -> bool:
-    """Whether `obj` is a storage object; memory is not handed out as one."""
-    return False
+    """Whether `obj` is a storage object."""
+    return isinstance(obj, (UntypedStorage, TypedStorage))
 
 
 @front()
@@ -142,3 +144,114 @@ def fill_diagonal_(input: Tensor, fill_value, wrap: bool = False) -> Tensor:
     index = Tensor.from_data(list(range(0, min(stop, rows * columns if input.ndim == 2 else stop), step)), dtypes.int64)
     flat = input.reshape(-1).index_fill(0, index, fill_value)
     return input.copy_(flat.reshape(tuple(input.shape)))
+
+
+# --- where and how a tensor is kept -----------------------------------------------------------------------------------
+
+
+@front(top=False, also=("property.is_cpu",))
+def is_cpu(input: Tensor) -> bool:
+    """Whether the tensor is on the CPU."""
+    return input.device.type == "cpu"
+
+
+@front(
+    top=False,
+    also=(
+        "property.is_meta", "property.is_mps", "property.is_xpu", "property.is_mtia", "property.is_ipu",
+        "property.is_maia", "property.is_vulkan", "property.is_xla",
+    ),
+)  # fmt: skip
+def elsewhere(input: Tensor) -> bool:
+    """Whether the tensor is on a device of this kind: there is none in this version."""
+    return False
+
+
+@front(top=False, also=("property.is_nested", "property.is_quantized", "property.is_mkldnn"))
+def kept_otherwise(input: Tensor) -> bool:
+    """Whether the tensor is nested, quantised or in oneDNN's layout: tensors here are dense."""
+    return False
+
+
+@front(method=True, top=False)
+def is_pinned(input: Tensor, device="cuda") -> bool:
+    """Whether the memory is pinned for copies to a GPU."""
+    return False
+
+
+@front(method=True, top=False)
+def is_shared(input: Tensor) -> bool:
+    """Whether the memory is shared with other processes."""
+    return False
+
+
+@front(method=True)
+def is_distributed(input: Tensor) -> bool:
+    """Whether the tensor is spread over several processes."""
+    return False
+
+
+@front(method=True, top=False)
+def is_set_to(input: Tensor, tensor: Tensor) -> bool:
+    """Whether two tensors look at the same memory in the same way."""
+    a, b = (x.data_ptr() for x in (input, tensor))
+    return a == b and input.shape == tensor.shape and input.stride() == tensor.stride() and input.dtype is tensor.dtype
+
+
+@front(method=True, top=False)
+def untyped_storage(input: Tensor) -> UntypedStorage:
+    """The memory behind the tensor, in bytes; views of one tensor share it."""
+    return UntypedStorage.of(input)
+
+
+@front(method=True, top=False)
+def storage(input: Tensor) -> TypedStorage:
+    """The memory behind the tensor, in elements of its dtype."""
+    return TypedStorage(wrap_storage=UntypedStorage.of(input), dtype=input.dtype)
+
+
+@front(method=True, top=False)
+def const_data_ptr(input: Tensor) -> int:
+    """Address of the first element."""
+    storage_of(input)
+    return input.data_ptr()
+
+
+@front(method=True, top=False)
+def dim_order(input: Tensor, ambiguity_check=False) -> tuple:
+    """The dims from the one with the largest step in memory to the smallest."""
+    return tuple(sorted(range(input.ndim), key=lambda d: -input.stride(d)))
+
+
+@front(method=True, top=False)
+def record_stream(input: Tensor, stream) -> None:
+    """Tell that a GPU stream uses the tensor: memory here is kept until its last reader is done in any case."""
+
+
+@front(method=True, top=False)
+def new(input: Tensor, *data, device=None) -> Tensor:
+    """A tensor of the same dtype, from sizes or from data: x.new(2, 3), x.new([1, 2])."""
+    return TensorType(TYPE_NAMES[input.dtype.name], input.dtype)(*data, device=device)
+
+
+@front(method=True, top=False)
+def as_subclass(input: Tensor, cls: type) -> Tensor:
+    """The same tensor, memory and gradient, as an instance of a subclass of Tensor."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(message("as_subclass", f"cls must be a subclass of Tensor, got {cls!r}"))
+    made = input.view(tuple(input.shape))
+    made.__class__ = cls
+    return made
+
+
+@front(method=True, top=False)
+def module_load(input: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+    """What load_state_dict puts in a parameter's place: `other`'s values in this memory, or `other` itself."""
+    return other.detach() if assign else input.detach().copy_(other)
+
+
+@front(method=True, top=False)
+def reinforce(input: Tensor, reward) -> None:
+    """Removed from torch long ago; raises, and says what replaced it."""
+    cure = "loss = -distributions.Categorical(probs).log_prob(action) * reward"
+    raise RuntimeError(message("reinforce", "was removed", [("tensor", input)], cure))

@@ -244,12 +244,24 @@ def interpolated(x: Value, size, scale_factor, mode, align_corners, recompute, a
     wanted, scales = new_sizes(x, size, scale_factor, recompute)
     if mode == "area":
         return adaptive_mean("interpolate", x.ndim - 2, x, wanted)
-    wide = cast(x, dtypes.float32) if x.dtype.itemsize == 2 else x
     if not numel(x.shape):
         return constant(0, (*x.shape[:2], *wanted), x.dtype)
+    if x.dtype is dtypes.uint8 and mode not in ("nearest", "nearest-exact"):
+        return bytes_resized(x, wanted, scales, mode, bool(align_corners), antialias)
+    wide = cast(x, dtypes.float32) if x.dtype.itemsize == 2 else x
     for k, (out, scale) in enumerate(zip(wanted, scales, strict=True)):
         wide = resized(wide, 2 + k, out, scale, mode, bool(align_corners), antialias)
     return p.identity(x) if wide is x else cast(wide, x.dtype)
+
+
+def bytes_resized(x: Value, wanted: Shape, scales, mode: str, align: bool, antialias: bool) -> Value:
+    """Pictures of bytes: the last dim first, every pass rounded to bytes again, as PyTorch and Pillow do."""
+    wide = cast(x, dtypes.float32)
+    for k in reversed(range(len(wanted))):
+        wide = resized(wide, 2 + k, wanted[k], scales[k], mode, align, antialias)
+        wide = p.floor(wide + 0.5)
+        wide = p.minimum(p.maximum(wide, filled(wide, 0.0)), filled(wide, 255.0))
+    return cast(wide, x.dtype)
 
 
 def resized(x: Value, dim: int, out: int, scale, mode: str, align: bool, antialias: bool) -> Value:

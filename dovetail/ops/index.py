@@ -813,7 +813,7 @@ def narrow(input: Tensor, dim, start, length) -> Tensor:
         if start.ndim or start.dtype.kind not in "iu":
             raise ArgumentError(message("narrow", "start must be a 0-dim integral Tensor", [("start", start)]))
         start = int(start)
-    return narrow_at(input, dim, start, length)
+    return narrow_at(input, dim, start.__index__(), length.__index__())
 
 
 @front(method=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import dovetail.ops.primitives as p
-from dovetail.base.errors import message
+from dovetail.base.errors import GradientError, message
 from dovetail.ops import shape
 from dovetail.ops.dims import new_sizes, numel
 from dovetail.ops.front import front
 from dovetail.tensor.op import op
+from dovetail.tensor.storage import TypedStorage, UntypedStorage, over_storage
 from dovetail.tensor.takeover import take_over
 from dovetail.tensor.tensor import Tensor
 
@@ -83,8 +86,61 @@ def resize_as_(input: Tensor, the_template: Tensor, memory_format=None) -> Tenso
 
 
 @front(method=True, top=False)
-def set_(input: Tensor, source: Tensor | None = None, storage_offset=0, size=None, stride=None) -> Tensor:
-    """The memory of another tensor, in place."""
+def set_(
+    input: Tensor,
+    source: Tensor | UntypedStorage | TypedStorage | None = None,
+    storage_offset=0,
+    size=None,
+    stride=None,
+) -> Tensor:
+    """The memory of another tensor or storage, in place."""
     if source is None:
         return resize_(input, 0)
+    if isinstance(source, (UntypedStorage, TypedStorage)) or size is not None:
+        memory = source if not isinstance(source, Tensor) else UntypedStorage.of(source)
+        part = over_storage(memory, input.dtype, storage_offset, size, stride)
+        return take_over(input, lambda x: part, "set_")
     return take_over(input, lambda x: shape.detach(source), "set_")
+
+
+@front(method=True, top=False)
+def resize(input: Tensor, *sizes) -> Tensor:
+    """The same elements under another shape; torch calls this deprecated: use reshape, or resize_ for other numbers."""
+    wanted = new_sizes("resize", sizes)
+    if numel(wanted) != numel(tuple(input.shape)):
+        problem = f"the number of elements must not change: {tuple(input.shape)} to {wanted}"
+        raise RuntimeError(message("resize", problem, [("tensor", input)], "resize_ changes it in place"))
+    return shape.reshape(input, wanted)
+
+
+@front(method=True, top=False)
+def resize_as(input: Tensor, tensor: Tensor) -> Tensor:
+    """The same elements under the shape of another tensor."""
+    return resize(input, tuple(tensor.shape))
+
+
+@front(method=True, top=False)
+def apply_(input: Tensor, callable) -> Tensor:
+    """A Python function called with every element, in place. Slow: use tensor operations where you can."""
+    return mapped("apply_", input, callable)
+
+
+@front(method=True, top=False)
+def map_(input: Tensor, tensor: Tensor, callable) -> Tensor:
+    """A Python function of two elements, this tensor's and another's, in place."""
+    return mapped("map_", input, callable, tensor)
+
+
+@front(method=True, top=False)
+def map2_(input: Tensor, x: Tensor, y: Tensor, callable) -> Tensor:
+    """A Python function of three elements, in place."""
+    return mapped("map2_", input, callable, x, y)
+
+
+def mapped(call: str, t: Tensor, function, *others: Tensor) -> Tensor:
+    """`function` of the elements of all tensors, broadcast to t's shape and written there."""
+    if t.requires_grad or any(x.requires_grad for x in others):
+        raise GradientError(message(call, "Can't call it on a Variable that requires grad", [("tensor", t)]))
+    arrays = [np.broadcast_to(x.numpy(), tuple(t.shape)) for x in (t, *others)]
+    values = [function(*(v.item() for v in row)) for row in zip(*(a.flat for a in arrays), strict=True)]
+    return t.copy_(Tensor.from_array(np.array(values, t.dtype.np).reshape(tuple(t.shape))))

@@ -455,10 +455,8 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     need_matrix("linalg.ldl_factor_ex", A, "A", True)
     if not numel(A.shape):
         return return_types.linalg_ldl_factor_ex(p.identity(A), constant(0, A.shape[:-1], dtypes.int32), no_info(A))
-    packed, pivots, info = p.ldl_factor(A, hermitian=bool(hermitian) and A.dtype.kind == "c")
-    if check_errors:
-        require_in_range(info, 0, 1, "linalg.ldl_factor: a pivot is zero, the matrix is singular")
-    return return_types.linalg_ldl_factor_ex(packed, pivots, info)
+    mirrored = bool(hermitian) and A.dtype.kind == "c"
+    return return_types.linalg_ldl_factor_ex(*p.ldl_factor(A, hermitian=mirrored, check=bool(check_errors)))
 
 
 @op(top=False, also=("linalg.ldl_factor",), differentiable=False)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401
 import dovetail.prims.sugar as sugar
+from dovetail.prims.bits import bitcast, reduce_xor
 from dovetail.prims.contract import contract
 from dovetail.prims.conv import conv, conv_input_grad
 from dovetail.prims.elementwise import abs_ as abs

@@ -91,6 +91,22 @@ def count_nonzero(input, dim=None):
     return fold(p.reduce_sum, cast(truth(input), dtypes.int64), dims)
 
 
+@op(method=True, differentiable=False)
+def hash_tensor(input, dim=(), keepdim=False, *, mode=0):
+    """Exclusive or of all elements' 64 bits (floats as float64, whole numbers as int64), as uint64.
+
+    >>> import dovetail
+    >>> dovetail.hash_tensor(dovetail.tensor([1, 2, 4])).item()
+    7
+    """
+    if mode != 0:
+        raise ArgumentError(message("hash_tensor", f"only mode 0 (exclusive or) is there, got {mode}"))
+    refuse_complex("hash_tensor", input)
+    wide = cast(input, dtypes.float64 if input.dtype.kind == "f" else dtypes.int64)
+    dims = some_dims("hash_tensor", dim, input.ndim, input)
+    return fold(p.reduce_xor, p.bitcast(wide, dtype=dtypes.uint64), dims, keepdim)
+
+
 # --- extremes ---------------------------------------------------------------------------------------------------------
 
 

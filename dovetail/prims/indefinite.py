@@ -103,9 +103,11 @@ def one_solution(a: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bo
     return x
 
 
-def ldl_factor_meaning(x, *, hermitian):
+def ldl_factor_meaning(x, *, hermitian, check):
     n, outer = x.shape[-1], x.shape[:-2]
     found = [one_factor(a, hermitian) for a in x.reshape((-1, n, n))]
+    if check and any(f[2] for f in found):
+        raise np.linalg.LinAlgError
     return (
         np.array([f[0] for f in found], x.dtype).reshape(x.shape),
         np.array([f[1] for f in found], np.int32).reshape((*outer, n)),
@@ -113,13 +115,16 @@ def ldl_factor_meaning(x, *, hermitian):
     )
 
 
-ldl_factor = on_host("ldl_factor", ldl_factor_meaning)
+ldl_factor = on_host("ldl_factor", ldl_factor_meaning, "a pivot is zero: the matrix is singular")
 ldl_factor.differentiable = False
 
 
 @ldl_factor.shape
-def ldl_factor_shape(x, *, hermitian):
-    """Three results: L and D in the lower triangle, LAPACK's pivots, and the number of the first zero pivot or 0."""
+def ldl_factor_shape(x, *, hermitian, check):
+    """Three results: L and D in the lower triangle, LAPACK's pivots, and the number of the first zero pivot or 0.
+
+    check: a zero pivot raises instead.
+    """
     check_matrix("ldl_factor", x, square=True)
     return [(x.shape, x.dtype), (x.shape[:-1], int32), (x.shape[:-2], int32)]
 

@@ -1,7 +1,7 @@
 """Linear algebra on the last two dims, in NumPy's LAPACK, called back from the compiled program.
 
 Gradients follow PyTorch's; most are found in Giles 2008, "Collected matrix derivative results for forward and reverse
-mode", those for complex matrices in Boeddeker et al. 2017. Singular or non-positive matrices raise ArgumentError when
+mode", those for complex matrices in Boeddeker et al. 2017. Singular or non-positive matrices raise LinAlgError when
 the program runs.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dovetail.base.dtypes import DType, int32, int64
-from dovetail.base.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
+from dovetail.base.errors import DTypeError, GradientError, LinAlgError, ShapeError, message
 from dovetail.ir.core import Primitive, Value
 from dovetail.prims.elementwise import cast, conjugate, eq, ge, imag, make_complex, neg, real, where
 from dovetail.prims.families import HOST
@@ -117,13 +117,13 @@ def check_sides(name: str, a: Value, b: Value) -> None:
 
 
 def on_host(name: str, meaning: Callable, problem: str = "did not converge") -> Primitive:
-    """A primitive that runs in NumPy; LAPACK's complaint becomes an ArgumentError that says `problem`."""
+    """A primitive that runs in NumPy; LAPACK's complaint becomes a LinAlgError that says `problem`."""
 
     def guarded(*arrays, **params):
         try:
             return meaning(*arrays, **params)
         except np.linalg.LinAlgError as e:
-            raise ArgumentError(message(name, problem, [("input", arrays[0])])) from e
+            raise LinAlgError(message(name, problem, [("input", arrays[0])])) from e
 
     prim = Primitive(name, HOST, guarded, host=True)
     prim.kinds = "fc"

@@ -588,6 +588,11 @@ def need_strided(call: str, name: str, given: Any) -> None:
         raise ArgumentError(message(call, f"is implemented for strided tensors only, got: {given}"))
 
 
+def shares_with(t: Tensor, out: Tensor) -> bool:
+    """Whether two tensors have one memory."""
+    return t is out or (t._run is None and out._run is None and t._storage is out._storage)
+
+
 def write_out(call: str, out: Any, result: Any, given: tuple = (), exact: bool = False) -> Any:
     """out= : the result's values are copied into the tensors given, which are returned.
 
@@ -613,7 +618,7 @@ def write_out(call: str, out: Any, result: Any, given: tuple = (), exact: bool =
         problem = f"result type {result.dtype.name} can't be cast to the desired output type {out.dtype.name}"
         raise ArgumentError(message(call, problem, [("out", out)]))
     if out.shape != result.shape:
-        if any(isinstance(t, Tensor) and t._run is None and t._storage is out._storage for t in given):
+        if any(isinstance(t, Tensor) and shares_with(t, out) for t in given):
             problem = "unsupported operation: the input and out= refer to the same memory, which would be resized"
             raise ShapeError(message(call, problem, [("out", out), ("result", result)], "clone() the input first"))
         out.resize_(result.shape)

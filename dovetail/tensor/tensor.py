@@ -79,10 +79,12 @@ class Tensor(Surface):
     _made_by: str = ""
     _instead: Any = None  # of a kind without dense storage: what an op that is given the tensor does
     _meta: Meta
+    name: str | None = None  # torch has the attribute and never fills it; a program may
     __array_priority__ = 1000
 
-    def __init__(self, data: Any = (), dtype: Any = None):
-        made = Tensor.from_data(data, dtype)
+    def __init__(self, *data: Any, device: Any = None):
+        """Tensor(2, 3) has these sizes, Tensor([1, 2]) these values, both in the default floating-point dtype."""
+        made = from_sizes_or_data("Tensor", data, dtypes.default_dtype())
         self._meta, self._storage, self._ptr, self._shared = made._meta, made._storage, made._ptr, made._shared
 
     # -- making ---------------------------------------------------------------------------------
@@ -470,6 +472,27 @@ def restore_tensor(kind: type, array: np.ndarray, dtype: DType, requires_grad: b
         t._meta = t._meta.with_grad(True)
         t._leaf = True
     t.__dict__.update(extra)
+    return t
+
+
+def from_sizes_or_data(call: str, data: tuple, dtype: DType) -> Tensor:
+    """What torch.Tensor(...) and torch.LongTensor(...) make: (sizes...) of zeros, or the values of one sequence."""
+    if len(data) == 1 and isinstance(data[0], Tensor):
+        (t,) = data
+        if t.dtype is not dtype:
+            problem = f"expected a tensor of {dtype.name}, got {t.dtype.name}"
+            raise TypeError(message(call, problem, [("data", t)], f"use x.to(dovetail.{dtype.name})"))
+        return t._alias(t._meta.shape, t._meta.strides, 0)
+    if len(data) == 1 and not isinstance(data[0], (int, np.integer, Size)):
+        if isinstance(data[0], (float, complex, str)) or not hasattr(data[0], "__len__"):
+            kind = type(data[0]).__name__
+            raise TypeError(message(call, f"data must be a sequence (got {kind})", [], "tensor(x) takes numbers too"))
+        return Tensor.from_data(data[0], dtype)
+    sizes = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+    if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0 for n in sizes):
+        raise TypeError(message(call, f"takes sizes, or one sequence of values, got {data!r}"))
+    t = Tensor.empty(tuple([int(n) for n in sizes]) if data else (0,), dtype)
+    ctypes.memset(t._ptr, 0, t._meta.nbytes)
     return t
 
 

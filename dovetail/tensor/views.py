@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.ir.core import Node, Value
-from dovetail.prims.families import SHAPE
+from dovetail.prims.families import HOST, SHAPE
 from dovetail.tensor.meta import meta, normal_strides
 from dovetail.tensor.trace import Event
 
@@ -160,6 +160,8 @@ def strided(links: list[Node], shape: tuple, strides: tuple | None) -> tuple[tup
     start = probe.__array_interface__["data"][0]
     seen = probe
     for node in links:
+        if node.prim.family == HOST:
+            return None  # the same bits as another dtype: no stride of elements says that
         if node.prim.family != SHAPE:
             continue
         seen = node.prim.meaning(seen, **node.params)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dovetail as dv
+from dovetail.base.errors import wrong_argument
 
 SCRIPT = Path(__file__).resolve().parent / "random_calls.py"
 
@@ -38,3 +39,12 @@ def test_an_argument_of_another_kind_is_named(call, words):
     with pytest.raises(TypeError, match=words):
         call()
     np.testing.assert_array_equal((dv.ones(2) + 1).numpy(), [2, 2])  # nothing is left behind
+
+
+def test_an_error_raised_on_purpose_stays_what_it_is():
+    """NotCovered is an AttributeError too, and says what is missing."""
+    for error in (dv.NotCovered("x has no y"), AttributeError("on purpose")):
+        try:
+            raise error
+        except AttributeError as e:
+            assert wrong_argument("call", ("input",), (None,), e) is None

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.base.errors import ArgumentError, DimError, DTypeError, ShapeError
+from dovetail.base.errors import ArgumentError, DimError, DTypeError, LinAlgError, ShapeError
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A random tensor: uniform in [low, high), whole numbers for integer dtypes, fair coins for bool."""
+    """A random tensor: uniform in [low, high), whole numbers for integer dtypes, fair coins for bool.
+
+    Complex ones have both parts in [low, high).
+    """
 
     shape: tuple = (3, 4)
     low: float = -2.0
@@ -28,7 +31,10 @@ class Draw:
             return random.random(self.shape) < 0.5
         if self.dtype.startswith("int") or self.dtype == "uint8":
             return random.integers(int(self.low), int(self.high), self.shape).astype(self.dtype)
-        return np.asarray(random.uniform(self.low, self.high, self.shape)).astype(self.dtype)
+        drawn = np.asarray(random.uniform(self.low, self.high, self.shape))
+        if self.dtype.startswith("complex"):
+            drawn = drawn + 1j * random.uniform(self.low, self.high, self.shape)
+        return drawn.astype(self.dtype)
 
 
 @dataclass
@@ -532,7 +538,32 @@ MASKED = [
     for n in ("sum", "prod", "mean", "amax", "amin", "softmax", "cumsum")
 ]
 
+COMPLEX, DEGREES = Draw(dtype="complex64"), Draw((4,), -2, 12, "int64")
+POLYNOMIALS = [f"{p}_polynomial_{k}" for p, kinds in (
+    ("chebyshev", "tuvw"), ("shifted_chebyshev", "tuvw"), ("laguerre", "l"), ("legendre", "p")) for k in kinds]
+POLYNOMIALS += ["hermite_polynomial_h", "hermite_polynomial_he"]  # fmt: skip
+EDGES = [Case(f"special.{n}", [WHOLE, DEGREES], gradient=False, tolerance=1e-7) for n in POLYNOMIALS]
+EDGES += [Case(n, [WHOLE, OTHER_WHOLE], gradient=False, tolerance=1e-7) for n in ("xlogy", "rsub")]
+EDGES += flat("special.entr", "rsqrt", "sigmoid", args=(OTHER_WHOLE,))
+EDGES += [Case("add", [TRUTH, TRUTH], {"alpha": a}, gradient=False) for a in (False, True)]
+EDGES += [
+    Case("nn.functional.pad", [IMAGE, (-1, 1, -2, 1)], {"mode": "circular"}),
+    Case("nn.functional.local_response_norm", [Draw((2, 4, 5), -5, 6, "int64"), 2], gradient=False),
+    Case("special.polygamma", [2, TRUTH], gradient=False),
+    Case("hash_tensor", [X], gradient=False),
+    Case("hash_tensor", [WHOLE], {"dim": 1, "keepdim": True}, gradient=False),
+]
+EDGES += [Case("linalg.matrix_norm", [Draw((2, 0, 3)), o]) for o in (1, float("inf"), 2, "fro")]
+EDGES += [Case(n, [COMPLEX], {"dim": 1}, gradient=False, tolerance=1e-4) for n in ("logcumsumexp", "cumprod")]
+EDGES += [Case("logaddexp", [COMPLEX, COMPLEX], gradient=False, tolerance=1e-4), plain("resolve_conj", COMPLEX)]
+EDGES += [Case("nn.functional.rms_norm", [COMPLEX, (4,)], gradient=False, tolerance=1e-4)]
+EDGES += [Case(f"linalg.{n}", [Draw((2, 5, 5), dtype=d)], gradient=False, tolerance=5e-4)
+          for n in ("lu_factor", "ldl_factor") for d in ("float32", "float64", "complex64")]  # fmt: skip
+EDGES += [Case(f"linalg.{n}", [Draw((4, 4), dtype="complex64")], {"hermitian": True}, gradient=False, tolerance=2e-3)
+          for n in ("ldl_factor", "pinv")]  # fmt: skip
+
 CASES = [
+    *EDGES,
     *UNARY,
     *SPECIAL,
     *BINARY,
@@ -600,4 +631,24 @@ FAILS = [
     Fails("einsum", ["ij,jk->ik", X], ArgumentError, ["2", "1"]),
     Fails("expand", [X, 3, 5], ShapeError, ["4", "5"], method=True),
     Fails("chunk", [X, 0], ArgumentError, ["greater than 0"]),
+    Fails("sin", [2.0], TypeError, ["'input'", "must be Tensor, not float", "as_tensor"]),
+    Fails("maximum", [X, 2], TypeError, ["'other'", "position 2", "not int"]),
+    Fails("bitwise_and", [2, 3], TypeError, ["int, int", "at least one operand"]),
+    Fails("cat", [X], TypeError, ["tuple of Tensors"]),
+    Fails("cat", [[X, None]], TypeError, ["element 1", "NoneType"]),
+    Fails("masked_fill", [X, TRUTH, 1j], DTypeError, ["float32", "complex"]),
+    Fails("multinomial", [Draw((3,), -2, -1), 2], ArgumentError, ["element < 0", "value -"]),
+    Fails("cov", [X], DTypeError, ["fweights", "integral", "float32"], {"fweights": ROW}),
+    Fails("cov", [X], ArgumentError, ["aweights", "negative"], {"aweights": Draw((4,), -2, -1)}),
+    Fails("fft.fft", [POINT], DimError, ["at least 1 dim"]),
+    Fails("linspace", [ROW, 1, 3], ArgumentError, ["0-dimensional", "start"]),
+    Fails("linspace", [0, 1, 3.5], TypeError, ["steps", "3.5"]),
+    Fails("roll", [POINT, 1, 0], DimError, ["0-d"]),
+    Fails("amax", [Draw((5, 0))], ArgumentError, ["name a dim"]),
+    Fails("linalg.cross", [Draw((5, 3)), Draw((5, 1))], ShapeError, ["3 and 1"]),
+    Fails("linalg.cholesky", [Draw((2, 2), -2, -1)], LinAlgError, ["positive definite"]),
+    Fails("linalg.ldl_factor", [Draw((2, 2), 0, 0)], LinAlgError, ["singular"]),
+    Fails("scatter", [X, 0, Draw((2, 2), 0, 2, "int64"), Draw((2, 2, 2))], ShapeError, ["dimensions as src"]),
+    Fails("nn.functional.hardtanh", [X, 0.5, -0.5], ArgumentError, ["0.5", "-0.5"]),
+    Fails("signal.windows.general_cosine", [3], TypeError, ["list/tuple"], {"a": 0.5}),
 ]
