@@ -399,19 +399,18 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
             if t._version != version:
                 return False
         visited.append((history, gs))
-        holders: list[tuple[list, int]] = []  # where the gradient of each source is kept
-        met: set[tuple[int, int]] = set()
-        added = []
+        holders, added, before_values = [], [], []  # where each source's gradient is kept; those that have one already
         for t in history.sources:
             if t._joint is not None:
                 return False
-            if t._hist is None or t._leaf:
+            made = t._hist
+            if made is None or t._leaf:
                 holder = leaves.get(id(t))
                 if holder is None:
                     holder = leaves[id(t)] = [None, t]
                 at = 0
             else:
-                before, at = t._hist
+                before, at = made
                 if before is None:
                     return False
                 found = waiting.get(before.serial)
@@ -419,15 +418,16 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
                     found = waiting[before.serial] = (before, [None] * len(before.segment.outs))
                     heappush(heap, -before.serial)
                 holder = found[1]
-            same = (id(holder), at)
-            added.append(holder[at] is not None and same not in met)
-            met.add(same)
+            old = holder[at]
+            if old is not None and any(holder is h and at == a for h, a in holders):
+                old = None  # the same tensor once more: added up below
+            added.append(old is not None)
+            if old is not None:
+                before_values.append(old)
             holders.append((holder, at))
         key = (tuple([g is not None for g in gs]), tuple(added))
-        pool = [g for g in gs if g is not None]
-        pool += [holder[at] for (holder, at), old in zip(holders, added, strict=True) if old]
-        pool += history.saved
-        pool += history.sources
+        pool = [g for g in gs if g is not None] if len(gs) > 1 else gs
+        pool = [*pool, *before_values, *history.saved, *history.sources]
         way = segment.ways.get(key)
         if way is None:
             way = segment.ways[key] = Way(segment, *key, pool)

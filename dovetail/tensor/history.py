@@ -50,6 +50,9 @@ class Segment:
     def shared_with(self, index: int) -> list[int]:
         """The results whose gradient leads through something that the gradient of this one leads through too."""
         if index not in self.shared:
+            if len(self.outs) == 1:
+                self.shared[index] = [0]
+                return [0]
             sources = {v for v, _ in self.sources}
             own = behind(self.outs[index], sources)
             self.shared[index] = [i for i, v in enumerate(self.outs) if not own.isdisjoint(behind(v, sources))]
@@ -79,8 +82,8 @@ class History:
         History.count += 1
         self.serial = History.count
         self.freed: dict[int, tuple] = {}
-        self.inputs = list(inputs)
-        self.input_versions = [t._version for t in inputs]
+        self.inputs = inputs
+        self.input_versions = [t._version for t in inputs] if inputs else ()
 
     def free(self, index: int, where: tuple) -> None:
         """A backward has gone through result `index`, and lets go of what it shares with others."""
