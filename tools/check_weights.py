@@ -1,6 +1,6 @@
 """Weights of ten networks both ways with real PyTorch, through .pt and .safetensors files.
 
-Needs torch, torchvision and safetensors: python tests/vision/check_weights.py
+Needs torch, torchvision and safetensors: python tools/check_weights.py
 Each network gets random weights in torchvision; a .pt and a .safetensors file carry them here, and the other way round;
 the outputs for the same pictures must agree to 1e-4 of their size.
 """
