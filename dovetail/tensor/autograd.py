@@ -140,7 +140,7 @@ def histories(info: GradientInfo, slots: list) -> list | None:
             t is None
             or t._hist is None
             or t._hist[0] is None
-            or t._hist[0].segment is not segment
+            or not t._hist[0].segment.like(segment)
         ):
             return None
         instances.append(t._hist[0])

@@ -227,6 +227,8 @@ class Plan:
             nodes = nodes + more
         by_value = {c.values[s]: s for s in sorted(c.leaves, reverse=True)}
         self.graph, self.in_slots = cut(nodes, wanted, by_value)
+        if self.segment is not None:
+            self.segment.traits = self.graph, self.in_slots, wanted, c.nodes
         self.source = c
         self.empty = not wanted
 

@@ -16,6 +16,7 @@ from typing import Any
 from dovetail.autodiff.gradient import gradients, with_gradient
 from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Node, Value, building
+from dovetail.ir.printing import fingerprint
 from dovetail.prims.elementwise import detach
 from dovetail.tensor.meta import Meta
 from dovetail.tensor.tensor import fresh
@@ -29,10 +30,12 @@ class Segment:
     inputs: (Value, slot) of all leaves behind the outs, from which a second differentiation computes again.
     broken: it leads through a graph that an earlier backward has freed.
     ways: kernels that take gradients through it on their own (eager.py), by what has a gradient already.
+    traits: (graph, slots of its inputs, its results, nodes of the trace) of the plan that it belongs to.
     """
 
     __slots__ = (
         "outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared", "stale", "ways",
+        "traits", "_form",
     )  # fmt: skip
 
     def __init__(self, outs: list[Value], sources: list[tuple[Value, int]]):
@@ -46,6 +49,36 @@ class Segment:
         self.freed_at: tuple = ("", 0, "")
         self.barrier: list[Value] = []
         self.ways: dict[tuple, Any] = {}
+        self.traits: tuple | None = None
+        self._form: str | None = None
+
+    def like(self, other: Segment) -> bool:
+        """Whether the other one is the same piece of program, recorded at another point.
+
+        Two steps that leave histories to each other (the networks of a GAN) would else never find their traces again:
+        each is new because the other is.
+        """
+        return self is other or (self.traits is not None and other.traits is not None and self.form() == other.form())
+
+    def form(self) -> str:
+        """What decides about the gradient's program: the graph, and which of its values play which part."""
+        if self._form is None:
+            graph, in_slots, results, nodes = self.traits
+            at = {s: i for i, s in enumerate(in_slots)}
+            number: dict[Value, int] = {}
+            for i, v in enumerate(results):
+                number.setdefault(v, i)
+            parts = [[at.get(s, -1) for _, s in some] for some in (self.sources, self.leaves, self.inputs)]
+            parts += [[number.get(v, -1) for v in some] for some in (self.outs, self.computed)]
+            rules = [
+                (v.custom.region.name, repr(v.custom.region.settings))
+                for node in nodes
+                for v in node.outs
+                if v.custom is not None and v.custom.region is not None
+            ]
+            unique = id(self) if any(-1 in part for part in parts) else 0
+            self._form = repr((fingerprint(graph), parts, self.stale, self.broken, rules, unique))
+        return self._form
 
     def shared_with(self, index: int) -> list[int]:
         """The results whose gradient leads through something that the gradient of this one leads through too."""
