@@ -27,6 +27,7 @@ def get(x: Tensor, index: Any) -> Tensor:
             part = rows(x, m, index.start, index.stop)
             if part is not None:
                 return part
+        index = with_plain_bounds(index)
         where = basic_view(x, index)
         if where is not None:
             shape, strides, offset = where
@@ -35,6 +36,20 @@ def get(x: Tensor, index: Any) -> Tensor:
 
     index, basic = settle_index(index, x)
     return ops.get_part(x, index) if basic else ops.get_elements(x, index)
+
+
+def with_plain_bounds(index: Any) -> Any:
+    """The index with Python numbers for tensors and NumPy numbers as the bounds of slices: x[i : i + 64] for i in ix.
+
+    So each piece is a view, and no operation of its own that a trace would remember by its numbers.
+    """
+    if type(index) is tuple:
+        return tuple([with_plain_bounds(i) if type(i) is slice else i for i in index])
+    if type(index) is slice:
+        bounds = (index.start, index.stop, index.step)
+        if not all([v is None or type(v) is int for v in bounds]):
+            return slice(*[v if v is None or type(v) is int else v.__index__() for v in bounds])
+    return index
 
 
 def rows(x: Tensor, m: Any, start: Any, stop: Any) -> Tensor | None:

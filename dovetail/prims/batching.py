@@ -85,7 +85,7 @@ def install() -> None:
             prim.batch_rule = one_later(prim, "dim" if prim.name.startswith("arg") else named[prim.family])
     for name in ("concat", "argsort", "gather", "scatter", "scatter_add"):
         PRIMITIVES[name].batch_rule = one_later(PRIMITIVES[name], "dim")
-    for name in ("fft", "rfft", "irfft"):
+    for name in ("fft", "rfft", "irfft", "reduce_xor"):
         PRIMITIVES[name].batch_rule = one_later(PRIMITIVES[name], "dims")
     for name in LEADING:
         PRIMITIVES[name].batch_rule = same_settings(PRIMITIVES[name])
@@ -93,7 +93,8 @@ def install() -> None:
 
 LEADING = (
     "windows", "windows_grad", "window_max", "window_max_grad", "window_sum", "window_sum_grad", "triangular_solve",
-    "cholesky", "solve", "inv", "det", "adjugate", "slogdet", "lu_factor", "qr", "svd", "eigh", "eig", "pinv", "lstsq",
+    "cholesky", "solve", "inv", "det", "adjugate", "slogdet", "lu_factor", "ldl_factor", "ldl_solve", "qr",
+    "svd", "eigh", "eig", "pinv", "lstsq", "bitcast",
     "matrix_exp", "geqrf", "i0", "i0e", "i1", "i1e", "k0", "k1", "k0e", "k1e", "j0", "j1", "y0", "y1", "airy_ai",
     "erfcx", "log_ndtr", "ndtri", "igamma", "igammac", "zeta", "polynomial", "gcd", "frexp",
 )  # fmt: skip

@@ -44,11 +44,14 @@ def test_polynomials(kind, degree):
     np.testing.assert_allclose(got, POLYNOMIALS[kind](x, [0] * degree + [1]), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["chebyshev_t", "chebyshev_u", "chebyshev_v", "chebyshev_w"])
+@pytest.mark.parametrize("kind", rare.BY_ANGLE)
 def test_high_degrees_by_angles_agree_with_the_recurrence(kind):
     x = np.linspace(-0.95, 0.95, 7)
-    low = rare.polynomial.meaning(x, np.full_like(x, 64), kind=kind)
-    np.testing.assert_allclose(low, rare.closed_chebyshev(x, 64.0, kind), atol=1e-10)
+    degree = rare.BY_ANGLE[kind]
+    before, last = (rare.polynomial.meaning(x, np.full_like(x, degree - k), kind=kind) for k in (1, 0))
+    for n in range(degree + 1, 65):
+        before, last = last, 2 * x * last - before
+        np.testing.assert_allclose(rare.polynomial.meaning(x, np.full_like(x, n), kind=kind), last, atol=1e-10)
 
 
 def test_common_divisors_and_parts():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import dovetail
-from dovetail.base.errors import ArgumentError
+from dovetail.base.errors import FileError
 from dovetail.vision import models
 
 COUNTS = {  # parameters, as torchvision's documentation gives them for each model
@@ -72,5 +72,5 @@ def test_vision_transformer_runs():
 
 
 def test_weights_are_refused_with_the_cure():
-    with pytest.raises(ArgumentError, match="load_state_dict"):
+    with pytest.raises(FileError, match=r"Put that file there"):
         models.resnet18(weights="DEFAULT")

@@ -1,0 +1,13 @@
+"""Every test, and every example in a docstring, begins with a recorder that has seen no other."""
+
+import pytest
+
+from dovetail.tensor.recorder import Recorder, local
+
+
+@pytest.fixture(autouse=True)
+def fresh_recorder():
+    """What earlier tests recorded, and whether they made calls run at once, is of no account."""
+    local.rec.close()
+    local.rec = Recorder()
+    yield
