@@ -193,7 +193,7 @@ def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
     """Run the call now. Returns OTHERWISE where it has to take the ordinary way."""
     if scope.nodes is not None or rec.busy or rec.inference or config.anomaly:
         return OTHERWISE
-    if rec.autocast is not None or rec.capture is not None or watchers:
+    if op.random or op.writes or rec.autocast is not None or rec.capture is not None or watchers:
         return OTHERWISE
     if rec.node is not rec.root:
         rec.close("the calls after it run at once")
@@ -242,8 +242,6 @@ def sign(args: Any, key: list, tensors: list) -> bool:
 
 def learn(op: Any, rec: Recorder, key: tuple, tensors: list, args: tuple, kwargs: dict) -> Any:
     """Record a call for the first time, in a recorder on the side; OTHERWISE where it does not fit."""
-    if op.random or op.writes:
-        return OTHERWISE
     general, numbers = without_numbers(op, key, args)
     if numbers:
         if general in op.at_once:
@@ -260,6 +258,8 @@ def learn(op: Any, rec: Recorder, key: tuple, tensors: list, args: tuple, kwargs
     try:
         result = op.slow(tuple(twins(args)), dict(zip(kwargs, twins(kwargs.values()), strict=True)))
         known = Known(inner, len(tensors)) if fits(inner) else OTHERWISE
+        if known is not OTHERWISE and len(known.views) < sum(base > 0 for _, _, base in inner.node.outs):
+            known = OTHERWISE  # a view that only a trace can follow, since its memory is none of its base's
         del result
     except Exception:  # the ordinary way says what is wrong
         return OTHERWISE
