@@ -15,7 +15,9 @@ ordinary way, as a trace of its own.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -90,17 +92,27 @@ def empty(m: Meta) -> Tensor:
     return t
 
 
+def picker(places: list[int]) -> Callable[[list], Sequence]:
+    """A function that takes the tensors at `places` out of a list."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    if not places:
+        return lambda tensors: ()
+    at = places[0]
+    return lambda tensors: (tensors[at],)
+
+
 # -- one call --------------------------------------------------------------------------------------------
 
 
 class Known:
     """What is known of a call by its settings and its inputs' metas.
 
-    order     for each input of the kernel its place among the call's tensors (numbers that became inputs come last)
+    order     picks the inputs of the kernel out of the call's tensors (numbers that became inputs come last)
     numbers   positions of the arguments that became inputs
     metas     of the results; views: (result, place of its base, offset in bytes); fresh: results with their own memory
     kept      metas of further values that the gradient reads; flagged: the kernel also checks numbers
-    segment   the graph to differentiate, or None; sources, leaves, inputs: places of its tensors, as in History
+    segment   the graph to differentiate, or None; sources, leaves, inputs: pick its tensors, as in History
     differ    which results have a history, and as which number of the segment
     """
 
@@ -117,7 +129,7 @@ class Known:
         place.update({slot: count + i for i, (_, slot) in enumerate(e.numbers)})
         which = {s: i for i, (s, _, _) in enumerate(e.outs)}
         self.numbers = [position for position, _ in e.numbers]
-        self.order = [place[s] for s in plan.in_slots]
+        self.order = picker([place[s] for s in plan.in_slots])
         self.kernel = Kernel(plan.graph, [rec.slots[s]._meta.strides for s in plan.in_slots], {})
         self.kept, self.flagged, self.rebuild = plan.kept, bool(plan.checks), e.result
         self.metas = [m for _, m, _ in e.outs]
@@ -130,17 +142,15 @@ class Known:
         self.fresh = [which[s] for s, _, _ in plan.outs]
         self.segment: Segment | None = plan.segment
         self.differ, self.made_by = [-1] * len(e.outs), ""
-        self.sources: list[int] = []
-        self.leaves: list[int] = []
-        self.inputs: list[int] = []
+        self.sources = self.leaves = self.inputs = picker([])
         for slot, index, name, _ in plan.hists:
             at = which[slot]
             self.differ[at], self.made_by = index, name
             self.metas[at] = self.metas[at].with_grad(True, EARLIER)
         if self.segment is not None:
-            self.sources = [place[s] for _, s in self.segment.sources]
-            self.leaves = [place[s] for _, s in self.segment.leaves]
-            self.inputs = [place[s] for _, s in self.segment.inputs]
+            self.sources = picker([place[s] for _, s in self.segment.sources])
+            self.leaves = picker([place[s] for _, s in self.segment.leaves])
+            self.inputs = picker([place[s] for _, s in self.segment.inputs])
 
     def run(self, rec: Recorder, tensors: list, args: tuple) -> Any:
         """The call's result; OTHERWISE where a number breaks a rule, so that the ordinary way says which."""
@@ -157,15 +167,16 @@ class Known:
             outs = [*outs, flag]
         if outs:
             try:
-                self.kernel.run([tensors[i] for i in self.order], outs)
+                self.kernel.run(self.order(tensors), outs)
             except IndexError:
                 return OTHERWISE
         if self.flagged and ctypes.c_bool.from_address(flag._ptr).value:
             return OTHERWISE
         if self.segment is not None:
-            saved = [tensors[i] for i in self.leaves] + kept
-            sources, inputs = [tensors[i] for i in self.sources], [tensors[i] for i in self.inputs]
-            history = History(self.segment, sources, saved, rec.run.serial, inputs)
+            saved = [*self.leaves(tensors), *kept]
+            history = History(
+                self.segment, self.sources(tensors), saved, rec.run.serial, self.inputs(tensors)
+            )
             Run.count += 1
             rec.run.serial = Run.count  # whatever is recorded next comes later
             for t, index in zip(made, self.differ, strict=True):
@@ -320,8 +331,8 @@ def fits(rec: Recorder) -> bool:
 class Way:
     """How the gradient goes through a segment, for the results that have one and the sources that have one already.
 
-    order: for each input of the kernel its place among [gradients of results, gradients of sources that are there,
-    saved values, sources]; reached: the sources that get a gradient, with the meta of it.
+    order: picks the inputs of the kernel out of [gradients of results, gradients of sources that are there, saved
+    values, sources]; reached: the sources that get a gradient, with the meta of it.
     """
 
     __slots__ = ("kernel", "order", "reached")
@@ -346,9 +357,10 @@ class Way:
                     alias[len(wanted)] = old
                 wanted.append(detach(g) if old is None else add(old, g))
                 self.reached.append((i, meta(g.shape, g.dtype)))
-        graph, self.order = closing.cut(nodes + more, wanted, place)
-        where = {at: i for i, at in enumerate(self.order)}
-        layouts = [pool[at]._meta.strides for at in self.order]
+        graph, order = closing.cut(nodes + more, wanted, place)
+        where = {at: i for i, at in enumerate(order)}
+        layouts = [pool[at]._meta.strides for at in order]
+        self.order = picker(order)
         self.kernel = Kernel(graph, layouts, {k: where[place[v]] for k, v in alias.items()})
 
 
@@ -435,7 +447,7 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
         for i, m in way.reached:
             holder, at = holders[i]
             results.append(holder[at] if added[i] else empty(m))
-        way.kernel.run([pool[k] for k in way.order], results)
+        way.kernel.run(way.order(pool), results)
         for (i, _), g in zip(way.reached, results, strict=True):
             holder, at = holders[i]
             old = holder[at]
