@@ -57,7 +57,7 @@ class Kernel:
         self.ticket: Any = None
         self.interpreted: Any = None
 
-    def run(self, ins: list, outs: list) -> None:
+    def run(self, ins: Sequence, outs: Sequence) -> None:
         """Compute the graph of the tensors `ins` into the memory of the tensors `outs`."""
         program = self.program or self.advance()
         if program is not None:

@@ -108,7 +108,7 @@ class History:
 
     count = 0
 
-    def __init__(self, segment: Segment, sources: list, saved: list, order: int = 0, inputs: Sequence = ()):
+    def __init__(self, segment: Segment, sources: Sequence, saved: list, order: int = 0, inputs: Sequence = ()):
         self.segment, self.sources, self.saved, self.order = segment, sources, saved, order
         self.hooked: dict[int, Any] = {}
         self.versions = [t._version for t in saved]
