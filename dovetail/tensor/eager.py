@@ -378,6 +378,7 @@ def chained(rec: Recorder, loss: Tensor) -> bool:
         if len(seen) >= CHAIN:
             return True
         stack += [t for t in history.sources if t._hist is not None and not t._leaf]
+    rec.histories = 0
     return False
 
 
@@ -404,6 +405,8 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
     visited: list[tuple] = []
     while heap:
         history, gs = waiting.pop(-heappop(heap))
+        if all([g is None for g in gs]):  # a neighbour's gradient does not lead here
+            continue
         segment = history.segment
         if segment.broken or history.freed or history.hooked:
             return False

@@ -139,7 +139,26 @@ def test_a_loop_that_looks_each_turn_has_its_gradient(turns):
         assert np.allclose(w.grad.numpy(), 2 * hn * d, rtol=1e-10)
 
 
+def test_a_chain_in_which_only_one_of_two_results_is_used():
+    """Both results of a turn come from one trace; the gradient must not go on along the other."""
+    for _ in range(4):
+        a, b = dv.tensor([1.5], requires_grad=True), dv.tensor([0.5], requires_grad=True)
+        x, y = a * 2, b * 3
+        for _ in range(6):
+            x, y = x * 1.5, dv.sin(y)
+            assert (x.sum() + y.sum()).item() > 0
+        x.sum().backward()
+        assert np.allclose(a.grad.numpy(), [2 * 1.5**6]) and (b.grad is None or b.grad.item() == 0)
+
+
 class TestAtOnce:
+    def test_parts_of_a_split_pass_gradients_on_their_own(self, at_once):
+        x = dv.arange(6.0).requires_grad_()
+        first, second = (x * 2).split(3)
+        unused = second * 5
+        (first * first).sum().backward()
+        assert x.grad.tolist() == [0.0, 8.0, 16.0, 0.0, 0.0, 0.0] and unused.shape == (3,)
+
     def test_numbers_that_change_become_inputs(self, at_once):
         x = dv.arange(11.0)  # of a size that nothing else has
         before = len(dv.mul.op.at_once)
