@@ -70,12 +70,7 @@ class Segment:
                 number.setdefault(v, i)
             parts = [[at.get(s, -1) for _, s in some] for some in (self.sources, self.leaves, self.inputs)]
             parts += [[number.get(v, -1) for v in some] for some in (self.outs, self.computed)]
-            rules = [
-                (v.custom.region.name, repr(v.custom.region.settings))
-                for node in nodes
-                for v in node.outs
-                if v.custom is not None and v.custom.region is not None
-            ]
+            rules = [rule_words(v) for node in nodes for v in node.outs if v.custom is not None]
             unique = id(self) if any(-1 in part for part in parts) else 0
             self._form = repr((fingerprint(graph), parts, self.stale, self.broken, rules, unique))
         return self._form
@@ -90,6 +85,15 @@ class Segment:
             own = behind(self.outs[index], sources)
             self.shared[index] = [i for i, v in enumerate(self.outs) if not own.isdisjoint(behind(v, sources))]
         return self.shared[index]
+
+
+def rule_words(value: Value) -> list[tuple]:
+    """What tells a value's own gradient rule from another: the ops it was made in, with their settings."""
+    words, region = [], value.custom.region
+    while region is not None:
+        words.append((region.name, repr(region.settings), repr([x for x in region.inputs if not isinstance(x, Value)])))
+        region = region.parent
+    return words
 
 
 FREED = Segment([], [])  # of tensors whose whole graph has been freed by backward()
