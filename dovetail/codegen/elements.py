@@ -154,10 +154,6 @@ def sqrt(k: Emitter, x: Op) -> Op:
     return k.intrinsic("llvm.sqrt", [x])
 
 
-RULES["near_sqrt"] = mathfun.near_sqrt
-RULES["near_div"] = mathfun.near_div
-
-
 @rule("rsqrt")
 def rsqrt(k: Emitter, x: Op) -> Op:
     return k.div(k.const(1.0, x.dtype), sqrt(k, x))

@@ -416,41 +416,6 @@ class Emitter:
         text = f"call {out} @{full}({', '.join(self.typed(a) for a in args)})"
         return self.write(text, result, args[0].lanes, max(a.depth for a in args))
 
-    def estimate(self, name: str, x: Op) -> Op | None:
-        """rcp14 or rsqrt14: 1 / x or 1 / sqrt(x) to 14 bits, in a fraction of a division's time; None without them."""
-        if self.target.name != "avx512" or x.dtype is not float32 or x.lanes < 4:
-            return None
-        parts = []
-        for first in range(0, x.lanes, 16):
-            lanes = min(x.lanes, 16)
-            part = self.lanes_of(x, first, lanes)
-            kind, full = f"<{lanes} x float>", f"llvm.x86.avx512.{name}.ps.{32 * lanes}"
-            mask = f"i{max(lanes, 8)}"
-            self.declares.add(f"declare {kind} @{full}({kind}, {kind}, {mask})")
-            text = f"call {kind} @{full}({self.typed(part)}, {kind} zeroinitializer, {mask} -1)"
-            parts.append(self.write(text, float32, lanes, x.depth))
-        return self.joined(parts)
-
-    def lanes_of(self, x: Op, first: int, lanes: int) -> Op:
-        """Some neighbouring lanes of a vector."""
-        if lanes == x.lanes:
-            return x
-        kind, which = self.type(x), ", ".join([f"i32 {lane}" for lane in range(first, first + lanes)])
-        text = f"shufflevector {kind} {self.spelled(x)}, {kind} poison, <{lanes} x i32> <{which}>"
-        return self.write(text, x.dtype, lanes, x.depth)
-
-    def joined(self, parts: list[Op]) -> Op:
-        """Vectors of equal length one after the other; their number is a power of two."""
-        while len(parts) > 1:
-            pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [self._joined_pair(a, b) for a, b in pairs]
-        return parts[0]
-
-    def _joined_pair(self, a: Op, b: Op) -> Op:
-        kind, which = self.type(a), ", ".join([f"i32 {lane}" for lane in range(2 * a.lanes)])
-        text = f"shufflevector {kind} {a.text}, {kind} {b.text}, <{2 * a.lanes} x i32> <{which}>"
-        return self.write(text, a.dtype, 2 * a.lanes, a.depth)
-
     def each_lane(self, name: str, args: list[Op]) -> Op:
         """A call of a C function (float64's `exp`, float32's `expf`), lane by lane."""
         dtype, args = args[0].dtype, self.meet(*args)

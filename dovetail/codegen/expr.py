@@ -19,8 +19,7 @@ CHEAP = {"add", "sub", "mul", "neg", "convert", "eq", "ne", "lt", "le", "gt", "g
          "bitwise_or", "bitwise_not", "logical_not", "abs", "maximum", "minimum"}
 SHORT_FLOATS = (float16, bfloat16)
 EXACT = frozenset("abs ceil floor maximum minimum neg round sign trunc where".split())  # of what the dtype holds
-COSTLY = {"div": 4, "near_div": 4, "sqrt": 6, "near_sqrt": 6, "rsqrt": 6, "exp": 14, "tanh": 24, "erf": 30,
-          "log": 20, "sigmoid": 20}
+COSTLY = {"div": 4, "sqrt": 6, "rsqrt": 6, "exp": 14, "tanh": 24, "erf": 30, "log": 20, "sigmoid": 20}
 EFFORT = 40  # steps (COSTLY, or one each) that are repeated rather than a value kept for another kernel (nanogpt_train)
 SMALL = 16  # a value so many times smaller than another is read for nothing beside it
 

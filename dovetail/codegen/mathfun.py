@@ -33,28 +33,6 @@ def abs_(k: Emitter, x: Op) -> Op:
     return k.intrinsic("llvm.fabs", [x])
 
 
-def near_sqrt(k: Emitter, x: Op) -> Op:
-    """sqrt(x) from an estimate and one step of Newton's method, where the machine has one (Markstein 2004)."""
-    guess = k.estimate("rsqrt14", x)
-    if guess is None:
-        return k.intrinsic("llvm.sqrt", [x])
-    half = k.const(0.5, float32)
-    root, slope = k.mul(x, guess), k.mul(guess, half)
-    better = k.fma(k.fma(k.neg(root), slope, half), root, root)
-    ends = k.bits("or", k.compare("eq", x, k.const(0.0, float32)), k.compare("eq", x, k.const(INF, float32)))
-    return k.select(ends, x, better)
-
-
-def near_div(k: Emitter, a: Op, b: Op) -> Op:
-    """a / b from an estimate of 1 / b and one step of Newton's method. b beyond 2**126 counts as infinite."""
-    guess = k.estimate("rcp14", b)
-    if guess is None:
-        return k.div(a, b)
-    error = k.fma(k.neg(b), guess, k.const(1.0, float32))
-    ends = k.compare("uno", error, error)  # 1 / 0 and 1 / infinity are right as they are
-    return k.mul(a, k.select(ends, guess, k.fma(error, guess, guess)))
-
-
 def exp_reduced(k: Emitter, x: Op) -> tuple[Op, Op]:
     """exp(x) = (1 + q) * 2**n: q, and the bits of n ready to be added to a float's exponent."""
     m = k.fma(x, k.const(1.44269504088896341, float32), k.const(MAGIC, float32))

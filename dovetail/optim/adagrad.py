@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.optim.formulas import counted, is_zero, over, pulled
+from dovetail.optim.formulas import counted, is_zero, pulled
 from dovetail.optim.optimizer import Optimizer, check, number_state
 from dovetail.prims import elementwise as e
 from dovetail.tensor.tensor import Tensor
@@ -14,8 +14,8 @@ def adagrad_rule(p, g, state, *, lr, lr_decay, eps, weight_decay, maximize, eps_
     t, step = counted(state)
     total = state["sum"] + g * g
     rate = lr if is_zero(lr_decay) else lr / (1.0 + (t - 1.0) * lr_decay)
-    root = e.near_sqrt(total + eps) if eps_inside else e.near_sqrt(total) + eps
-    return p - over(g, root) * rate, {"step": step, "sum": total}
+    root = e.sqrt(total + eps) if eps_inside else e.sqrt(total) + eps
+    return p - g / root * rate, {"step": step, "sum": total}
 
 
 class Adagrad(Optimizer):
@@ -83,7 +83,7 @@ def adadelta_rule(p, g, state, *, lr, rho, eps, weight_decay, maximize):
     """Zeiler 2012, algorithm 1: the root of the mean squared step over that of the mean squared gradient, times g."""
     g = pulled(p, g, weight_decay, maximize)
     v = state["square_avg"] * rho + g * g * (1.0 - rho)
-    move = over(e.near_sqrt(state["acc_delta"] + eps), e.near_sqrt(v + eps)) * g
+    move = e.sqrt(state["acc_delta"] + eps) / e.sqrt(v + eps) * g
     d = state["acc_delta"] * rho + move * move * (1.0 - rho)
     new = {"square_avg": v, "acc_delta": d}
     if "step" in state:

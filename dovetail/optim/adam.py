@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.optim.formulas import bias_correction, counted, larger, mixed, over, pulled, shrunk
+from dovetail.optim.formulas import bias_correction, counted, larger, mixed, pulled, shrunk
 from dovetail.optim.optimizer import Optimizer, check, number_state
 from dovetail.prims import elementwise as e
 from dovetail.tensor.tensor import Tensor
@@ -36,8 +36,8 @@ def adam_rule(
         new["max_exp_avg_sq"] = v = larger(state["max_exp_avg_sq"], v)
     fix1, root2 = bias_correction(beta1, t), e.sqrt(bias_correction(beta2, t))
     if eps_inside:
-        return p - over(m * (lr * root2 / fix1), e.near_sqrt(v) + eps), new
-    return p - over(m * (lr / fix1), e.near_sqrt(v) * (1.0 / root2) + eps), new
+        return p - m * (lr * root2 / fix1) / (e.sqrt(v) + eps), new
+    return p - m * (lr / fix1) / (e.sqrt(v) * (1.0 / root2) + eps), new
 
 
 class Adam(Optimizer):

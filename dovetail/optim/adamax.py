@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.optim.formulas import bias_correction, chosen, counted, larger, mixed, over, power, pulled, shrunk
+from dovetail.optim.formulas import bias_correction, chosen, counted, larger, mixed, power, pulled, shrunk
 from dovetail.optim.optimizer import Optimizer, check, number_state
 from dovetail.prims import elementwise as e
 from dovetail.tensor.tensor import Tensor
@@ -22,7 +22,7 @@ def adamax_rule(p, g, state, *, lr, beta1, beta2, eps, weight_decay, maximize):
     t, step = counted(state)
     m = mixed(state["exp_avg"], g, 1.0 - beta1)
     u = larger(state["exp_inf"] * beta2, e.abs_(g) + eps)
-    return p - over(m, u) * (lr / bias_correction(beta1, t)), {"step": step, "exp_avg": m, "exp_inf": u}
+    return p - m / u * (lr / bias_correction(beta1, t)), {"step": step, "exp_avg": m, "exp_inf": u}
 
 
 class Adamax(Optimizer):
@@ -85,10 +85,10 @@ def nadam_rule(p, g, state, *, lr, beta1, beta2, eps, weight_decay, momentum_dec
     product = state["mu_product"] * e.cast(mu, state["mu_product"].dtype)
     m = mixed(state["exp_avg"], g, 1.0 - beta1)
     v = state["exp_avg_sq"] * beta2 + g * g * (1.0 - beta2)
-    root = e.near_sqrt(v * (1.0 / bias_correction(beta2, t))) + eps
+    root = e.sqrt(v * (1.0 / bias_correction(beta2, t))) + eps
     wide = e.cast(product, mu.dtype)
     own, ahead = lr * (1.0 - mu) / (1.0 - wide), lr * mu_next / (1.0 - wide * mu_next)
-    return p - over(g, root) * own - over(m, root) * ahead, {"step": step, "mu_product": product, "exp_avg": m, "exp_avg_sq": v}
+    return p - g / root * own - m / root * ahead, {"step": step, "mu_product": product, "exp_avg": m, "exp_avg_sq": v}
 
 
 class NAdam(Optimizer):
@@ -165,7 +165,7 @@ def radam_rule(p, g, state, *, lr, beta1, beta2, eps, weight_decay, decoupled, m
     steady = length > 5.0
     safe = chosen(steady, length, 6.0)  # keeps the root real where its result is not used
     rectified = e.sqrt((safe - 4.0) * (safe - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * safe) * fix2)
-    scale = chosen(steady, over(e.cast(rectified, p.dtype), e.near_sqrt(v) + eps), 1.0)
+    scale = chosen(steady, e.cast(rectified, p.dtype) / (e.sqrt(v) + eps), 1.0)
     return p - m * scale * (lr / bias_correction(beta1, t)), {"step": step, "exp_avg": m, "exp_avg_sq": v}
 
 

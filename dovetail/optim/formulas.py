@@ -74,11 +74,6 @@ def chosen(condition: Value, a: Value | float, b: Value | float) -> Value:
     return e.where(broadcast_to(condition, shape), broadcast_to(a, shape), broadcast_to(b, shape))
 
 
-def over(a: Value, b: Value) -> Value:
-    """a / b to within two units in the last place: a step needs no exact quotient, and this one takes half the time."""
-    return e.near_div(*operands(a, b))
-
-
 def norm(x: Value) -> Value:
     """The Euclidean norm of all elements, 0-d."""
     return e.sqrt(reduce_sum(x * x, dims=tuple(range(x.ndim))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.optim.formulas import is_zero, mixed, over, pulled
+from dovetail.optim.formulas import is_zero, mixed, pulled
 from dovetail.optim.optimizer import Optimizer, check, number_state
 from dovetail.prims import elementwise as e
 from dovetail.tensor.tensor import Tensor
@@ -18,10 +18,10 @@ def rmsprop_rule(p, g, state, *, lr, alpha, eps, weight_decay, momentum, centere
     if centered:
         new["grad_avg"] = mean = mixed(state["grad_avg"], g, 1.0 - alpha)
         v = v - mean * mean
-    root = e.near_sqrt(v + eps) if eps_inside else e.near_sqrt(v) + eps
+    root = e.sqrt(v + eps) if eps_inside else e.sqrt(v) + eps
     if is_zero(momentum):
-        return p - over(g, root) * lr, new
-    new["momentum_buffer"] = b = state["momentum_buffer"] * momentum + over(g, root)
+        return p - g / root * lr, new
+    new["momentum_buffer"] = b = state["momentum_buffer"] * momentum + g / root
     return p - b * lr, new
 
 

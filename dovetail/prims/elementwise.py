@@ -264,13 +264,11 @@ def log1p_gradient(g, out, x):
 # -- roots -------------------------------------------------------------------------------------------------------------
 
 sqrt = unary("sqrt", np.sqrt, FLOATS)
-near_sqrt = unary("near_sqrt", np.sqrt, FLOATS)  # may be one unit in the last place off: for optimisers' steps
 rsqrt = unary("rsqrt", half_up(lambda x: np.reciprocal(np.sqrt(x))), FLOATS)
 reciprocal = unary("reciprocal", np.reciprocal, FLOATS)
 
 
 @sqrt.gradient
-@near_sqrt.gradient
 def sqrt_gradient(g, out, x):
     return (g / conjugate(out * 2.0),)
 
@@ -572,7 +570,6 @@ add = binary("add", np.add, ANY)
 sub = binary("sub", np.subtract, NUMBERS)
 mul = binary("mul", np.multiply, ANY)
 div = binary("div", div_meaning, FLOATS)
-near_div = binary("near_div", div_meaning, FLOATS)  # may be two units in the last place off: for optimisers' steps
 pow_ = binary("pow", pow_meaning, NUMBERS)
 maximum = binary("maximum", np.maximum, ORDERED)
 minimum = binary("minimum", np.minimum, ORDERED)
@@ -602,7 +599,6 @@ def mul_gradient(g, out, a, b):
 
 
 @div.gradient
-@near_div.gradient
 def div_gradient(g, out, a, b):
     share = g / conjugate(b)
     return share, neg(share * conjugate(out))
