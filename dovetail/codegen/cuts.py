@@ -22,8 +22,6 @@ TOGETHER = 8  # tiles of A that are copied at once, so that whole lines of memor
 ACROSS = 512  # bytes between two terms of A from which copying it is considered
 WORTHWHILE = 1 << 21  # multiplications that are worth the code for it
 LEFT = 1 << 18  # bytes of A that are copied at a time
-NEAR = 28 << 10  # bytes of a panel that stay in a first-level cache while every tile of rows meets them
-FEW = 128  # rows up to which panels are cut so: with more, unfinished sums go back and forth too often
 
 
 @dataclass(frozen=True)
@@ -129,11 +127,9 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     phases = broadcast_phases(target, dtype, dims, rows, columns, depth, columns_known)
     along_k = len(dims.k) == 1 and is_(dims.k[0][1], 1) and is_(dims.k[0][2], 1) and depth >= lanes > 1
     near = rows <= 16 or rows * depth * dtype.itemsize <= CACHE  # every few columns meet all of A again
-    width = phases[0].width
-    again = 2 * phases[0].rows < rows <= FEW and not single and depth * width * dtype.itemsize > NEAR
-    if along_k and (single or not adjacent and near and not again
-                    and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
+    if along_k and (single or not adjacent and near and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
         return Plan("dot", dot)
+    width = phases[0].width
     adjacent = adjacent and (len(dims.n) == 1 or runs_whole(dims, phases))
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
     step = dims.k[-1][1]
@@ -146,13 +142,13 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
         chunk = max(TOGETHER, LEFT // (phases[0].rows * terms * dtype.itemsize))
         return Plan("broadcast", phases, copied, False, block, level, cut, chunk, group, True, whole)
     far = abs(guess(step)) * depth * dtype.itemsize >= 4 * CACHE and abs(guess(step)) * dtype.itemsize >= 1024
-    terms = BLOCK // 3 if far else NEAR // (width * dtype.itemsize) if again else BLOCK
+    terms = BLOCK // 3 if far else BLOCK
     per_k = width * dtype.itemsize + (0 if is_(step, 1) else 64)
-    if again or (far or depth * per_k > CACHE) and depth > 2 * terms:
+    if (far or depth * per_k > CACHE) and depth > 2 * terms:
         group = max(1, min(-(-columns // width), 512 // width))
-        tiles = -(-rows // phases[0].rows)
+        tiles = -(-rows // phases[0].rows)  # room is cleared for all of a chunk
         chunk = max(1, min(tiles, WAITING // (phases[0].rows * group * width * dtype.itemsize)))
-        return Plan("broadcast", phases, copied, False, *block_of(dims, terms, copied, lanes), chunk, group)
+        return Plan("broadcast", phases, copied, False, *block_of(dims, terms, copied), chunk, group)
     small = columns * depth * dtype.itemsize <= CACHE // 4
     return Plan("broadcast", phases, copied, not copied and small and columns > 2 * width)
 
@@ -170,7 +166,7 @@ def runs_whole(dims: Dims, phases: tuple[Phase, ...]) -> bool:
     return is_(step, 1) and known(size) and size % phases[0].width == 0 and len(phases) == 1
 
 
-def block_of(dims: Dims, terms: int, copied: bool, lanes: int = 1) -> tuple[int, int, int]:
+def block_of(dims: Dims, terms: int, copied: bool) -> tuple[int, int, int]:
     """(indices at a time, level, dim to cut) so that about `terms` terms are added at a time."""
     sizes = [guess(size) for size, *_ in dims.k]
     cut, others = len(sizes) - 1, prod(sizes[:-1])
@@ -180,14 +176,11 @@ def block_of(dims: Dims, terms: int, copied: bool, lanes: int = 1) -> tuple[int,
     while level > 0 and inner * sizes[level] <= terms:
         inner *= sizes[level]
         level -= 1
-    return even_part(sizes[level], terms // inner, lanes if inner == 1 else 1), level, level
+    return even_part(sizes[level], terms // inner), level, level
 
 
-def even_part(size: int, most: int, lanes: int = 1) -> int:
-    """About `most` of `size` at a time: a divisor, of whole vectors if there is one, else nearly equal parts."""
-    for part in range(min(most, size) // lanes * lanes, most // 2, -lanes):
-        if size % part == 0:
-            return part
+def even_part(size: int, most: int) -> int:
+    """About `most` of `size` at a time: a divisor if there is one, else parts of nearly the same size."""
     for part in range(min(most, size), most // 2, -1):
         if size % part == 0:
             return part
