@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from dovetail.base.dtypes import bfloat16
+import numpy as np
+
+from dovetail.base.dtypes import bfloat16, float32, float64
 from dovetail.base.errors import ArgumentError
 from dovetail.optim.formulas import bounded, mixed, norm, shrunk
 from dovetail.optim.optimizer import Optimizer, check
@@ -15,8 +17,12 @@ from dovetail.tensor.tensor import Tensor
 
 
 def rounded(x):
-    """The nearest bfloat16, kept in the wider dtype: torch runs these products in bfloat16."""
-    return e.convert(e.convert(x, dtype=bfloat16), dtype=x.dtype)
+    """The nearest bfloat16, kept in float64.
+
+    torch runs these products in bfloat16 with float32 sums. In float64 their sums are as good as exact, so that the
+    rounding does not depend on the order of summation: the interpreter, compiled programs and torch agree to the bit.
+    """
+    return e.convert(e.convert(e.convert(x, dtype=float32), dtype=bfloat16), dtype=float64)
 
 
 def flipped(x):
@@ -25,14 +31,14 @@ def flipped(x):
 
 def orthogonalised(g, coefficients: tuple[float, float, float], steps: int, eps: float):
     """A matrix with g's directions and singular values near one, by the quintic Newton-Schulz iteration."""
-    a, b, c = coefficients
+    a, b, c = (float(np.float32(number)) for number in coefficients)  # torch.addmm takes them so
     tall = g.shape[0] > g.shape[1]
     x = rounded(flipped(g) if tall else g)
     x = rounded(x / bounded(rounded(norm(x)), eps))
     for _ in range(steps):
         gram = rounded(matmul(x, flipped(x)))
         x = rounded(x * a + matmul(rounded(gram * b + matmul(gram, gram) * c), x))
-    return flipped(x) if tall else x
+    return e.convert(flipped(x) if tall else x, dtype=g.dtype)
 
 
 def muon_rule(p, g, state, *, lr, weight_decay, momentum, rate, nesterov, coefficients, ns_steps, eps):
