@@ -18,7 +18,7 @@ from dovetail.tensor.tensor import Tensor
 default_collate_fn_map: dict[type | tuple[type, ...], Callable] = {}
 
 
-def default_collate(batch: list[Any]) -> Any:
+def default_collate(batch: Sequence[Any]) -> Any:
     """One batch from a list of samples.
 
     >>> default_collate([{"x": 1, "name": "a"}, {"x": 2, "name": "b"}])
@@ -29,7 +29,7 @@ def default_collate(batch: list[Any]) -> Any:
     return collate(batch, collate_fn_map=default_collate_fn_map)
 
 
-def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
+def collate(batch: Sequence[Any], *, collate_fn_map: dict | None = None) -> Any:
     """As default_collate, with a table from type to function for the leaves."""
     first = batch[0]
     kind = type(first)
@@ -46,10 +46,10 @@ def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
             first, {k: collate([b[k] for b in batch], collate_fn_map=collate_fn_map) for k in first}
         )
     if isinstance(first, tuple) and hasattr(first, "_fields"):
-        return kind(*(collate(list(part), collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)))
+        return kind(*(collate(part, collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)))
     if isinstance(first, Sequence):
         _check_lengths(batch)
-        parts = [collate(list(part), collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)]
+        parts = [collate(part, collate_fn_map=collate_fn_map) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else _rebuild_sequence(first, parts)
     if first is None:
         problem = "a sample is None: the dataset's __getitem__ returned nothing for it"
@@ -64,7 +64,7 @@ def collate(batch: list[Any], *, collate_fn_map: dict | None = None) -> Any:
     )
 
 
-def _check_kinds(batch: list) -> None:
+def _check_kinds(batch: Sequence) -> None:
     """Raise where a batch mixes tensors, numbers, texts and containers."""
     for i, sample in enumerate(batch):
         if type(sample) is not type(batch[0]) and family(sample) != family(batch[0]):
@@ -91,7 +91,7 @@ def described(sample: Any) -> str:
     return "None" if sample is None else f"of type {type(sample).__name__}"
 
 
-def _check_keys(batch: list) -> None:
+def _check_keys(batch: Sequence) -> None:
     for i, sample in enumerate(batch):
         missing = [k for k in batch[0] if k not in sample]
         if missing:
@@ -106,7 +106,7 @@ def _check_keys(batch: list) -> None:
             )
 
 
-def _check_lengths(batch: list) -> None:
+def _check_lengths(batch: Sequence) -> None:
     lengths = [len(b) for b in batch]
     if len(set(lengths)) > 1:
         odd = next(i for i, n in enumerate(lengths) if n != lengths[0])
@@ -186,7 +186,8 @@ def collate_int_fn(batch, *, collate_fn_map=None) -> Tensor:
     return Tensor.from_array(np.array(batch, dtype=np.bool_ if isinstance(batch[0], bool) else np.int64))
 
 
-def collate_str_fn(batch, *, collate_fn_map=None) -> list:
+def collate_str_fn(batch, *, collate_fn_map=None) -> Sequence:
+    """As given: a list, or a tuple where the samples are tuples or lists."""
     return batch
 
 

@@ -40,6 +40,7 @@ FULL = frozenset(  # in float32
     "tensorsolve trace triangular_solve triplet_margin_loss view_as_complex".split()
 )
 WIDEST = frozenset({"cat", "stack", "index_copy"})  # in the widest dtype among the arguments
+STATES = {"gru_layer": 1, "lstm_step": 2}  # in the block's dtype, widened to that of the state at this place
 DEFAULTS: dict[str, DType] = {"cpu": bfloat16, "cuda": float16, "mps": float16, "xpu": float16}
 HALVES = (bfloat16, float16)
 
@@ -72,6 +73,8 @@ class Policy:
         if name in WIDEST:
             found = [t.dtype for t in tensors_in(args) if t.dtype.is_floating_point]
             return self.converted(args, max(found, key=lambda d: d.itemsize)) if len(set(found)) > 1 else args
+        if name in STATES:
+            return self.converted(args, dtypes.promote_types(self.dtype, args[STATES[name]].dtype))
         return args
 
     def converted(self, args: Any, dtype: DType) -> Any:

@@ -789,8 +789,9 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 
 @front(method=True)
-def repeat_interleave(input: Tensor, repeats=None, dim=None, *, output_size=None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats=None, dim=None, *, output_size=None, axis=None) -> Tensor:
     """Every element several times in a row: `repeats` times each, or as often as a tensor of counts says."""
+    dim = axis if dim is None else dim
     if repeats is None:  # counts alone: the indices themselves
         return Tensor.from_array(np.repeat(np.arange(input.numel()), input.detach().numpy()))
     if not isinstance(repeats, Tensor):
@@ -817,8 +818,9 @@ def narrow(input: Tensor, dim, start, length) -> Tensor:
 
 
 @front(method=True)
-def tensor_split(input: Tensor, indices_or_sections=None, dim=0, *, indices=None, sections=None):
+def tensor_split(input: Tensor, indices_or_sections=None, dim=0, *, indices=None, sections=None, axis=None):
     """Parts along `dim`: a number of them, nearly equal, or cut at the given indices (numbers or a tensor)."""
+    dim = dim if axis is None else axis
     where = next((v for v in (indices_or_sections, indices, sections) if v is not None), None)
     if where is None:
         raise TypeError("tensor_split() missing a required argument: 'indices_or_sections'")

@@ -118,6 +118,12 @@ def lstm_layer(input, h, c, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, lengths
 
 
 @op(top=False)
+def lstm_step(input, h, c, w_ih, w_hh, b_ih=None, b_hh=None):
+    """One step of lstm_layer, under a name of its own: autocast treats cells as their formula, layers as a kernel."""
+    return lstm_layer(input, h, c, w_ih, w_hh, b_ih, b_hh)
+
+
+@op(top=False)
 def gru_layer(input, h, w_ih, w_hh, b_ih=None, b_hh=None, lengths=None, reverse=False):
     """Gates r, z, n; n = tanh(x_n + r h_n); h = (1 - z) n + z h. Shape: (T, N, I), h (N, H) -> (T, N, H), (N, H)"""
     check_sizes("GRU", input, h, w_ih, w_hh)

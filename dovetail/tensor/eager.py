@@ -253,6 +253,8 @@ def sign(args: Any, key: list, tensors: list) -> bool:
 
 def learn(op: Any, rec: Recorder, key: tuple, tensors: list, args: tuple, kwargs: dict) -> Any:
     """Record a call for the first time, in a recorder on the side; OTHERWISE where it does not fit."""
+    if op.holds_sizes(args, kwargs):
+        return OTHERWISE
     general, numbers = without_numbers(op, key, args)
     if numbers:
         if general in op.at_once:

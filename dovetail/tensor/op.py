@@ -36,6 +36,14 @@ OPS: dict[str, Op] = {}
 NOT_TENSORS = (bool, int, float, complex, str, list, np.ndarray, np.generic)  # what users put in a tensor's place
 _new = object.__new__
 OTHERWISE = eager.OTHERWISE
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+WHOLE = frozenset(  # parameters that are Python numbers: a tensor with one element is looked at, as torch does
+    "C HxW N chunks col diagonal dilation dim dim0 dim1 dim2 dimension dims downscale_factor end_dim group groups "
+    "high hop_length k kernel_size length low m n n_fft normalized_shape num_classes num_groups num_samples offset "
+    "output_padding output_size pad padding row shape shifts size sizes split_size split_size_or_sections split_sizes "
+    "start_dim steps storage_offset stride upscale_factor win_length window_length".split()
+)
+WHOLE_STEPS = WHOLE | {"start", "end", "step"}  # where these belong together: arange, slice_scatter
 
 
 class Op:
@@ -64,6 +72,11 @@ class Op:
         self.scalars = frozenset(i for i, n in enumerate(self.names + self.keyword_only) if n in flags["scalars"])
         self.creates = not any(n in ("input", "self", "tensors", "x") for n in self.names[:1])
         self.takes = frozenset(self.names) | frozenset(self.keyword_only)
+        last = code.co_varnames[count + len(self.keyword_only)] if self.variadic else ""
+        whole = WHOLE_STEPS if "step" in self.takes else WHOLE
+        self.whole = [i for i, n in enumerate(self.names) if n in whole]
+        self.whole_names = whole & self.takes
+        self.whole_rest = last in ("given", "shape", "size")
         self.need_tensor = {i: n for i, n in enumerate(self.names) if self.must_be_tensor(i, n)}
         self.at_once: dict[tuple, Any] = {}  # kernels for calls that run on the spot, and how often their numbers
         self.values: dict[tuple, int] = {}  # have changed (eager.py)
@@ -96,6 +109,8 @@ class Op:
     def slow(self, args: tuple, kwargs: dict) -> Any:
         if scope.nodes is not None:
             return self.inside(args, kwargs)
+        if self.holds_sizes(args, kwargs):
+            args, kwargs = self.with_numbers(args, kwargs)
         out = generator = extra = form = None
         if kwargs:
             form = (dict(kwargs), tuple(map(type, kwargs.values())), args)
@@ -116,6 +131,23 @@ class Op:
         r.outs = (result,) if isinstance(result, Value) else result
         return result
 
+    def holds_sizes(self, args: tuple, kwargs: dict) -> bool:
+        """Whether a tensor stands where only Python numbers can be used: zeros(2, lengths.max())."""
+        for i in self.whole:
+            if i < len(args) and holds_tensor(args[i]):
+                return True
+        if self.whole_rest and any(map(holds_tensor, args[len(self.names) :])):
+            return True
+        return any(holds_tensor(a) for n, a in kwargs.items() if n in self.whole_names) if kwargs else False
+
+    def with_numbers(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """The arguments with such tensors looked at."""
+        made = [
+            looked_at(a) if i in self.whole or (i >= len(self.names) and self.whole_rest) else a
+            for i, a in enumerate(args)
+        ]
+        return tuple(made), {n: looked_at(a) if n in self.whole_names else a for n, a in kwargs.items()}
+
     def tidy(self, args: tuple, kwargs: dict):
         """Split off what the desk does itself and move the other keywords to their positions."""
         out = kwargs.pop("out", None) if "out" in kwargs and "out" not in self.takes else None
@@ -129,8 +161,21 @@ class Op:
         if wants or where is not None:
             extra = (bool(wants), where)
         if kwargs:
-            args, kwargs = self.positional(args, kwargs)
+            args, kwargs = self.positional(args, self.by_our_names(kwargs))
         return out, generator, extra, args, kwargs
+
+    def by_our_names(self, kwargs: dict) -> dict:
+        """Keywords with NumPy's names for `dim` and its like, which torch takes too."""
+        if self.takes.issuperset(kwargs):
+            return kwargs
+        made: dict = {}
+        for name, value in kwargs.items():
+            ours = NUMPY_NAMES.get(name, name)
+            name = ours if name not in self.takes and ours in self.takes else name
+            if name in made:
+                raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
+            made[name] = value
+        return made
 
     def positional(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """All arguments by position, keyword-only ones behind the positional ones as ("kw", dict)."""
@@ -490,6 +535,19 @@ class Op:
         e.end += 1
         e.defs.append((slot, new))
         e.repoints.append((e.ins[1], slot, meta((), counter.dtype)))
+
+
+def holds_tensor(setting: Any) -> bool:
+    return isinstance(setting, Tensor) or (type(setting) in (tuple, list) and any(map(holds_tensor, setting)))
+
+
+def looked_at(setting: Any) -> Any:
+    """The setting with its tensors of one element as Python numbers."""
+    if isinstance(setting, Tensor):
+        return setting.item() if setting.numel() == 1 else setting
+    if type(setting) in (tuple, list):
+        return type(setting)(map(looked_at, setting))
+    return setting
 
 
 def holds_value(setting: Any) -> bool:

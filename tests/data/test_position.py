@@ -205,7 +205,7 @@ def test_arrays_of_processes_stand_in_shared_memory():
     loader = data.DataLoader(Wide(), 4, num_workers=2, multiprocessing_context="fork")
     pages = []
     for k, (x, names) in enumerate(loader):
-        assert x.shape == (4, 3, 64, 64) and names == [f"{4 * k + i}" for i in range(4)]
+        assert x.shape == (4, 3, 64, 64) and names == tuple(f"{4 * k + i}" for i in range(4))
         np.testing.assert_array_equal(x.numpy()[:, 0, 0, 0], np.arange(4 * k, 4 * k + 4))
         pages.append(x)
     assert len(pages) == 3 and float(pages[0].sum()) == 3 * 64 * 64 * 6

@@ -14,7 +14,7 @@ from dovetail.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_pack
 from dovetail.ops.autocast import is_autocast_enabled
 from dovetail.ops.create import zeros
 from dovetail.ops.index import index_select
-from dovetail.ops.recurrent import gru_layer, lstm_layer, rnn_layer
+from dovetail.ops.recurrent import gru_layer, lstm_layer, lstm_step, rnn_layer
 from dovetail.ops.shape import cat, stack
 from dovetail.tensor.tensor import Tensor
 
@@ -362,7 +362,7 @@ class LSTMCell(RNNCellBase):
 
     def forward(self, input, hx=None):
         x, (h, c), alone = self._prepared(input, hx, 2)
-        _, h, c = lstm_layer(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, None, None, False)
+        _, h, c = lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return (h.squeeze(0), c.squeeze(0)) if alone else (h, c)
 
 
