@@ -208,6 +208,8 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
 
     if built.clock_at >= 0:
         run = timed(run, built, frames)
+    elif scratch_for is None:
+        run.body = body  # for chains (chain.py), which bring frames of their own
     run.code = code  # the machine code stays as long as its function
     return run
 

@@ -4,6 +4,7 @@
     void dv_barrier(ptr barrier, i64 threads)        everyone waits for everyone
     dv_run_block(ptr block)                          dv_launch over a block [body, order, sizes, args...]
     dv_call(address, inputs, outputs)                the same from Python, with lists of addresses to put into the block
+    dv_chain(address, inputs, outputs)               several bodies, one after the other (engine/chain.py)
 
 `order` is threads | FLUSH | RELEASE. The caller is thread 0. Waiting goes in three stages: a short spin, some yields,
 then sleep in the kernel; on a busy machine long spinning takes the processor from the very thread one waits for.
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dovetail.runtime.native import Code, Store, object_code, resolve_target
-from dovetail.runtime.team import HEADER, team_text
+from dovetail.runtime.team import CHAIN_HEADER, HEADER, team_text
 
 BUILT_IN = sys.implementation.name == "cpython"
 MOST_THREADS = 128
@@ -47,12 +48,14 @@ class Team:
 
     symbols: addresses of dv_launch and dv_barrier
     call(address, inputs, outputs): fill the block at an address with two lists of addresses and run it
+    chain(address, inputs, outputs): the same for a chain of bodies; None where Python has no entry of its own
     size(): threads that exist, the caller included
     """
 
     code: Code
     symbols: dict[str, int]
     call: Callable[[int, list[int], list[int]], None]
+    chain: Callable[[int, list[int], list[int]], None] | None
     size: Callable[[], int]
 
 
@@ -80,8 +83,9 @@ def load_team(machine_code: bytes) -> Team:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code._image))
     symbols = {name: code.address(name) for name in ("dv_launch", "dv_barrier")}
     call = python_function(b"dv_call", code.address("dv_call")) if BUILT_IN else None
+    chain = python_function(b"dv_chain", code.address("dv_chain")) if BUILT_IN else None
     size = ctypes.PYFUNCTYPE(ctypes.c_int64)(code.address("dv_team_size"))
-    return Team(code, symbols, call or foreign_call(code.address("dv_run_block")), size)
+    return Team(code, symbols, call or foreign_call(code.address("dv_run_block")), chain, size)
 
 
 def foreign_call(address: int) -> Callable[[int, list[int], list[int]], None]:

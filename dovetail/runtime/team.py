@@ -445,6 +445,110 @@ done:
 }
 """
 
+# A chain is [inputs, outputs, words to set, bodies, order, table of addresses..., (where a word stands, its place in the
+# table)..., (body, its arguments)...].
+CHAIN_HEADER = 5
+CHAIN = """
+; dv_chain(address, inputs, outputs): put the addresses where the bodies look for them, then run one body after the other
+define ptr @dv_chain(ptr %self, ptr %given, i64 %count) {
+entry:
+  %enough = icmp eq i64 %count, 3
+  br i1 %enough, label %start, label %refuse
+refuse:
+  %class = load ptr, ptr @PyExc_ValueError
+  call void @PyErr_SetString(ptr %class, ptr @wrong)
+  br label %fail
+fail:
+  ret ptr null
+start:
+  %address = load ptr, ptr %given
+  %chain = call ptr @PyLong_AsVoidPtr(ptr %address)
+  %null = icmp eq ptr %chain, null
+  br i1 %null, label %fail, label %pack
+pack:
+  %ins_at = getelementptr ptr, ptr %given, i64 1
+  %ins = load ptr, ptr %ins_at
+  %outs_at = getelementptr ptr, ptr %given, i64 2
+  %outs = load ptr, ptr %outs_at
+  %n_in = load i64, ptr %chain
+  %n_out_at = getelementptr i64, ptr %chain, i64 1
+  %n_out = load i64, ptr %n_out_at
+  %table = getelementptr i64, ptr %chain, i64 5
+  %ok_in = call i1 @copy_list(ptr %ins, i64 %n_in, ptr %table)
+  br i1 %ok_in, label %pack_outs, label %fail
+pack_outs:
+  %table_out = getelementptr i64, ptr %table, i64 %n_in
+  %ok_out = call i1 @copy_list(ptr %outs, i64 %n_out, ptr %table_out)
+  br i1 %ok_out, label %go, label %fail
+go:
+  %order_at = getelementptr i64, ptr %chain, i64 4
+  %order = load i64, ptr %order_at
+  %bit = and i64 %order, 512
+  %release = icmp ne i64 %bit, 0
+  br i1 %release, label %long, label %short
+short:
+  call void @run_chain(ptr %chain)
+  br label %done
+long:
+  %state = call ptr @PyEval_SaveThread()
+  call void @run_chain(ptr %chain)
+  call void @PyEval_RestoreThread(ptr %state)
+  br label %done
+done:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+}
+
+define internal void @run_chain(ptr %chain) noinline {
+entry:
+  %n_in = load i64, ptr %chain
+  %n_out_at = getelementptr i64, ptr %chain, i64 1
+  %n_out = load i64, ptr %n_out_at
+  %words_at = getelementptr i64, ptr %chain, i64 2
+  %words = load i64, ptr %words_at
+  %bodies_at = getelementptr i64, ptr %chain, i64 3
+  %bodies = load i64, ptr %bodies_at
+  %order_at = getelementptr i64, ptr %chain, i64 4
+  %order = load i64, ptr %order_at
+  %table = getelementptr i64, ptr %chain, i64 5
+  %operands = add i64 %n_in, %n_out
+  %settings = getelementptr i64, ptr %table, i64 %operands
+  %twice = mul i64 %words, 2
+  %calls = getelementptr i64, ptr %settings, i64 %twice
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i1, %set ]
+  %more = icmp slt i64 %i, %words
+  br i1 %more, label %set, label %body
+set:
+  %at = mul i64 %i, 2
+  %where_at = getelementptr i64, ptr %settings, i64 %at
+  %where = load ptr, ptr %where_at
+  %place_at = getelementptr i64, ptr %where_at, i64 1
+  %place = load i64, ptr %place_at
+  %operand_at = getelementptr i64, ptr %table, i64 %place
+  %operand = load i64, ptr %operand_at
+  store i64 %operand, ptr %where
+  %i1 = add i64 %i, 1
+  br label %next
+body:
+  %k = phi i64 [ 0, %next ], [ %k1, %run ]
+  %left = icmp slt i64 %k, %bodies
+  br i1 %left, label %run, label %over
+run:
+  %from = mul i64 %k, 2
+  %call_at = getelementptr i64, ptr %calls, i64 %from
+  %code = load ptr, ptr %call_at
+  %args_at = getelementptr i64, ptr %call_at, i64 1
+  %args = load ptr, ptr %args_at
+  call void @dv_launch(ptr %code, ptr %args, i64 %order)
+  %k1 = add i64 %k, 1
+  br label %body
+over:
+  ret void
+}
+"""
+
 RUN_BLOCK = """
 define void @dv_run_block(ptr %block) {
   %body = load ptr, ptr %block
@@ -504,7 +608,7 @@ def team_text(machine: str | None = None, system: str = sys.platform, python: bo
     """The IR of the team for a processor and an operating system. python: with the entry that Python calls."""
     machine = family(machine or platform.machine())
     flush_bits, fp_mode = FP_MODE.get(machine, FP_MODE[""])
-    parts = [RUN_BLOCK, CALL] if python else [RUN_BLOCK]  # CALL speaks the C interface of CPython
+    parts = [RUN_BLOCK, CALL, CHAIN] if python else [RUN_BLOCK]  # CALL speaks the C interface of CPython
     if system.startswith("win"):
         return "\n".join([NO_TEAM, *parts])
     futex = FUTEX_NUMBER.get(machine) if system.startswith("linux") else None

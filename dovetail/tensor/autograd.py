@@ -188,7 +188,7 @@ def collect(info: GradientInfo, slots: list) -> list | None:
 
 
 def check_version(instance, i: int, t) -> None:
-    if t._version != instance.versions[i]:
+    if i < len(instance.versions) and t._version != instance.versions[i]:
         raise blame.changed_since(t)
 
 

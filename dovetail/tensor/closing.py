@@ -33,10 +33,14 @@ def shares_memory(t) -> bool:
     return getrefcount(storage) > 3 or storage.exported or storage.home is None
 
 
+SMALL = 1 << 18  # bytes of kept values that may lie in one block
+
+
 class Closing:
     """What is worked out once for an event at which traces are closed.
 
     fresh    slots of tensors made on the path (their latest slots); kept only while Python refers to them
+    tied     slots of leaves with a history: where no trace comes again, nothing but memory would come of keeping them
     mutated  (first slot, latest slot, Meta) of tensors that existed before and were written in place
     grads    (slot, latest slot) of gradients; reset: slots that hold no leaf and are cleared afterwards
     bases    slot of a view -> slot of the tensor it looks into
@@ -46,6 +50,7 @@ class Closing:
         "event",
         "values",
         "fresh",
+        "tied",
         "mutated",
         "grads",
         "reset",
@@ -104,6 +109,7 @@ class Closing:
         made = set(fresh) | set(grads)
         self.mutated = [(f, now) for f, now in latest.items() if f not in made]
         self.reset = reset
+        self.tied = [s for s in self.leaves if s in self.metas and self.metas[s].history is not None]
         self.plans: dict[tuple, Plan] = {}
 
 
@@ -132,6 +138,9 @@ def close(rec: Any, reason: str) -> None:
     finally:
         for s in c.reset:
             slots[s] = None
+        if rec.at_once:
+            for s in c.tied:
+                slots[s] = None
         rec.enter_root()
 
 
@@ -181,6 +190,8 @@ class Plan:
         "checks",
         "source",
         "written",
+        "block",
+        "offsets",
         "dense",
         "reason",
         "live",
@@ -210,6 +221,7 @@ class Plan:
         self.dense = all(m.strides is None for _, m in self.mutated)
         wanted = [c.values[s] for s in own] + [c.values[s] for s in live_grads] + [c.values[now] for _, now in mutated]
         self.segment, self.hists, self.kept = None, (), []
+        self.block, self.offsets = 0, []
         if not only:
             self.segment, hists = history.plan(c, live + live_grads + [now for _, now in mutated])
             self.hists = tuple(
@@ -218,6 +230,7 @@ class Plan:
             )
             if self.segment is not None:
                 self.kept = [meta(v.shape, v.dtype) for v in self.segment.computed]
+                self.arrange()
                 wanted += self.segment.computed
         nodes = c.nodes
         self.checks = [] if only or lost else c.checks
@@ -232,25 +245,32 @@ class Plan:
         self.source = c
         self.empty = not wanted
 
+    def arrange(self) -> None:
+        """Many small kept values share a block: they are let go of together, and a request costs more than they do."""
+        total = 0
+        for m in self.kept:
+            self.offsets.append(total)
+            total += max(m.nbytes + memory.ALIGN - 1 & -memory.ALIGN, memory.ALIGN)
+        self.block = total if len(self.kept) > 1 and total <= SMALL else 0
+
     def execute(self, slots: list, run) -> None:
         """Compute the wanted values and put them into their tensors."""
         self.runs += 1
         found = self.look_for_nan(slots) if config.anomaly else None
+        made, kept = [], None
         if not self.empty:
-            program = self.program or self.advance_tier(slots)
+            program = self.program or self.advance_tier(slots, run.recorder.at_once)
             try:
-                made = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
+                made, kept = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
             except Exception:
                 if program is None or not self.mutated:  # what machine code has begun to overwrite cannot be saved
                     self.salvage(slots, run)
                 raise
-        else:
-            made = []
         if self.checks:
             flag = made.pop()  # held while it is read: its memory would be given back at once
             if ctypes.c_bool.from_address(flag.ptr).value:
-                self.explain(slots, made, run)
-        history.deliver(self, made, slots, run)
+                self.explain(slots, made, kept, run)
+        history.deliver(self, made, kept, slots, run)
         if self.aliases:
             views.deliver(self.aliases, slots)
         if found is not None:
@@ -264,7 +284,7 @@ class Plan:
         lost = lost_values(self.source, slots)
         rest = Plan(self.source, self.live, self.live_grads, slots, lost=lost)
         if lost and not rest.empty:
-            history.deliver(rest, rest.run_numpy(slots), slots, run)
+            history.deliver(rest, *rest.run_numpy(slots), slots, run)
             if rest.aliases:
                 views.deliver(rest.aliases, slots)
         for first, now in self.source.mutated:  # a write whose numbers never came leaves its tensor as it was
@@ -277,9 +297,9 @@ class Plan:
         arrays = [slots[s]._memory() for s in self.in_slots]
         return anomaly.search(self.graph, arrays, len(self.outs) + len(self.grads) + len(self.mutated))
 
-    def explain(self, slots: list, made: list, run) -> None:
+    def explain(self, slots: list, made: list, kept: history.Kept | None, run) -> None:
         """A flag is up: say which fact does not hold. The results are delivered first, so that nothing is lost."""
-        history.deliver(self, made, slots, run)
+        history.deliver(self, made, kept, slots, run)
         self.find_broken_fact(slots)
 
     def find_broken_fact(self, slots: list) -> None:
@@ -289,10 +309,18 @@ class Plan:
             if checks.outside(found, check.low, check.high).any():
                 raise check.error(found)
 
-    def advance_tier(self, slots: list) -> Any:
-        """The compiled program, once there is one. It is asked for after `config.compile_after` equal runs."""
+    def advance_tier(self, slots: list, at_once: bool = False) -> Any:
+        """The compiled program, once there is one. It is asked for after `config.compile_after` equal runs.
+
+        at_once: where structure depends on data, a chain of the programs of the single calls.
+        """
         if config.tier == 0:
             return None
+        if self.ticket is None and at_once:
+            from dovetail.engine.chain import chain
+
+            layouts = [slots[s]._meta.strides for s in self.in_slots]
+            self.ticket = chain(self.graph, layouts=layouts, alias=self.alias_map(slots))
         if self.ticket is None:
             if self.runs < config.compile_after and config.tier < 2:
                 self.program = self.generic_program(slots) if self.runs == 1 else None
@@ -304,8 +332,7 @@ class Plan:
             self.ticket = engine.compile_async(self.graph, layouts=layouts, alias=alias)
             if config.tier >= 2:
                 self.ticket.wait()
-        if self.ticket.program is not None:
-            self.program = self.ticket.program
+        self.program = self.ticket.program
         return self.program
 
     def generic_program(self, slots: list) -> Any:
@@ -327,8 +354,8 @@ class Plan:
                 found[first + k] = i
         return found
 
-    def run_numpy(self, slots: list) -> list:
-        """Tier 0. Returns storages for the fresh results (tensors first, then gradients, then kept values)."""
+    def run_numpy(self, slots: list) -> tuple[list, history.Kept | None]:
+        """Tier 0. Returns storages for the fresh results (tensors first, then gradients), and the kept values."""
         if self.interpret is None:
             self.interpret = prepare(self.graph)
         try:
@@ -344,9 +371,14 @@ class Plan:
                 t._ptr = t._storage.ptr
             else:
                 np.copyto(t._memory(), result)
-        return [memory.from_array(r) for r in results[:first] + results[first + count :]]
+        made = [memory.from_array(r) for r in results[:first] + results[first + count :]]
+        if not self.kept:
+            return made, None
+        held = made[first : first + len(self.kept)]
+        del made[first : first + len(self.kept)]
+        return made, history.Kept(self.kept, [h.ptr for h in held], held)
 
-    def run_native(self, program: Any, slots: list) -> list:
+    def run_native(self, program: Any, slots: list) -> tuple[list, history.Kept | None]:
         ins = [slots[s]._ptr for s in self.in_slots]
         made = [memory.allocate(n) for _, _, n in self.outs]
         if self.grads:
@@ -364,17 +396,24 @@ class Plan:
                     temporary = memory.allocate(m.nbytes)
                     strided.append((t, temporary, m))
                     outs.append(temporary.ptr)
+        kept = None
         if self.kept:
-            extra = [memory.allocate(m.nbytes) for m in self.kept]
-            outs += [e.ptr for e in extra]
-            made += extra
+            if self.block:
+                held = [memory.allocate(self.block)]
+                start = held[0].ptr
+                ptrs = [start + offset for offset in self.offsets]
+            else:
+                held = [memory.allocate(m.nbytes) for m in self.kept]
+                ptrs = [h.ptr for h in held]
+            kept = history.Kept(self.kept, ptrs, held)
+            outs += ptrs
         if self.checks:
             made.append(memory.allocate(1))
             outs.append(made[-1].ptr)
         program.run(ins, outs)
         for t, temporary, m in strided:
             np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))
-        return made
+        return made, kept
 
 
 def lost_values(c: Closing, slots: list) -> frozenset[Value]:

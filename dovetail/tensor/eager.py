@@ -1,29 +1,26 @@
-"""Operations run at once, one by one: for programs whose calls are known but never come in the same order again.
+"""Programs whose calls are known but never come in the same order again, piece by piece.
 
 A recursive network over parse trees, a search, a loop with a different body each turn: every step is a new trace, and
 recording, differentiating and compiling it costs more than the arithmetic. When several traces in a row were new
-though nearly all their calls had been met before (`Novelty`), the recorder goes `at_once`: an op is looked up by its
-name, its settings and its inputs' metas, a kernel made for exactly these runs on the spot, and the result remembers
-how its gradient is found (`History`, as for any trace that was run early). Backward walks these histories with one
-kernel for each (`backward`), also where a loop with looks has left a chain of them.
+though nearly all their calls had been met before (`Novelty`), the recorder goes `at_once`: it follows the trie as far
+as the calls are known there, and where they are not, it runs what it has and begins anew at the root. So a step
+becomes a row of pieces that were met before. A place where pieces end often grows (`grows`): the calls that follow are
+recorded behind it, and pieces become longer where the program repeats itself.
 
-The kernels come from the same bodies, gradient rules and compiler as everything else: a call is recorded once in a
-recorder on the side, and its plan is kept. What does not fit (views, writes in place, random numbers, hooks) takes the
-ordinary way, as a trace of its own.
+A piece is a trace like any other, with its plan, its histories and its programs. Two things are its own: its program
+is a chain of the programs of its calls (engine/chain.py), so that a new piece is nothing to compile; and `backward`
+walks the histories with one kernel for each, also where a loop with looks has left a chain of them.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from dovetail.base.config import config
-from dovetail.base.dtypes import bool_
 from dovetail.base.errors import user_line
 from dovetail.engine.interpret import prepare
 from dovetail.ir.core import Graph, Value, building, scope
@@ -31,22 +28,158 @@ from dovetail.prims.elementwise import add, detach
 from dovetail.runtime import memory
 from dovetail.tensor import closing, views
 from dovetail.tensor.history import History, Segment, differentiate
-from dovetail.tensor.meta import EARLIER, Meta, meta
-from dovetail.tensor.recorder import Recorder, Run, local
-from dovetail.tensor.tensor import Parameter, Tensor, number_tensor, watchers
+from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.recorder import Recorder, local
+from dovetail.tensor.tensor import Parameter, Tensor
+from dovetail.tensor.trace import Event
 
 OTHERWISE = object()  # what `call` returns where the ordinary way must be taken
-PLAIN = (Tensor, Parameter)
-MOST_KERNELS = 2000  # remembered for one op; then it starts afresh
-FEW_VALUES = 3  # so many values of a number get kernels of their own, then it becomes an input
 CHAIN = 4  # from so many histories on, backward walks them instead of joining them into one program
+LONGEST = 64  # calls in a piece
+FURTHER = 6  # calls recorded where a piece grows, or as many as it has
 
 _new = object.__new__
-_flag = ctypes.c_bool.from_address
+
+
+# -- calls -------------------------------------------------------------------------------------------------
+
+
+def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
+    """Follow the trie by this call, or begin a new piece with it. OTHERWISE where it has to take the ordinary way."""
+    if scope.nodes is not None or rec.busy or rec.autocast is not None or rec.capture is not None:
+        return OTHERWISE
+    node = rec.node
+    if not node.plain:
+        rec.close("the calls after it run at once")
+        if not rec.at_once:
+            return OTHERWISE
+        node = rec.node
+    key: list = [op]
+    at = sign(args, key, rec, node.end)
+    if kwargs and at:
+        key.append(tuple(kwargs))
+        at = sign(kwargs.values(), key, rec, at) if FOR_THE_DESK.isdisjoint(kwargs) else 0
+    if not at:
+        return OTHERWISE
+    name = tuple(key)
+    try:
+        e = node.kids.get(name)
+    except TypeError:  # a setting without a hash
+        return OTHERWISE
+    if e is None:
+        return unknown(op, rec, args, kwargs, name, at)
+    rec.node = e
+    if e.one is None:
+        return several(rec, e)
+    t = _new(Tensor)
+    t._run = rec.run
+    t._slot, t._meta = e.one
+    rec.slots[t._slot] = t
+    return t
+
+
+def several(rec: Recorder, e: Event) -> Any:
+    """The results of a call that makes several tensors, or views, or nested ones."""
+    slots, made = rec.slots, []
+    for slot, m, base in e.outs:
+        t = _new(Tensor)
+        t._meta, t._run, t._slot = m, rec.run, slot
+        slots[slot] = t
+        if base:
+            t._view = views.looked_into(slots[base])
+        made.append(t)
+    return made[0] if e.result is None else e.result(made, [slots[s] for s in e.ins])
+
+
+def sign(args: Any, key: list, rec: Recorder, at: int) -> int:
+    """Put what decides about a call into `key`: slots of tensors that the trace has, metas of those that are new to it.
+
+    The latter are put into the slots from `at` on, where the event will expect them. Returns the slot after them; 0 for
+    a call of another kind.
+    """
+    slots, run = rec.slots, rec.run
+    if at + len(args) > len(slots):
+        rec.reserve(at + len(args))
+    for a in args:
+        kind = type(a)
+        if kind is Tensor or kind is Parameter:
+            s = a._slot
+            if s < at and slots[s] is a:
+                key.append(s)
+                continue
+            if a._run is not None:
+                if a._run is run:
+                    return 0
+                a._run.settle(a)
+            slots[at] = a
+            a._slot = at
+            at += 1
+            key.append(a._meta)
+        elif kind is list or kind is tuple:
+            key.append(kind)
+            key.append(len(a))
+            at = sign(a, key, rec, at)
+            if not at:
+                return 0
+        elif isinstance(a, NEVER):
+            return 0
+        else:
+            key.append(kind)
+            key.append(a)
+    return at
+
+
+def unknown(op: Any, rec: Recorder, args: tuple, kwargs: dict, name: tuple, at: int) -> Any:
+    """A call that is not known here: it begins the next piece, or is recorded and known from now on."""
+    node = rec.node
+    for s in range(node.end, at):
+        rec.slots[s] = None
+    if node is not rec.root and not grows(rec, node):
+        rec.close("the calls from here on are known elsewhere")
+        result = call(op, rec, args, kwargs) if rec.at_once else OTHERWISE
+        return op.slow(args, kwargs) if result is OTHERWISE else result
+    result = op.slow(args, kwargs)
+    e = rec.node
+    if e.parent is node and e.plain and not e.numbers:
+        given: list = []
+        tensors_of((*args, *kwargs.values()), given)
+        if len(given) == len(e.ins) and all([rec.slots[s] is t for s, t in zip(e.ins, given, strict=True)]):
+            node.kids[name] = e
+            rec.reserve(e.end + 64)
+            if e.result is None and len(e.outs) == 1 and not e.outs[0][2]:
+                e.one = e.outs[0][:2]
+    return result
+
+
+def grows(rec: Recorder, node: Event) -> bool:
+    """Whether the calls behind `node` should be recorded: pieces have ended here often. Each time they must do so
+    twice as often, since the calls that are met most have been recorded first.
+    """
+    if rec.room:
+        rec.room -= 1
+        return True
+    node.cuts += 1
+    if node.cuts < node.patience * node.depth or node.depth >= LONGEST:
+        return False
+    node.cuts, node.patience = 0, 2 * node.patience
+    rec.room = min(max(node.depth, FURTHER), LONGEST - node.depth) - 1
+    return True
+
+
+def tensors_of(args: Any, found: list) -> None:
+    """The tensors among the arguments, in the order in which `sign` meets them."""
+    for a in args:
+        if isinstance(a, Tensor):
+            found.append(a)
+        elif type(a) in (list, tuple):
+            tensors_of(a, found)
+
+
+# -- backward --------------------------------------------------------------------------------------------
 
 
 class Kernel:
-    """A graph that runs on tensors with values: interpreted at first, compiled once it has come twice."""
+    """A graph between given addresses: interpreted at first, then a chain of the programs of its calls."""
 
     __slots__ = ("graph", "layouts", "alias", "runs", "program", "ticket", "interpreted")
 
@@ -57,289 +190,51 @@ class Kernel:
         self.ticket: Any = None
         self.interpreted: Any = None
 
-    def run(self, ins: Sequence, outs: Sequence) -> None:
-        """Compute the graph of the tensors `ins` into the memory of the tensors `outs`."""
+    def run(self, ins: list[int], outs: list[int]) -> None:
+        """Compute the graph of what lies at `ins` into the memory at `outs`."""
         program = self.program or self.advance()
         if program is not None:
-            program.run([t._ptr for t in ins], [t._ptr for t in outs])
+            program.run(ins, outs)
             return
         if self.interpreted is None:
             self.interpreted = prepare(self.graph)
-        for t, result in zip(outs, self.interpreted([t._memory() for t in ins]), strict=True):
-            np.copyto(t._memory(), result)
+        arrays = [
+            memory.array_at(ptr, v.shape, v.dtype, strides and tuple([n * v.dtype.itemsize for n in strides]))
+            for ptr, v, strides in zip(ins, self.graph.inputs, self.layouts, strict=True)
+        ]
+        for ptr, v, result in zip(outs, self.graph.outputs, self.interpreted(arrays), strict=True):
+            memory.array_at(ptr, v.shape, v.dtype)[...] = result
 
     def advance(self) -> Any:
         """The compiled program, once there is one."""
         self.runs += 1
-        if config.tier == 0 or (self.ticket is None and self.runs < config.compile_after and config.tier < 2):
+        if config.tier == 0:
             return None
         if self.ticket is None:
-            from dovetail.engine import program as engine  # the code generator is only loaded when a step repeats
+            from dovetail.engine.chain import chain  # the code generator is only loaded when a step repeats
 
-            self.ticket = engine.compile_async(self.graph, layouts=self.layouts, alias=self.alias)
+            self.ticket = chain(self.graph, layouts=self.layouts, alias=self.alias)
+        if self.ticket is None and (self.runs >= config.compile_after or config.tier >= 2):
+            from dovetail.engine.program import compile_async
+
+            self.ticket = compile_async(self.graph, layouts=self.layouts, alias=self.alias)
             if config.tier >= 2:
                 self.ticket.wait()
-        self.program = self.ticket.program
+        self.program = None if self.ticket is None else self.ticket.program
         return self.program
-
-
-def empty(m: Meta) -> Tensor:
-    """A tensor whose value is about to be computed."""
-    t = _new(Tensor)
-    t._meta = m
-    t._storage = storage = memory.allocate(m.nbytes)
-    t._ptr = storage.ptr
-    return t
-
-
-def picker(places: list[int]) -> Callable[[list], Sequence]:
-    """A function that takes the tensors at `places` out of a list."""
-    if len(places) > 1:
-        return itemgetter(*places)
-    if not places:
-        return lambda tensors: ()
-    at = places[0]
-    return lambda tensors: (tensors[at],)
-
-
-# -- one call --------------------------------------------------------------------------------------------
-
-
-class Known:
-    """What is known of a call by its settings and its inputs' metas.
-
-    order     picks the inputs of the kernel out of the call's tensors (numbers that became inputs come last)
-    numbers   positions of the arguments that became inputs
-    metas     of the results; views: (result, place of its base, offset in bytes); fresh: results with their own memory
-    kept      metas of further values that the gradient reads; flagged: the kernel also checks numbers
-    segment   the graph to differentiate, or None; sources, leaves, inputs: pick its tensors, as in History
-    differ    which results have a history, and as which number of the segment
-    """
-
-    __slots__ = (
-        "kernel", "order", "numbers", "metas", "views", "fresh", "kept", "flagged", "segment", "sources", "leaves",
-        "inputs", "differ", "rebuild", "made_by",
-    )  # fmt: skip
-
-    def __init__(self, rec: Recorder, count: int):
-        e = rec.node
-        c = closing.Closing(e)
-        plan = closing.Plan(c, [s for s, _, _ in e.outs], [], rec.slots)
-        place = {slot: i for i, slot in enumerate(e.ins)}
-        place.update({slot: count + i for i, (_, slot) in enumerate(e.numbers)})
-        which = {s: i for i, (s, _, _) in enumerate(e.outs)}
-        self.numbers = [position for position, _ in e.numbers]
-        self.order = picker([place[s] for s in plan.in_slots])
-        self.kernel = Kernel(plan.graph, [rec.slots[s]._meta.strides for s in plan.in_slots], {})
-        self.kept, self.flagged, self.rebuild = plan.kept, bool(plan.checks), e.result
-        self.metas = [m for _, m, _ in e.outs]
-        self.views = []
-        for s, (at, strides, offset) in plan.aliases.items():
-            m = self.metas[which[s]]
-            strides = views.normal_strides(m.shape, strides)
-            self.metas[which[s]] = meta(m.shape, m.dtype, m.device, m.requires_grad, strides, m.history)
-            self.views.append((which[s], place[at], offset * m.dtype.itemsize))
-        self.fresh = [which[s] for s, _, _ in plan.outs]
-        self.segment: Segment | None = plan.segment
-        self.differ, self.made_by = [-1] * len(e.outs), ""
-        self.sources = self.leaves = self.inputs = picker([])
-        for slot, index, name, _ in plan.hists:
-            at = which[slot]
-            self.differ[at], self.made_by = index, name
-            self.metas[at] = self.metas[at].with_grad(True, EARLIER)
-        if self.segment is not None:
-            self.sources = picker([place[s] for _, s in self.segment.sources])
-            self.leaves = picker([place[s] for _, s in self.segment.leaves])
-            self.inputs = picker([place[s] for _, s in self.segment.inputs])
-
-    def run(self, rec: Recorder, tensors: list, args: tuple) -> Any:
-        """The call's result; OTHERWISE where a number breaks a rule, so that the ordinary way says which."""
-        given = tensors
-        if self.numbers:
-            tensors = [*tensors, *[number_tensor(args[i]) for i in self.numbers]]
-        made = self.look(tensors) if self.views else [empty(m) for m in self.metas]
-        outs = [made[i] for i in self.fresh] if self.views else made
-        kept = [empty(m) for m in self.kept]
-        if kept:
-            outs = outs + kept
-        if self.flagged:
-            flag = empty(FLAG)
-            outs = [*outs, flag]
-        if outs:
-            try:
-                self.kernel.run(self.order(tensors), outs)
-            except IndexError:
-                return OTHERWISE
-        if self.flagged and ctypes.c_bool.from_address(flag._ptr).value:
-            return OTHERWISE
-        if self.segment is not None:
-            saved = [*self.leaves(tensors), *kept]
-            history = History(
-                self.segment, self.sources(tensors), saved, rec.run.serial, self.inputs(tensors)
-            )
-            Run.count += 1
-            rec.run.serial = Run.count  # whatever is recorded next comes later
-            for t, index in zip(made, self.differ, strict=True):
-                if index >= 0:
-                    t._hist = (history, index)
-                    t._made_by = self.made_by
-        if self.rebuild is None:
-            return made[0]
-        return self.rebuild(made, given)
-
-    def look(self, tensors: list) -> list:
-        """The results where some of them look into the memory of an input."""
-        made: list = [None] * len(self.metas)
-        for i, place, offset in self.views:
-            base = tensors[place]
-            made[i] = t = _new(Tensor)
-            t._meta, t._storage, t._ptr = self.metas[i], base._storage, base._ptr + offset
-            t._shared = base._shared = True
-        for i in self.fresh:
-            made[i] = empty(self.metas[i])
-        return made
-
-
-def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
-    """Run the call now. Returns OTHERWISE where it has to take the ordinary way."""
-    if scope.nodes is not None or rec.busy or rec.inference or config.anomaly:
-        return OTHERWISE
-    if op.random or op.writes or rec.autocast is not None or rec.capture is not None or watchers:
-        return OTHERWISE
-    if rec.node is not rec.root:
-        rec.close("the calls after it run at once")
-    rec.novelty.turn(rec)
-    key: list = [rec.grad]
-    tensors: list = []
-    if not sign(args, key, tensors):
-        return OTHERWISE
-    if kwargs:
-        key.append(tuple(kwargs))
-        if not FOR_THE_DESK.isdisjoint(kwargs) or not sign(kwargs.values(), key, tensors):
-            return OTHERWISE
-    name = tuple(key)
-    try:
-        known = op.at_once.get(name)
-    except TypeError:  # a setting without a hash
-        return OTHERWISE
-    if known is None:
-        known = learn(op, rec, name, tensors, args, kwargs)
-    return known if known is OTHERWISE else known.run(rec, tensors, args)
-
-
-def sign(args: Any, key: list, tensors: list) -> bool:
-    """Put what decides about a call into `key`, its tensors into `tensors`; False for a call of another kind."""
-    for a in args:
-        kind = type(a)
-        if kind is Tensor or kind is Parameter:
-            if a._run is not None:
-                a._settle()
-            if a._joint is not None or a._weak:
-                return False
-            tensors.append(a)
-            key.append(a._meta)
-        elif kind is list or kind is tuple:
-            key.append(kind)
-            key.append(len(a))
-            if not sign(a, key, tensors):
-                return False
-        elif isinstance(a, NEVER):
-            return False
-        else:
-            key.append(kind)
-            key.append(a)
-    return True
-
-
-def learn(op: Any, rec: Recorder, key: tuple, tensors: list, args: tuple, kwargs: dict) -> Any:
-    """Record a call for the first time, in a recorder on the side; OTHERWISE where it does not fit."""
-    if op.holds_sizes(args, kwargs):
-        return OTHERWISE
-    general, numbers = without_numbers(op, key, args)
-    if numbers:
-        if general in op.at_once:
-            return op.at_once[general]
-        op.values[general] = op.values.get(general, 0) + 1
-        if op.values[general] <= FEW_VALUES:
-            numbers = []
-        else:
-            key = general
-    inner = Recorder()
-    inner.numbers = numbers
-    inner.set_modes(rec.grad)
-    local.rec = inner
-    try:
-        result = op.slow(tuple(twins(args)), dict(zip(kwargs, twins(kwargs.values()), strict=True)))
-        known = Known(inner, len(tensors)) if fits(inner) else OTHERWISE
-        if known is not OTHERWISE and len(known.views) < sum(base > 0 for _, _, base in inner.node.outs):
-            known = OTHERWISE  # a view that only a trace can follow, since its memory is none of its base's
-        del result
-    except Exception:  # the ordinary way says what is wrong
-        return OTHERWISE
-    finally:
-        local.rec = rec
-    if len(op.at_once) > MOST_KERNELS:
-        op.at_once.clear()
-        op.values.clear()
-    op.at_once[key] = known
-    return known
-
-
-def without_numbers(op: Any, key: tuple, args: tuple) -> tuple[tuple, list[int]]:
-    """The key with a type for each number that may become an input, and the positions of these."""
-    found = [i for i in op.scalars if i < len(args) and type(args[i]) is float]
-    if not found or any(type(a) in (list, tuple) for a in args):
-        return key, []
-    made, at = list(key), 1
-    for i, a in enumerate(args):
-        if isinstance(a, Tensor):
-            at += 1
-            continue
-        if i in found:
-            made[at + 1] = float
-        at += 2
-    return tuple(made), found
-
-
-def twins(args: Any) -> list:
-    """The arguments with other tensors of the same kind and value, no two of them the same."""
-    made = []
-    for a in args:
-        if isinstance(a, Tensor):
-            t = _new(Tensor)
-            t._meta, t._storage, t._ptr, t._leaf = a._meta, a._storage, a._ptr, True
-            made.append(t)
-        elif type(a) in (list, tuple):
-            made.append(type(a)(twins(a)))
-        else:
-            made.append(a)
-    return made
-
-
-def fits(rec: Recorder) -> bool:
-    """Whether the recorder holds one call that made its results and changed nothing."""
-    e = rec.node
-    return (
-        e.parent is rec.root
-        and not e.repoints
-        and all(base == 0 or base in e.ins for _, _, base in e.outs)
-        and not any(m is not None and m.history is not None and m.history.broken for m in e.new)
-    )
-
-
-# -- backward --------------------------------------------------------------------------------------------
 
 
 class Way:
     """How the gradient goes through a segment, for the results that have one and the sources that have one already.
 
-    order: picks the inputs of the kernel out of [gradients of results, gradients of sources that are there, saved
-    values, sources]; reached: the sources that get a gradient, with the meta of it.
+    order: which of [gradients of results, gradients of sources that are there, saved values, sources] the kernel
+    reads; reached: the sources that get a gradient, with the meta of it.
     """
 
     __slots__ = ("kernel", "order", "reached")
 
-    def __init__(self, segment: Segment, given: tuple, added: tuple, pool: list):
+    def __init__(self, history: History, given: tuple, added: tuple):
+        segment = history.segment
         cotangents = [Value(v.shape, v.dtype) if g else None for v, g in zip(segment.outs, given, strict=True)]
         before = [Value(v.shape, v.dtype) if a else None for (v, _), a in zip(segment.sources, added, strict=True)]
         place = {v: i for i, v in enumerate([v for v in cotangents + before if v is not None])}
@@ -359,10 +254,11 @@ class Way:
                     alias[len(wanted)] = old
                 wanted.append(detach(g) if old is None else add(old, g))
                 self.reached.append((i, meta(g.shape, g.dtype)))
-        graph, order = closing.cut(nodes + more, wanted, place)
-        where = {at: i for i, at in enumerate(order)}
-        layouts = [pool[at]._meta.strides for at in order]
-        self.order = picker(order)
+        graph, self.order = closing.cut(nodes + more, wanted, place)
+        where = {at: i for i, at in enumerate(self.order)}
+        first = sum(given) + sum(added)  # of the tensors of the forward pass; gradients are contiguous
+        strides = [None] * first + [t._meta.strides for t in history.saved + history.sources]
+        layouts = [strides[at] for at in self.order]
         self.kernel = Kernel(graph, layouts, {k: where[place[v]] for k, v in alias.items()})
 
 
@@ -400,23 +296,24 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
     if start is None or loss._hist is None or loss._leaf or loss._joint is not None or loss._hist[0] is None:
         return False
     history, index = loss._hist
-    waiting = {history.serial: (history, [None] * len(history.segment.outs))}
+    waiting: dict[int, tuple[History, list]] = {history.serial: (history, [None] * len(history.segment.outs))}
     waiting[history.serial][1][index] = start
     heap = [-history.serial]
-    leaves: dict[int, list] = {}
+    leaves: dict[int, list] = {}  # by the leaf's id: [memory of its gradient, the leaf]
     visited: list[tuple] = []
     while heap:
         history, gs = waiting.pop(-heappop(heap))
-        if all([g is None for g in gs]):  # a neighbour's gradient does not lead here
+        given = [g.ptr for g in gs if g is not None]
+        if not given:  # a neighbour's gradient does not lead here
             continue
-        segment = history.segment
+        segment, kept = history.segment, history.kept
         if segment.broken or history.freed or history.hooked:
             return False
-        for t, version in zip(history.saved, history.versions, strict=True):
+        for t, version in zip(history.leaves, history.versions, strict=True):
             if t._version != version:
                 return False
         visited.append((history, gs))
-        holders, added, before_values = [], [], []  # where each source's gradient is kept; those that have one already
+        holders, added = [], []  # where each source's gradient is kept; whether there is one already
         for t in history.sources:
             if t._joint is not None:
                 return False
@@ -436,49 +333,52 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
                     heappush(heap, -before.serial)
                 holder = found[1]
             old = holder[at]
-            if old is not None and any(holder is h and at == a for h, a in holders):
+            if old is not None and any([holder is h and at == a for h, a in holders]):
                 old = None  # the same tensor once more: added up below
             added.append(old is not None)
             if old is not None:
-                before_values.append(old)
+                given.append(old.ptr)
             holders.append((holder, at))
         key = (tuple([g is not None for g in gs]), tuple(added))
-        pool = [g for g in gs if g is not None] if len(gs) > 1 else gs
-        pool = [*pool, *before_values, *history.saved, *history.sources]
         way = segment.ways.get(key)
         if way is None:
-            way = segment.ways[key] = Way(segment, *key, pool)
+            way = segment.ways[key] = Way(history, *key)
+        given += [t._ptr for t in history.leaves]
+        if kept is not None:
+            given += kept.ptrs
+        given += [t._ptr for t in history.sources]
         results = []
         for i, m in way.reached:
             holder, at = holders[i]
-            results.append(holder[at] if added[i] else empty(m))
-        way.kernel.run(way.order(pool), results)
-        for (i, _), g in zip(way.reached, results, strict=True):
+            results.append(holder[at] if added[i] else memory.allocate(m.nbytes))
+        way.kernel.run([given[i] for i in way.order], [r.ptr for r in results])
+        for (i, m), g in zip(way.reached, results, strict=True):
             holder, at = holders[i]
             old = holder[at]
             if old is None:
                 holder[at] = g
             elif old is not g:  # the tensor is a source twice
-                np.add(old._memory(), g._memory(), out=old._memory())
+                total = memory.as_array(old, old.ptr, m.shape, m.dtype)
+                total += memory.as_array(g, g.ptr, m.shape, m.dtype)
     return finish(leaves, visited, retain_graph)
 
 
-def seed(loss: Tensor, cotangent: Tensor | None) -> Tensor | None:
+def seed(loss: Tensor, cotangent: Tensor | None) -> memory.Storage | None:
     """The gradient that the walk begins with, in memory of its own; None where the ordinary way has to speak."""
     m = loss._meta
     if cotangent is None:
         if m.numel != 1:
             return None
-        g = empty(meta(m.shape, m.dtype))
-        g._memory().fill(1)
+        g = memory.allocate(m.nbytes)
+        memory.as_array(g, g.ptr, m.shape, m.dtype).fill(1)
         return g
     if not isinstance(cotangent, Tensor) or cotangent._joint is not None or cotangent._meta.requires_grad:
         return None
     cotangent._settle()
     if cotangent._meta.shape != m.shape or cotangent._meta.dtype is not m.dtype:
         return None
-    g = empty(meta(m.shape, m.dtype))
-    np.copyto(g._memory(), cotangent._memory())
+    g = memory.allocate(m.nbytes)
+    np.copyto(memory.as_array(g, g.ptr, m.shape, m.dtype), cotangent._memory())
     return g
 
 
@@ -490,12 +390,15 @@ def finish(leaves: dict[int, list], visited: list[tuple], retain_graph: bool) ->
     for g, leaf in leaves.values():
         if g is None:
             continue
+        m = leaf._meta
         if leaf._grad is None:
-            leaf._grad = g
+            leaf._grad = t = _new(Tensor)
+            t._meta, t._storage, t._ptr = meta(m.shape, m.dtype), g, g.ptr
         else:
             old = leaf.grad
             old._settle()
-            np.add(old._memory(), g._memory(), out=old._memory())
+            total = old._memory()
+            total += memory.as_array(g, g.ptr, m.shape, m.dtype)
             old._version += 1
     if not retain_graph:
         where = user_line()
@@ -508,4 +411,3 @@ def finish(leaves: dict[int, list], visited: list[tuple], retain_graph: bool) ->
 
 FOR_THE_DESK = frozenset(("out", "generator", "layout", "pin_memory", "memory_format", "requires_grad", "device"))
 NEVER = (Tensor, dict, slice, np.ndarray)
-FLAG = meta((), bool_)

@@ -100,34 +100,68 @@ FREED = Segment([], [])  # of tensors whose whole graph has been freed by backwa
 FREED.broken = True
 
 
-class History:
-    """One run of a Segment: the tensors behind its sources and the values it kept, with their versions.
+NONE: list = []  # of nothing; never changed
 
+
+class Kept:
+    """Values that a run kept for the gradient: their metas and addresses, and what holds their memory."""
+
+    __slots__ = ("metas", "ptrs", "held")
+
+    def __init__(self, metas: list[Meta], ptrs: list[int], held: list):
+        self.metas, self.ptrs, self.held = metas, ptrs, held
+
+    def tensors(self) -> list:
+        made = []
+        several = len(self.held) > 1
+        for i, (m, ptr) in enumerate(zip(self.metas, self.ptrs, strict=True)):
+            t = fresh(m, None, 0)
+            t._storage, t._ptr = self.held[i if several else 0], ptr
+            made.append(t)
+        return made
+
+
+class History:
+    """One run of a Segment: the tensors behind its sources, and those its gradient reads, with their versions.
+
+    leaves, kept: tensors of the trace that the gradient reads, and the memory of other values that it reads, which
+    nobody else sees; `saved` is both, as tensors, made for who needs them.
     hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
     """
 
     __slots__ = (
-        "segment", "sources", "saved", "versions", "serial", "freed", "hooked", "order", "inputs", "input_versions",
+        "segment", "sources", "leaves", "kept", "versions", "serial", "freed", "hooked", "order", "inputs",
+        "input_versions", "_saved",
     )  # fmt: skip
 
     count = 0
 
-    def __init__(self, segment: Segment, sources: Sequence, saved: list, order: int = 0, inputs: Sequence = ()):
-        self.segment, self.sources, self.saved, self.order = segment, sources, saved, order
+    def __init__(
+        self, segment: Segment, sources: list, leaves: list, kept: Kept | None, order: int = 0, inputs: list = NONE
+    ):
+        self.segment, self.sources, self.leaves, self.kept, self.order = segment, sources, leaves, kept, order
         self.hooked: dict[int, Any] = {}
-        self.versions = [t._version for t in saved]
+        self.versions = [t._version for t in leaves]
         History.count += 1
         self.serial = History.count
         self.freed: dict[int, tuple] = {}
         self.inputs = inputs
-        self.input_versions = [t._version for t in inputs] if inputs else ()
+        self.input_versions = [t._version for t in inputs]
+        self._saved: list | None = None
+
+    @property
+    def saved(self) -> list:
+        """Everything that the gradient reads, as tensors: of the leaves, then of the values computed on the way."""
+        if self._saved is None:
+            self._saved = self.leaves if self.kept is None else self.leaves + self.kept.tensors()
+        return self._saved
 
     def free(self, index: int, where: tuple) -> None:
         """A backward has gone through result `index`, and lets go of what it shares with others."""
         for i in self.segment.shared_with(index):
             self.freed[i] = where
         if len(self.freed) == len(self.segment.outs):  # nobody may read them again; a kept loss should not hold them
-            self.saved, self.inputs = [], []
+            self.leaves, self.kept, self._saved, self.inputs = NONE, None, None, NONE
 
 
 class Ticket:
@@ -360,7 +394,7 @@ def no_second_gradient(*args) -> tuple:
     raise GradientError(message("backward", problem, cure=cure))
 
 
-def deliver(plan, made: list, slots: list, run) -> None:
+def deliver(plan, made: list, kept: Kept | None, slots: list, run) -> None:
     """Hand the results of a run to their tensors, tickets and histories."""
     k = 0
     for s, _, _ in plan.outs:
@@ -386,29 +420,25 @@ def deliver(plan, made: list, slots: list, run) -> None:
         slots[now]._run = None
     if plan.hists:
         run.recorder.histories += 1
-        attach(plan, made[k:], slots, run.serial)
+        attach(plan, kept, slots, run.serial)
     for ticket in run.tickets:
         ticket.run = None
         if ticket.values is None:
             ticket.values = {}
 
 
-def attach(plan, kept: list, slots: list, order: int = 0) -> None:
+def attach(plan, kept: Kept | None, slots: list, order: int = 0) -> None:
     """Give the tensors that require grad their History."""
     segment = plan.segment
     instance = None
     if segment is not None:
-        saved = [slots[s] for _, s in segment.leaves]
-        for m, storage in zip(plan.kept, kept, strict=True):
-            t = fresh(m, None, 0)
-            t._storage, t._ptr = storage, storage.ptr
-            saved.append(t)
         inputs = [slots[s] for _, s in segment.inputs]
         sources = [slots[s] for _, s in segment.sources]
-        written = {id(slots[s]) for s, _, _, _ in plan.hists}
-        if not written.isdisjoint(map(id, sources)):
-            sources = [as_it_was(t, order) if id(t) in written and not t._leaf else t for t in sources]
-        instance = History(segment, sources, saved, order, inputs)
+        if plan.written:
+            written = {id(slots[s]) for s, _, _, _ in plan.hists}
+            if not written.isdisjoint(map(id, sources)):
+                sources = [as_it_was(t, order) if id(t) in written and not t._leaf else t for t in sources]
+        instance = History(segment, sources, [slots[s] for _, s in segment.leaves], kept, order, inputs)
         for i in segment.stale:
             instance.versions[i] = -1
     for s, index, name, m in plan.hists:

@@ -78,8 +78,6 @@ class Op:
         self.whole_names = whole & self.takes
         self.whole_rest = last in ("given", "shape", "size")
         self.need_tensor = {i: n for i, n in enumerate(self.names) if self.must_be_tensor(i, n)}
-        self.at_once: dict[tuple, Any] = {}  # kernels for calls that run on the spot, and how often their numbers
-        self.values: dict[tuple, int] = {}  # have changed (eager.py)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -278,7 +276,7 @@ class Op:
             t = fresh(m, run, slot)
             slots[slot] = t
             if base:
-                t._view = views.root(slots[base])
+                t._view = views.looked_into(slots[base])
             made.append(t)
         if e.result is None:
             return made[0]
@@ -307,6 +305,7 @@ class Op:
             if wrong is not None:
                 raise wrong from None
             raise
+        e.plain = e.parent.plain and not e.repoints
         rec.add(e)
         rec.novelty.note(self, key, types, tensors, rec.run.serial)
         if self.name in lint.SUMS and rec.grad and rec.capture is None and any(t._meta.requires_grad for t in tensors):
@@ -753,6 +752,7 @@ def op(
 def wrapper(made: Op) -> Callable:
     """The function that users call: a few comparisons when the call is the expected one."""
     slow, new, writes, at_once = made.slow, _new, made.writes, eager.call
+    ordinary = made.random or made.writes  # whatever the recorder does with other calls
 
     def call(*args, **kwargs):
         rec = local.rec
@@ -795,7 +795,7 @@ def wrapper(made: Op) -> Callable:
                 rec.node = e
                 rec.expect = e.next
                 return t
-        if rec.at_once:
+        if rec.at_once and not ordinary:
             result = at_once(made, rec, args, kwargs)
             if result is not OTHERWISE:
                 return result

@@ -139,8 +139,8 @@ class Novelty:
         self.new = self.again = 0
 
     def turn(self, rec: Recorder) -> None:
-        """A call runs at once; now and then the recorder tries whether traces come again by now."""
-        self.left -= 1
+        """Calls run at once; now and then the recorder tries whether traces come again by now."""
+        self.left -= rec.node.depth
         if self.left <= 0:
             self.patience = min(2 * self.patience, 2_000_000)
             self.streak = self.ENOUGH - 1
@@ -172,6 +172,7 @@ class Recorder:
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
         self.novelty = Novelty()
         self.at_once = False  # calls run on the spot (eager.py)
+        self.room = 0  # calls that may be recorded behind the ones that are known (eager.py)
         self.histories = 0  # made since the last backward that walked them
         self.numbers: list[int] = []  # positions of arguments that become inputs at once
         self.enter_root()
@@ -199,6 +200,7 @@ class Recorder:
             self.templates[self.root] = self.slots
             self.slots = self.templates.pop(root, None) or [None] * max(64, len(self.slots))
         self.root = self.node = root
+        self.room = 0
         self.expect = NOTHING if self.at_once else root.next
         self.run = Run(self)
 
@@ -429,6 +431,8 @@ class Recorder:
         node = self.node
         if node is self.root or self.capture is not None:
             return False
+        if self.at_once:
+            return self.room <= 0
         if node.depth >= config.max_pending:
             return True
         if node.stepped:
@@ -461,6 +465,8 @@ class Recorder:
             return
         if self.capture is not None:
             self.capture.refuse()
+        if self.at_once:
+            self.novelty.turn(self)
         self.busy = True
         try:
             closing.close(self, reason)

@@ -7,6 +7,7 @@ only what a Tensor is: its state, its ways to and from NumPy and Python, and its
 from __future__ import annotations
 
 import ctypes
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +122,9 @@ class Tensor(Surface):
     @staticmethod
     def from_data(data: Any, dtype: Any = None) -> Tensor:
         """A tensor with a copy of `data`: numbers, nested sequences, arrays, tensors."""
+        t = from_few(data) if dtype is None else None
+        if t is not None:
+            return t
         t = Tensor.from_array(array_from(data, None if dtype is None else dtypes.as_dtype(dtype)))
         t._shared = False  # nobody else has seen the copy
         return t
@@ -514,6 +518,34 @@ def number_tensor(x: int | float) -> Tensor:
 
 READERS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int64": ctypes.c_int64, "int32": ctypes.c_int32,
            "bool": ctypes.c_bool, "int16": ctypes.c_int16, "int8": ctypes.c_int8, "uint8": ctypes.c_uint8}  # fmt: skip
+
+
+def from_few(data: Any) -> Tensor | None:
+    """A tensor of a number or a short flat list of whole numbers, or of floats; None for other data.
+
+    Words and labels come one by one where a program walks over trees (benchmark tree).
+    """
+    single = data if type(data) in (list, tuple) else (data,)
+    count = len(single)
+    if not 0 < count <= 8:
+        return None
+    kind = type(single[0])
+    if kind is int:
+        dtype, letter = dtypes.int64, "q"
+    elif kind is float and dtypes.default_dtype() is dtypes.float32:
+        dtype, letter = dtypes.float32, "f"
+    else:
+        return None
+    for x in single:
+        if type(x) is not kind:
+            return None
+    t = Tensor.empty((count,) if single is data else (), dtype)
+    block = t._storage.block
+    try:
+        struct.pack_into(f"{count}{letter}", block.owner, t._ptr - block.start, *single)
+    except (struct.error, OverflowError):  # NumPy knows what becomes of it
+        return None
+    return t
 
 
 def array_from(data: Any, dtype: DType | None) -> np.ndarray:

@@ -51,6 +51,8 @@ class Event:
     repoints    (old slot, new slot, Meta): tensors given a new value in place
     defs        (slot, Value) made known here; nodes: what the body added to the graph
     start       the latest event up to here whose inputs all had their values: where a loop body may begin again
+    kids, plain, one, cuts, patience: for programs whose traces never come again (eager.py): successors by what decides
+    about a call; whether nothing was written so far; (slot, Meta) where the call makes one tensor and no view
     a0, a1, a2, rest, m0, o0: the quick form, used when the event is `simple` (one to three tensors, one fresh result)
     """
 
@@ -92,6 +94,11 @@ class Event:
         "closings",
         "views",
         "checks",
+        "kids",
+        "plain",
+        "one",
+        "cuts",
+        "patience",
     )
 
     def __init__(self, op, parent: Event | None, key: tuple = ()):
@@ -122,6 +129,10 @@ class Event:
         self.sources: list[tuple[Value, int]] = []
         self.closings: Any = None
         self.views = parent.views if parent else False
+        self.kids: dict[tuple, Event] = {}
+        self.plain = parent is None
+        self.one: tuple[int, Meta] | None = None
+        self.cuts, self.patience = 0, 32
         self.checks: list = []
         self.site: tuple = ()
         self.metas: list[Meta] = []

@@ -25,6 +25,13 @@ def root(t) -> Any:
     return t
 
 
+def looked_into(t) -> Any:
+    """The tensor whose memory a view of `t` will look into: `t` where its value is there, be it a view itself."""
+    while t._run is not None and t._view is not None:
+        t = t._view
+    return t
+
+
 def chain(value: Value, base: Value) -> list[Node] | None:
     """The nodes from `base` (first) to `value` (last), or None where `value` is not a view of `base`."""
     nodes = []
