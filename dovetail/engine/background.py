@@ -22,7 +22,7 @@ EXIT_WAIT = 60.0  # seconds that the process waits for it at its end: on a busy 
 class Ticket:
     """The promise of a program. `program` is None until it is there; `error` keeps what went wrong."""
 
-    __slots__ = ("_program", "error", "_told", "_done")
+    __slots__ = ("_program", "error", "_told", "_done", "__weakref__")
 
     def __init__(self):
         self._program: Any = None

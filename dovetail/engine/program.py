@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from weakref import WeakValueDictionary
 
 from dovetail.base.config import config
 from dovetail.codegen.lower import KernelInfo, can_lower
@@ -186,6 +187,7 @@ class Programs:
 
 _programs = Programs(MOST_PROGRAMS)
 _families = Families()
+_asked: WeakValueDictionary[tuple, Ticket] = WeakValueDictionary()  # what the background is busy with
 
 
 def find(
@@ -257,6 +259,10 @@ def compile_async(
     program = find_request(graph, asked)
     if program is not None:
         return filled(program)
+    key = (fingerprint(graph), asked)
+    ticket = _asked.get(key)
+    if ticket is not None and not ticket.done:
+        return ticket
 
     def make() -> Program:
         given = signature(graph)
@@ -268,10 +274,12 @@ def compile_async(
         own = bound(*served, family, lambda: make_program(graph, asked))
         return _programs.put((fingerprint(graph), asked), own)
 
-    return submit(make)
+    ticket = _asked[key] = submit(make)
+    return ticket
 
 
 def forget_programs() -> None:
     """Forget all programs in memory; those that somebody holds stay as they are."""
     _programs.clear()
     _families.clear()
+    _asked.clear()

@@ -91,7 +91,7 @@ def team_of(kind):
     team = pool.team()
     if kind == "ctypes":
         call = pool.foreign_call(team.code.address("dv_run_block"))
-        return pool.Team(team.code, team.symbols, call, team.size)
+        return pool.Team(team.code, team.symbols, call, None, team.size)
     return team
 
 
