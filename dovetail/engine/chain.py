@@ -155,7 +155,7 @@ def chain(graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None =
 def row(steps: list[tuple], nbytes: int) -> Run:
     """The programs in turn, called from Python."""
 
-    def run(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+    def run(in_ptrs: list[int], out_ptrs: list[int], sizes: Sequence[int] = ()) -> None:
         arena = memory.allocate(max(nbytes, 1))  # not the common arena, which the programs take
         ptrs, base = [*in_ptrs, *out_ptrs], arena.ptr
         for program, ins, outs in steps:
@@ -219,7 +219,7 @@ def native_row(steps: list[tuple], n_in: int, n_out: int, nbytes: int) -> Run:
     order = pool.order(1, flush=False, release=release)
     frames: list[Frame] = []
 
-    def run(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+    def run(in_ptrs: list[int], out_ptrs: list[int], sizes: Sequence[int] = ()) -> None:
         try:
             frame = frames.pop()
         except IndexError:

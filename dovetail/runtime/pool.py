@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dovetail.runtime.native import Code, Store, object_code, resolve_target
-from dovetail.runtime.team import CHAIN_HEADER, HEADER, team_text
+from dovetail.runtime.team import HEADER, team_text
 
 BUILT_IN = sys.implementation.name == "cpython"
 MOST_THREADS = 128

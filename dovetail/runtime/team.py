@@ -445,11 +445,11 @@ done:
 }
 """
 
-# A chain is [inputs, outputs, words to set, bodies, order, table of addresses..., (where a word stands, its place in the
-# table)..., (body, its arguments)...].
+# A chain is [inputs, outputs, words to set, bodies, order, table of addresses..., (where a word stands, its place in
+# the table)..., (body, its arguments)...].
 CHAIN_HEADER = 5
 CHAIN = """
-; dv_chain(address, inputs, outputs): put the addresses where the bodies look for them, then run one body after the other
+; dv_chain(address, inputs, outputs): put the addresses where the bodies look for them, then run one after the other
 define ptr @dv_chain(ptr %self, ptr %given, i64 %count) {
 entry:
   %enough = icmp eq i64 %count, 3

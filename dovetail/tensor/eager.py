@@ -14,7 +14,6 @@ walks the histories with one kernel for each, also where a loop with looks has l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -27,8 +26,8 @@ from dovetail.ir.core import Graph, Value, building, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.runtime import memory
 from dovetail.tensor import closing, views
-from dovetail.tensor.history import History, Segment, differentiate
-from dovetail.tensor.meta import Meta, meta
+from dovetail.tensor.history import History, differentiate
+from dovetail.tensor.meta import meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Parameter, Tensor
 from dovetail.tensor.trace import Event
