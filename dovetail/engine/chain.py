@@ -22,6 +22,7 @@ from dovetail.engine.stages import Stage, connect, late_outputs, set_aliases
 from dovetail.ir.core import Graph, Node, Region, Value
 from dovetail.prims.families import MAKE
 from dovetail.runtime import memory, pool
+from dovetail.runtime.team import CHAIN_HEADER
 
 NO_SIZES = (ctypes.c_int64 * 16)()  # the table of run-time sizes of programs that have none
 
@@ -174,7 +175,7 @@ class Frame:
     def __init__(self, steps: list[tuple], n_in: int, n_out: int, scratch: int, order: int):
         operands = n_in + n_out
         ours = [(i, k) for i, (_, ins, outs) in enumerate(steps) for k, at in enumerate(ins + outs) if at >= 0]
-        settings = pool.CHAIN_HEADER + operands
+        settings = CHAIN_HEADER + operands
         calls = settings + 2 * len(ours)
         first = calls + 2 * len(steps)  # of the arguments: those of each body, its scratch memory, its sizes
         starts = []

@@ -6,6 +6,8 @@ import pytest
 import dovetail as dv
 import dovetail.nn as nn
 import dovetail.nn.functional as F
+from dovetail.base.config import config
+from dovetail.tensor import closing
 from dovetail.tensor.recorder import NOTHING, local
 
 
@@ -107,8 +109,67 @@ def test_trees_of_all_shapes_train_as_written_out():
     assert local.rec.at_once
 
 
-def test_trees_at_once_from_the_start(at_once):
-    assert np.allclose(train_on_trees(12), numpy_tree_losses(12), rtol=2e-4)
+@pytest.mark.parametrize("tier", [0, 1, 2])
+def test_trees_at_once_from_the_start(at_once, tier, monkeypatch):
+    """Interpreted, compiled on the way, and compiled at once."""
+    monkeypatch.setattr(config, "tier", tier)
+    assert np.allclose(train_on_trees(20), numpy_tree_losses(20), rtol=2e-4)
+    if tier == 2:
+        assert max(e.depth for e in events_below(at_once.root)) > 4, "no piece has grown"
+
+
+def events_below(e):
+    for child in e.children:
+        yield child
+        yield from events_below(child)
+
+
+def test_a_body_of_several_calls_becomes_one_piece(at_once, monkeypatch):
+    """A program with few forms: its pieces grow until they hold a whole turn."""
+    monkeypatch.setattr(config, "tier", 2)
+    w = dv.tensor([0.5, -0.3], requires_grad=True)
+
+    def turns(count):
+        h = w * 1.0
+        for _ in range(count):
+            h = dv.tanh(dv.sin(h) * w) + w
+        (g,) = dv.autograd.grad(h.sum(), w)
+        return g.tolist()
+
+    def meant(count):
+        wn = np.array([0.5, -0.3])
+        h, d = wn.copy(), np.ones(2)
+        for _ in range(count):
+            t = np.tanh(np.sin(h) * wn)
+            h, d = t + wn, (1 - t * t) * (np.cos(h) * d * wn + np.sin(h)) + 1
+        return d
+
+    for i in range(60):
+        assert np.allclose(turns(3 + i % 5), meant(3 + i % 5), rtol=1e-4)
+    ran = []
+    execute = closing.Plan.execute
+    monkeypatch.setattr(closing.Plan, "execute", lambda self, *given: (ran.append(self), execute(self, *given))[1])
+    assert np.allclose(turns(7), meant(7), rtol=1e-4)
+    assert len(ran) < 12, "30 calls"
+
+
+def test_what_a_piece_computes_is_there_for_whoever_looks_and_nobody_else(at_once, monkeypatch):
+    """Values that only the gradient needs lie in one block; those that Python holds have memory of their own."""
+    monkeypatch.setattr(config, "tier", 2)
+    x = dv.tensor([0.5, 1.5], requires_grad=True)
+    for _ in range(200):
+        a = dv.exp(x)
+        b = dv.tanh(a)
+        c = b * a
+        d = dv.sin(c)
+        d.sum().backward()
+    xn = np.array([0.5, 1.5])
+    an = np.exp(xn)
+    bn = np.tanh(an)
+    for t, wanted in ((a, an), (b, bn), (c, an * bn), (d, np.sin(an * bn))):
+        assert np.allclose(t.detach().numpy(), wanted, rtol=1e-5)
+    assert len({t.data_ptr() for t in (a, b, c, d)}) == 4
+    assert np.allclose(x.grad.numpy(), 200 * np.cos(an * bn) * (bn + an * (1 - bn * bn)) * an, rtol=1e-3)
 
 
 def test_a_step_that_repeats_stays_one_program():
