@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 import dovetail.ops.primitives as p
-from dovetail.base.errors import ShapeError, message
+from dovetail.base.dtypes import DType
+from dovetail.base.errors import ArgumentError, NotCovered, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import index, shape
 from dovetail.ops.dims import numel, sizes_of
 from dovetail.ops.front import front
-from dovetail.ops.promote import cast, literal
+from dovetail.ops.promote import cast, expanded, literal
 from dovetail.ops.shape import need_shape, reshaped
-from dovetail.tensor.op import op
+from dovetail.tensor import views
+from dovetail.tensor.meta import meta, normal_strides
+from dovetail.tensor.op import op, place_of
 from dovetail.tensor.takeover import take_over
 from dovetail.tensor.tensor import Tensor
 
@@ -128,40 +131,135 @@ def unbind_copy(input, dim=0):
 @op()
 def view_as_real_copy(input):
     """view_as_real, copied."""
-    return copied(shape.view_as_real(input))
+    return copied(shape.pairs_of_complex(input))
 
 
 @op()
 def view_as_complex_copy(input):
     """view_as_complex, copied."""
-    return copied(shape.view_as_complex(input))
+    return copied(shape.complex_of_pairs(input))
+
+
+# --- complex numbers as pairs ---------------------------------------------------------------------------------------
+
+
+@front()
+def view_as_real(input: Tensor) -> Tensor:
+    """Complex numbers as pairs, in the same memory. Shape: (*) complex -> (*, 2) real.
+
+    The values of a tensor that is still pending, or that requires grad, are copied.
+    """
+    if input._run is not None or input.requires_grad or not input.is_complex():
+        return shape.pairs_of_complex(input)
+    steps = (*(2 * s for s in input.stride()), 1)
+    return other_kind(input, (*input.shape, 2), steps, input.dtype.to_real())
+
+
+@front()
+def view_as_complex(input: Tensor) -> Tensor:
+    """Pairs as complex numbers, in the same memory. Shape: (*, 2) real -> (*) complex.
+
+    The values of a tensor that is still pending, or that requires grad, are copied.
+    """
+    pairs = input.is_floating_point() and input.shape[-1:] == (2,)
+    if input._run is not None or input.requires_grad or not pairs:
+        return shape.complex_of_pairs(input)
+    steps = input.stride()
+    if steps[-1] != 1 or any(s % 2 for s in steps[:-1]):
+        problem = "Tensor must have a stride divisible by 2 for all but last dimension, and 1 for the last"
+        raise ShapeError(message("view_as_complex", problem, [("input", input)], "x.contiguous() first"))
+    return other_kind(input, input.shape[:-1], tuple(s // 2 for s in steps[:-1]), input.dtype.to_complex())
+
+
+def other_kind(t: Tensor, sizes: tuple, steps: tuple, dtype: DType) -> Tensor:
+    """A tensor's memory under another dtype; steps in elements of that."""
+    made = t._alias(t._meta.shape, t._meta.strides, 0)
+    made._meta = meta(tuple(sizes), dtype, strides=normal_strides(tuple(sizes), steps))
+    return made
 
 
 # --- by strides -------------------------------------------------------------------------------------------------------
 
 
+def reach(call: str, size, stride, offset: int, count: int, facts: list) -> tuple[tuple, tuple]:
+    """(sizes, strides) as tuples. Raises ShapeError where they lead outside of `count` elements of memory."""
+    size, stride = sizes_of(call, (tuple(size),)), sizes_of(call, (tuple(stride),))
+    if len(size) != len(stride):
+        raise ShapeError(message(call, f"mismatch in length of strides and shape: {stride} and {size}", facts))
+    if any(n < 0 for n in (*size, *stride, offset)):
+        problem = f"sizes, strides and storage_offset must not be negative: {size}, {stride}, {offset}"
+        raise ArgumentError(message(call, problem, facts))
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+    if 0 not in size and last >= count:
+        problem = f"size {size}, stride {stride} and storage_offset {offset} are out of bounds for storage of "
+        raise ShapeError(message(call, f"{problem}{count} elements", facts))
+    return size, stride
+
+
 def places(call: str, x: Value, size, stride, storage_offset) -> np.ndarray:
     """The flat index of every element that sizes and strides name; memory is seen in row-major order."""
-    size, stride = sizes_of(call, (tuple(size),)), tuple(stride)
-    if len(size) != len(stride):
-        raise ShapeError(message(call, f"mismatch in length of strides and shape: {stride} and {size}", [("input", x)]))
+    size, stride = reach(call, size, stride, storage_offset or 0, numel(x.shape), [("input", x)])
     found = np.full(size, storage_offset or 0, np.int64)
     for d, (n, step) in enumerate(zip(size, stride, strict=True)):
         found += (np.arange(n) * step).reshape([-1 if k == d else 1 for k in range(len(size))])
-    if found.size and (found.min() < 0 or found.max() >= numel(x.shape)):
-        problem = f"size {size} and stride {stride} reach outside the storage of {numel(x.shape)} elements"
-        raise ShapeError(message(call, problem, [("input", x)]))
     return found
 
 
-@op(method=True, also=("as_strided_copy",))
-def as_strided(input, size, stride, storage_offset=None):
-    """The elements at storage_offset + sum(i * stride) of the input's row-major memory."""
-    found = places("as_strided", input, size, stride, storage_offset)
+@op(top=False, view=True, name="as_strided")
+def strided_part(input, size, stride, offset):
+    """The elements at offset + sum(i * stride) of a value's row-major order, as a chain of views."""
     flat = reshaped(input, (numel(input.shape),))
-    if not found.size:
-        return reshaped(shape.section(flat, 0, 0, 0), found.shape)
-    return p.take(flat, literal(found), dim=0)
+    if 0 in size:
+        return reshaped(shape.section(flat, 0, 0, 0), size)
+    walked = sorted([d for d in range(len(size)) if size[d] > 1 and stride[d]], key=lambda d: -stride[d])
+    span = 1 + sum((size[d] - 1) * stride[d] for d in walked)
+    x = shape.section(flat, 0, offset, offset + span)
+    for d in walked:  # windows that start stride[d] apart, each as long as what the other dims reach
+        span -= (size[d] - 1) * stride[d]
+        x = p.windows(x, window=(span,), stride=(stride[d],), padding=((0, 0),), dilation=(1,))
+        x = shape.moved(x, x.ndim - 2, x.ndim - 1)
+    x = reshaped(x, tuple(size[d] for d in walked))
+    kept = sorted(walked)
+    x = shape.permuted(x, [walked.index(d) for d in kept])
+    x = reshaped(x, tuple(n if d in kept else 1 for d, n in enumerate(size)))
+    return expanded(x, size)
+
+
+@op(also=("Tensor.as_strided_copy",))
+def as_strided_copy(input, size, stride, storage_offset=None):
+    """as_strided of the input's row-major memory, copied."""
+    places("as_strided", input, size, stride, storage_offset)
+    return p.identity(strided_part(input, tuple(size), tuple(stride), storage_offset or 0))
+
+
+@front(method=True)
+def as_strided(input: Tensor, size, stride, storage_offset=None) -> Tensor:
+    """A view of the input's memory: element (i, j, ...) lies at storage_offset + i * stride[0] + j * stride[1] + ...
+
+    Raises: ShapeError where that leads outside of the memory.
+
+    >>> import dovetail
+    >>> x = dovetail.arange(6.0)
+    >>> x.as_strided((2, 2), (3, 1)).tolist()
+    [[0.0, 1.0], [3.0, 4.0]]
+    """
+    facts = [("input", input)]
+    if input._run is None and not input.requires_grad:
+        here = input.storage_offset()
+        count = (input._storage.nbytes - (input._ptr - input._storage.ptr)) // input.element_size() + here
+        offset = here if storage_offset is None else storage_offset
+        size, stride = reach("as_strided", size, stride, offset, count, facts)
+        return input._alias(size, normal_strides(size, stride), offset - here)
+    base, here = place_of(input)
+    offset = here if storage_offset is None else storage_offset
+    size, stride = reach("as_strided", size, stride, offset, base.numel(), facts)
+    if input._run is None and not input.is_contiguous():
+        order = sorted(range(input.ndim), key=lambda d: -input.stride(d))
+        base = shape.permute(input, order)  # in the order of its memory, which may have gaps
+        if not views.dense(input.shape, input.stride()):
+            raise NotCovered(message("as_strided", "a part of memory with gaps is taken with a gradient", facts))
+    view = strided_part(base, size, stride, offset)
+    return view if input.requires_grad or not view.requires_grad else shape.detach(view)
 
 
 @op(method=True)

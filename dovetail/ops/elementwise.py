@@ -414,13 +414,13 @@ def frac(input):
 # --- complex numbers --------------------------------------------------------------------------------------------------
 
 
-@op(also=("property.real",))
+@op(view=True, also=("property.real",))
 def real(input):
     """Real part."""
     return p.real(input) if input.dtype.kind == "c" else input
 
 
-@op(also=("property.imag",))
+@op(view=True, also=("property.imag",))
 def imag(input):
     """Imaginary part. Raises DTypeError for real tensors."""
     if input.dtype.kind != "c":
@@ -437,7 +437,7 @@ def conj(input):
 @op(method=True)
 def resolve_conj(input):
     """The input itself: a conjugation is never left pending here."""
-    return p.identity(input)
+    return input
 
 
 @op(method=True, inplace=True)
@@ -449,7 +449,7 @@ def conj_physical(input):
 @op(method=True)
 def resolve_neg(input):
     """The input itself: negation is never left pending here."""
-    return p.identity(input)
+    return input
 
 
 @op(method=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import dovetail.ops.primitives as p
-from dovetail.base.errors import GradientError, message
+from dovetail.base.errors import DTypeError, GradientError, message
 from dovetail.ops import shape
 from dovetail.ops.dims import new_sizes, numel
 from dovetail.ops.front import front
@@ -93,14 +93,26 @@ def set_(
     size=None,
     stride=None,
 ) -> Tensor:
-    """The memory of another tensor or storage, in place."""
+    """The memory of another tensor or storage, in place.
+
+    Raises: GradientError for a leaf that requires grad and for a source that does, DTypeError for another dtype.
+    """
     if source is None:
         return resize_(input, 0)
+    if isinstance(source, Tensor):
+        facts = [("tensor", input), ("source", source)]
+        if source.requires_grad:
+            problem = "no gradient leads through a change of memory, and the source requires grad"
+            raise GradientError(message("set_", problem, facts, "x = source, or x.set_(source.detach())"))
+        if source.dtype is not input.dtype:
+            problem = f"Could not set tensor of type {source.dtype.name} to a tensor of type {input.dtype.name}"
+            raise DTypeError(message("set_", problem, facts, f"x.set_(source.to({input.dtype!r}))"))
+        source._settle()  # from here on both look into one memory
     if isinstance(source, (UntypedStorage, TypedStorage)) or size is not None:
         memory = source if not isinstance(source, Tensor) else UntypedStorage.of(source)
         part = over_storage(memory, input.dtype, storage_offset, size, stride)
         return take_over(input, lambda x: part, "set_")
-    return take_over(input, lambda x: shape.detach(source), "set_")
+    return take_over(input, lambda x: source._alias(source._meta.shape, source._meta.strides, 0), "set_")
 
 
 @front(method=True, top=False)

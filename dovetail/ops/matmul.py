@@ -10,7 +10,7 @@ from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.dims import broadcast_sizes, numel, one_dim
 from dovetail.ops.promote import cast, common, expanded, filled, is_number, need_float, placed, same_dtype
-from dovetail.ops.shape import diagonal_of_square, listed, permuted, reshaped
+from dovetail.ops.shape import listed, permuted, reshaped
 from dovetail.tensor.op import op
 
 
@@ -471,7 +471,7 @@ def diagonals(names: list[str], x: Value) -> tuple[list[str], Value]:
             a = names.index(n)
             b = names.index(n, a + 1)
             rest = [d for d in range(x.ndim) if d not in (a, b)]
-            x = diagonal_of_square(permuted(x, [*rest, a, b]), x.shape[a])
+            x = p.diagonal(permuted(x, [*rest, a, b]), starts=(0, 0), size=x.shape[a])
             names = [names[d] for d in rest] + [n]
     return names, x
 

@@ -138,7 +138,7 @@ from dovetail.prims.reduce import (
     reduce_sum,
 )
 from dovetail.prims.scan import cummax, cummin, cumprod, cumsum, latest_hit, logcumsumexp
-from dovetail.prims.shape import broadcast, concat, pad, reshape, transpose, update_slice
+from dovetail.prims.shape import broadcast, concat, diagonal, pad, reshape, transpose, update_slice
 from dovetail.prims.shape import slice_ as slice
 from dovetail.prims.sort import argsort
 from dovetail.prims.window import window_max, window_max_grad, window_sum, windows, windows_grad

@@ -93,7 +93,7 @@ def reshape(input, *given, shape=None):
     return reshaped(input, fitted_shape("reshape", input, sizes_of("reshape", given if shape is None else (shape,))))
 
 
-@op(top=False, view=True, also=("Tensor.view",))
+@op(top=False, view=True, copies="refused", also=("Tensor.view",))
 def view(input, *shape):
     """Like reshape; with a dtype instead of sizes, the same bits read as that dtype."""
     if len(shape) == 1 and isinstance(shape[0], (dtypes.DType, str)):
@@ -125,7 +125,7 @@ def reshape_as(input, other):
     return reshaped(input, fitted_shape("reshape_as", input, other.shape))
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, copies="refused")
 def view_as(input, other):
     """`input` under the shape of `other`."""
     return reshaped(input, fitted_shape("view_as", input, other.shape))
@@ -222,7 +222,7 @@ def broadcast_to(input, size):
     return expanded(input, expand_shape("broadcast_to", input, sizes_of("broadcast_to", (size,))))
 
 
-@op()
+@op(view=True)
 def broadcast_tensors(*tensors):
     """All tensors broadcast to their common shape."""
     xs = listed(tensors)
@@ -557,19 +557,7 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     rows, columns = x.shape[-2:]
     top, left = builtins.max(-offset, 0), builtins.max(offset, 0)
     n = builtins.max(builtins.min(rows - top, columns - left), 0)
-    x = section(
-        section(x, x.ndim - 2, top if n else 0, top + n if n else 0), x.ndim - 1, left if n else 0, left + n if n else 0
-    )
-    return diagonal_of_square(x, n)
-
-
-def diagonal_of_square(x: Value, n: int) -> Value:
-    """The diagonal of the last two dims, both of size n: every (n+1)th element of the flattened square."""
-    lead = x.shape[:-2]
-    flat = p.reshape(x, shape=lead + (n * n,))
-    if n == 0:
-        return p.reshape(flat, shape=lead + (0,))
-    return section(flat, flat.ndim - 1, 0, n * n, n + 1)
+    return p.diagonal(x, starts=(top, left) if n else (0, 0), size=n)
 
 
 # --- joining ----------------------------------------------------------------------------------------------------------
@@ -669,19 +657,19 @@ def _each(tensors, rank: int):
     return tuple(at_least(x, rank) for x in listed(tensors))
 
 
-@op()
+@op(view=True)
 def atleast_1d(*tensors):
     """Each tensor with at least 1 dim."""
     return _each(tensors, 1)
 
 
-@op()
+@op(view=True)
 def atleast_2d(*tensors):
     """Each tensor with at least 2 dims."""
     return _each(tensors, 2)
 
 
-@op()
+@op(view=True)
 def atleast_3d(*tensors):
     """Each tensor with at least 3 dims."""
     return _each(tensors, 3)
@@ -773,7 +761,7 @@ def repeat_each(input, repeats: int, dim=None):
     return p.reshape(spread, shape=x.shape[:at] + (x.shape[at] * repeats,) + x.shape[at + 1 :])
 
 
-@op()
+@op(view=True)
 def meshgrid(*tensors, indexing="ij"):
     """Coordinates of a grid: one tensor for each of the vectors, all of the grid's shape."""
     xs = listed(tensors)
@@ -816,16 +804,16 @@ def cartesian_prod(*tensors):
 # --- complex parts as a dim -------------------------------------------------------------------------------------------
 
 
-@op(view=True)
-def view_as_real(input):
+@op(top=False, name="view_as_real")
+def pairs_of_complex(input):
     """Complex numbers as pairs. Shape: (*) complex -> (*, 2) real."""
     if input.dtype.kind != "c":
         raise DTypeError(message("view_as_real", "is only supported for complex tensors", [("input", input)]))
     return stacked([p.real(input), p.imag(input)], input.ndim)
 
 
-@op(view=True)
-def view_as_complex(input):
+@op(top=False, name="view_as_complex")
+def complex_of_pairs(input):
     """Pairs as complex numbers. Shape: (*, 2) real -> (*) complex."""
     if input.dtype.kind != "f" or not input.shape or input.shape[-1] != 2:
         raise ShapeError(
@@ -995,7 +983,7 @@ def trace(input):
     return p.reduce_sum(_diagonal(x), dims=(0,))
 
 
-@op(method=True)
+@op(method=True, view=True)
 def unfold(input, dimension, size, step):
     """Windows of `size` elements, `step` apart, along one dim; the window is a new last dim."""
     at = one_dim("unfold", dimension, input.ndim, input)
@@ -1004,10 +992,8 @@ def unfold(input, dimension, size, step):
     if step <= 0 or size < 0 or size > n:
         problem = f"maximum size for tensor at dimension {dimension} is {n} but size is {size} (step {step})"
         raise ShapeError(message("unfold", problem, [("input", input)]))
-    windows = (n - size) // step + 1
-    starts = p.iota(shape=(windows, size), dtype=dtypes.int64, dim=0) * step + p.iota(
-        shape=(windows, size), dtype=dtypes.int64, dim=1
-    )
-    taken = p.take(x, starts, dim=at)
-    made = moved(taken, at + 1, x.ndim)
+    if size == 0:
+        return p.reshape(section(x, at, 0, 0), shape=x.shape[:at] + (n // step + 1,) + x.shape[at + 1 :] + (0,))
+    windows = p.windows(moved(x, at, x.ndim - 1), window=(size,), stride=(step,), padding=((0, 0),), dilation=(1,))
+    made = moved(moved(windows, x.ndim - 1, x.ndim), x.ndim - 1, at)  # (rest, size, count) -> (.., count, .., size)
     return made if input.shape else p.reshape(made, shape=(size,))

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from dovetail.base.dtypes import DType
-from dovetail.base.errors import DimError, message
+from dovetail.base.errors import DimError, message, user_line
 from dovetail.ops.promote import fitted, held
 from dovetail.prims.elementwise import convert
 from dovetail.tensor.meta import contiguous_strides, normal_strides
+from dovetail.tensor.op import note_write
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
 
@@ -218,6 +219,10 @@ def put(x: Tensor, index: Any, value: Any) -> None:
             kind = DimError if isinstance(e, IndexError) else ValueError
             raise kind(message("indexing", str(e), [("tensor", x)])) from None
         x._version += 1
+        where = user_line()
+        x._written = x._version, where
+        if x._shared:
+            note_write(x, where)
         return
     from dovetail.ops import index as ops
 

@@ -154,6 +154,11 @@ def _slice(node, index, extents):
     return [Source(x, inner)]
 
 
+def _diagonal(node, index, extents):
+    down, right = node.params["starts"]
+    return [Source(node.inputs[0], (*index, index[-1])[:-2] + (shift(index[-1], down), shift(index[-1], right)))]
+
+
 def _reshape(node, index, extents):
     x = node.inputs[0]
     inner = regroup(sizes(x.shape), sizes(node.out.shape), index, extents)
@@ -256,7 +261,7 @@ _RULES = {
     "reshape": _reshape, "transpose": _transpose, "broadcast": _broadcast, "slice": _slice, "pad": _pad,
     "concat": _concat, "update_slice": _update_slice, "detach": _same, "identity": _same,
     "dynamic_slice": _dynamic_slice, "dynamic_update_slice": _dynamic_update_slice,
-    "windows": _windows,
+    "windows": _windows, "diagonal": _diagonal,
 }
 INLINE_SHAPE = frozenset(_RULES)
 

@@ -92,9 +92,9 @@ def install() -> None:
 
 
 LEADING = (
-    "windows", "windows_grad", "window_max", "window_max_grad", "window_sum", "window_sum_grad", "triangular_solve",
-    "cholesky", "solve", "inv", "det", "adjugate", "slogdet", "lu_factor", "ldl_factor", "ldl_solve", "qr",
-    "svd", "eigh", "eig", "pinv", "lstsq", "bitcast",
+    "diagonal", "windows", "windows_grad", "window_max", "window_max_grad", "window_sum", "window_sum_grad",
+    "triangular_solve", "cholesky", "solve", "inv", "det", "adjugate", "slogdet", "lu_factor", "ldl_factor",
+    "ldl_solve", "qr", "svd", "eigh", "eig", "pinv", "lstsq", "bitcast",
     "matrix_exp", "geqrf", "i0", "i0e", "i1", "i1e", "k0", "k1", "k0e", "k1e", "j0", "j1", "y0", "y1", "airy_ai",
     "erfcx", "log_ndtr", "ndtri", "igamma", "igammac", "zeta", "polynomial", "gcd", "frexp",
 )  # fmt: skip

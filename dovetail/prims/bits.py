@@ -11,10 +11,9 @@ from dovetail.prims.families import HOST
 
 
 def bitcast_meaning(x, *, dtype):
-    whole = np.ascontiguousarray(x).reshape(x.shape)  # ascontiguousarray makes 0-d arrays 1-d
     if dtype.itemsize == x.dtype.itemsize:
-        return whole.view(dtype.np)
-    return whole.reshape(*x.shape[:-1], -1).view(dtype.np)
+        return x.view(dtype.np)
+    return np.ascontiguousarray(x).view(dtype.np)
 
 
 bitcast = Primitive("bitcast", HOST, bitcast_meaning, host=True)

@@ -470,6 +470,16 @@ conj = unary("conj", lambda x: np.conj(x) if x.dtype.kind == "c" else x, ANY)
 angle = unary("angle", angle_meaning, FLOATS, result=DType.to_real)
 
 
+@real.write
+def real_write(base, new):
+    return make_complex(new, imag(base)) if base.dtype.kind == "c" else new
+
+
+@imag.write
+def imag_write(base, new):
+    return make_complex(real(base), new)
+
+
 @real.gradient
 def real_gradient(g, out, x):
     return (cast(g, x.dtype),)

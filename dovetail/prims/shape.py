@@ -75,15 +75,25 @@ def transpose_write(base, new, *, perm):
 # -- broadcast ---------------------------------------------------------------------------------------------------------
 
 
-def broadcast_meaning(x, *, shape, dims):
-    """A view, except for small results, which are copied sooner than a view is set up."""
+def shown_repeatedly(x, *, shape, dims):
+    """The broadcast array as a view of x."""
     if dims and (len(dims) != len(shape) or dims != tuple(range(len(shape)))):
         sizes = [1] * len(shape)
         for d, n in zip(dims, x.shape, strict=True):
             sizes[d] = n
         x = x.reshape(sizes)
+    return np.broadcast_to(x, shape)
+
+
+def broadcast_meaning(x, *, shape, dims):
+    """A view, except for small results, which are copied sooner than a view is set up."""
     if size_of(shape) > 4096:
-        return np.broadcast_to(x, shape)
+        return shown_repeatedly(x, shape=shape, dims=dims)
+    if dims and (len(dims) != len(shape) or dims != tuple(range(len(shape)))):
+        sizes = [1] * len(shape)
+        for d, n in zip(dims, x.shape, strict=True):
+            sizes[d] = n
+        x = x.reshape(sizes)
     out = np.empty(shape, x.dtype)
     out[...] = x
     return out
@@ -107,13 +117,11 @@ def broadcast_shape(x, *, shape, dims):
 
 @broadcast.write
 def broadcast_write(base, new, *, shape, dims):
+    """Only for a result of as many elements; tensor/views.py sees to the others."""
     if size_of(shape) != base.numel:
-        raise ArgumentError(message(
-            "in-place write",
-            "one element of memory stands for several places of the expanded tensor",
-            [("base", base), ("expanded", new)],
-            "Write to a copy instead: x.expand(...).clone()",
-        ))
+        problem = "one element of memory stands for several places of the expanded tensor"
+        cure = "Write to a copy instead: x.expand(...).clone()"
+        raise ArgumentError(message("in-place write", problem, [("base", base), ("expanded", new)], cure))
     return reshape(new, shape=base.shape)
 
 
@@ -240,6 +248,44 @@ def update_slice_shape(x, u, *, starts, steps):
 def update_slice_gradient(g, out, x, u, *, starts, steps):
     part = slice_(g, starts=starts, stops=stops_for(starts, u.shape, steps), steps=steps)
     return update_slice(g, constant(0, u.shape, g.dtype), starts=starts, steps=steps), part
+
+
+# -- diagonals ---------------------------------------------------------------------------------------------------------
+
+
+def diagonal_meaning(x, *, starts, size):
+    square = x[..., starts[0] : starts[0] + size, starts[1] : starts[1] + size]
+    return np.diagonal(square, 0, -2, -1)
+
+
+diagonal = Primitive("diagonal", SHAPE, diagonal_meaning)
+
+
+@diagonal.shape
+def diagonal_shape(x, *, starts, size):
+    """`size` elements of the last two dims, from `starts` on, each one further down and to the right."""
+    if x.ndim < 2 or len(starts) != 2:
+        raise DimError(message("diagonal", "needs two dims, and a start in each", [("input", x)]))
+    if any(s < 0 or s + size > n for s, n in zip(starts, x.shape[-2:], strict=True)):
+        raise DimError(message("diagonal", f"{size} elements from {tuple(starts)} on do not fit", [("input", x)]))
+    return (*x.shape[:-2], size), x.dtype
+
+
+@diagonal.gradient
+def diagonal_gradient(g, out, x, *, starts, size):
+    return (diagonal_write(constant(0, x.shape, g.dtype), g, starts=starts, size=size),)
+
+
+@diagonal.write
+def diagonal_write(base, new, *, starts, size):
+    """The square that the diagonal divides, flattened, has it at every (size + 1)th element."""
+    lead = (0,) * (base.ndim - 2)
+    ones = (1,) * base.ndim
+    stops = (*base.shape[:-2], starts[0] + size, starts[1] + size)
+    square = slice_(base, starts=(*lead, *starts), stops=stops, steps=ones)
+    flat = reshape(square, shape=(*base.shape[:-2], size * size))
+    flat = update_slice(flat, new, starts=(*lead, 0), steps=(*ones[2:], size + 1))
+    return update_slice(base, reshape(flat, shape=square.shape), starts=(*lead, *starts), steps=ones)
 
 
 # -- slices whose place is known at run time ---------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from dovetail.base.dtypes import int64
 from dovetail.base.errors import ArgumentError, DTypeError, ShapeError, message
 from dovetail.ir.core import Primitive, Shape, Value
 from dovetail.prims.families import SHAPE, WINDOW
-from dovetail.prims.index import gather
-from dovetail.prims.shape import reshape, size_of
+from dovetail.prims.index import gather, scatter_nd
+from dovetail.prims.make import literal_of
+from dovetail.prims.shape import reshape, size_of, transpose
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -113,6 +114,20 @@ def windows_shape(x, *, window, stride, padding, dilation):
 @windows.gradient
 def windows_gradient(g, out, x, *, window, **settings):
     return (windows_grad(g, window=window, size=x.shape[x.ndim - len(window) :], **settings),)
+
+
+@windows.write
+def windows_write(base, new, *, window, stride, padding, dilation):
+    """Where windows overlap, the last one stays. Without padding only: what lies outside cannot be written to."""
+    if any(pads != (0, 0) for pads in padding):
+        raise ArgumentError(message("windows", "padded windows cannot be written to", [("windows", new)]))
+    places = np.arange(base.numel).reshape(base.shape)
+    places = windows_meaning(places, window=window, stride=stride, padding=padding, dilation=dilation)
+    rank = len(window)  # taps stand before counts here, and behind them where users see windows
+    order = (*range(base.ndim - rank), *range(base.ndim, base.ndim + rank), *range(base.ndim - rank, base.ndim))
+    flat = literal_of(np.ascontiguousarray(places.transpose(order)).reshape(-1))
+    numbers = reshape(transpose(new, perm=order), shape=(new.numel,))
+    return reshape(scatter_nd(reshape(base, shape=(base.numel,)), numbers, flat, mode="set"), shape=base.shape)
 
 
 def windows_grad_meaning(g, *, size, window, stride, padding, dilation):

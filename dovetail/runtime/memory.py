@@ -45,14 +45,17 @@ class Storage:
     nbytes    how many bytes were asked for
     owner     the NumPy uint8 array over the block, or a view of a foreign array
     home      the size class the block returns to; None for foreign memory
+    writes    how often one of several tensors over the block was written in place; written: the line of the last time
     """
 
-    __slots__ = ("ptr", "nbytes", "block", "__weakref__")
+    __slots__ = ("ptr", "nbytes", "block", "writes", "written", "__weakref__")
 
     def __init__(self, block: Block, nbytes: int):
         self.ptr = block.ptr
         self.nbytes = nbytes
         self.block = block
+        self.writes = 0
+        self.written: tuple | None = None
 
     @property
     def owner(self) -> np.ndarray:

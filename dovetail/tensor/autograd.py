@@ -17,7 +17,7 @@ from dovetail.ir.core import Value, building, region, scope
 from dovetail.prims.elementwise import add, detach
 from dovetail.prims.make import full
 from dovetail.tensor import blame, closing
-from dovetail.tensor.history import GradientInfo, Ticket, computed_again, differentiate, made_by
+from dovetail.tensor.history import GradientInfo, Ticket, computed_again, differentiate, made_by, used_by, version
 from dovetail.tensor.meta import layout_age, meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
@@ -144,6 +144,7 @@ def histories(info: GradientInfo, slots: list) -> list | None:
         ):
             return None
         instances.append(t._hist[0])
+    came: dict[int, set] = {}
     for index, hooked, joined, kind, *where in info.arrivals:
         t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
         if t is None or t._hist is None or t._hist[1] != index or tuple(sorted(t._hist[0].hooked)) != hooked:
@@ -152,6 +153,10 @@ def histories(info: GradientInfo, slots: list) -> list | None:
             return None
         if index in t._hist[0].freed:
             return None
+        if t._hist[0].watched:
+            came.setdefault(id(t._hist[0]), set()).add(index)
+    for instance in instances if came else ():
+        check_watched(instance, came.get(id(instance), set()))
     for kind, *where in info.ends:
         t = slots[where[0]] if kind == "slot" else instances[where[0]].sources[where[1]]
         if t is None or t._joint is None:
@@ -179,7 +184,7 @@ def collect(info: GradientInfo, slots: list) -> list | None:
         else:
             instance = instances[where[0]]
             t = getattr(instance, {"source": "sources", "saved": "saved", "input": "inputs"}[kind])[where[1]]
-            if kind == "input" and t._version != instance.input_versions[where[1]]:
+            if kind == "input" and version(t) != instance.input_versions[where[1]]:
                 return None
             if kind == "saved":
                 check_version(instance, where[1], t)
@@ -188,8 +193,16 @@ def collect(info: GradientInfo, slots: list) -> list | None:
 
 
 def check_version(instance, i: int, t) -> None:
-    if i < len(instance.versions) and t._version != instance.versions[i]:
-        raise blame.changed_since(t)
+    if i < len(instance.versions) and version(t) != instance.versions[i]:
+        raise blame.changed_since(t, *used_by(instance.segment, i))
+
+
+def check_watched(instance, outs: set[int]) -> None:
+    """Raise GradientError where a result that PyTorch would keep for the gradients of `outs` was written to."""
+    if instance.watched:
+        found = instance.overwritten(outs)
+        if found is not None:
+            raise blame.written_since(*found)
 
 
 def require_differentiable(t: Tensor, call: str) -> None:
@@ -300,6 +313,7 @@ def walk(
         if instance.segment.broken or dead:
             v = next(v for v, g in zip(instance.segment.outs, gs, strict=True) if g is not None)
             raise freed_value(v, dead[0] if dead else instance.segment.freed_at)
+        check_watched(instance, {i for i, g in enumerate(gs) if g is not None})
         info.instances.append((*how, instance.segment))
         k = len(done)
         done.append(instance)
@@ -337,7 +351,7 @@ def connect_again(
     segment = instance.segment
     known = {v: replace[v] for v, _ in segment.sources}
     for i, ((v, _), t) in enumerate(zip(segment.inputs, instance.inputs, strict=True)):
-        if t._version == instance.input_versions[i]:
+        if version(t) == instance.input_versions[i]:
             known[v] = replace[v] if v in replace else rec.take(e, t, taken)
             info.collect += [] if v in replace else [("input", k, i)]
     replace.update(computed_again(segment.computed, [v for v, _ in segment.sources], known, replace))
@@ -751,6 +765,7 @@ def commit_update(rec: Recorder, e: Event) -> None:
     for old, new in info.moved_states:
         slots[new] = t = slots[old]
         t._run = run
+    rec.updated = e.where
     rec.node = e
     rec.expect = NOTHING if rec.at_once else e.next
 

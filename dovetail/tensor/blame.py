@@ -10,8 +10,9 @@ from typing import Any
 from dovetail.base import errors, source
 from dovetail.base.errors import GradientError, message
 from dovetail.base.source import Where, line_of
-from dovetail.ir.core import Node, Region, Value
+from dovetail.ir.core import Node, Value
 from dovetail.prims.elementwise import detach
+from dovetail.tensor.kept import kept_as, op_of
 from dovetail.tensor.recorder import local
 from dovetail.tensor.trace import Event
 
@@ -130,23 +131,6 @@ def leaf_written(op: str, t: Any) -> GradientError:
     return GradientError(message(op, problem, [(name or "tensor", t)], cure))
 
 
-SAVE_RESULT = frozenset(  # ops whose gradient is computed from what they returned
-    "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal tan softmax log_softmax relu cumprod".split()
-)
-SAVE_INPUTS = frozenset(  # ops whose gradient is computed from what they were given
-    "mul multiply div true_divide pow square sin cos log log2 log10 log1p abs matmul mm bmm mv dot linear conv1d "
-    "conv2d conv3d gelu silu softplus mse_loss layer_norm batch_norm group_norm erf atan leaky_relu maximum minimum "
-    "einsum".split()
-)
-
-
-def top(region: Region | None) -> Region | None:
-    """The region of the op that the user called; a gradient's region has the inputs of the op it belongs to."""
-    while region is not None and region.parent is not None:
-        region = region.parent
-    return region
-
-
 def check_overwritten(path: list[Event], nodes: list[Node]) -> None:
     """Raise GradientError where a gradient reads a value that the user has written over since.
 
@@ -156,52 +140,81 @@ def check_overwritten(path: list[Event], nodes: list[Node]) -> None:
     over: dict[Value, Event] = {}
     values: dict[int, Value] = {}
     for e in path:
-        if getattr(e.op, "writes", False):
+        if getattr(e.op, "writes", False) and not written_as_data(e):
             over.update((values[old], e) for old, _, _ in e.repoints if old in values)
         values.update(e.defs)
     if not over:
         return
     for node in nodes:
-        region = top(node.region)
         for v in node.inputs:
             w = over.get(v)
-            if w is None or region is None:
+            if w is None or (w.op.name == op_of(node) and w.where == node.where):  # the very op that wrote it over
                 continue
-            op = region.name.removesuffix(".grad")
-            if w.op.name == op and w.where == node.where:  # the very op that wrote it over
-                continue
-            plain = op.removesuffix("_")
-            made = top(v.node.region) if v.node is not None else None
-            own = made is not None and made.inputs is region.inputs
-            if plain in SAVE_RESULT and own or plain in SAVE_INPUTS and not own:
-                raise overwritten(v, op, node.where, own, w)
+            part = kept_as(node, v)
+            if part:
+                text = source.text_of(w.where)
+                change = f"the in-place change is on {line_of(w.where)}{f': {text}' if text else ''}"
+                raise overwritten(v, op_of(node), node.where, part, w.op.name, change, source.out_of_place(w.where))
 
 
-def overwritten(v: Value, op: str, where: Where, own: bool, w: Event) -> GradientError:
-    made = f"the result of {op} ({line_of(where)})" if own else f"an input of {op} ({line_of(where)})"
-    text = source.text_of(w.where)
-    problem = f"{made} was changed in place by {w.op.name}, and its gradient needs the value from before"
-    facts = [
-        ("value", v),
-        f"the in-place change is on {line_of(w.where)}{f': {text}' if text else ''}",
-        f"backward() computes the gradient of {op} from its {'result' if own else 'inputs'}",
-    ]
-    better = source.out_of_place(w.where)
+def written_as_data(e: Event) -> bool:
+    """Whether a write went through x.data, of which a gradient is not told, as in PyTorch."""
+    t = local.rec.slots[e.ins[2 if e.op.random else 0]]
+    return t is not None and t._uncounted
+
+
+def overwritten(v: Any, op: str, where: Where, part: str, by: str, change: str, better: str) -> GradientError:
+    """`v`, which is `part` (the result or an input) of `op`, was changed by another op."""
+    whose = "the result" if part == "result" else "an input"
+    made = f"{whose} of {op} ({line_of(where)})"
+    problem = f"{made} was changed in place{f' by {by}' if by else ''}, and its gradient needs the value from before"
+    problem += " (one of the variables needed for gradient computation has been modified by an inplace operation)"
+    facts = [("value", v), change, f"backward() computes the gradient of {op} from its {part}{'s' * (part == 'input')}"]
     cure = f"Write out of place: {better}" if better else "Write out of place (y = x * 2)"
     return GradientError(message("backward", problem, facts, cure + ", or change a copy: clone() it first"))
 
 
-def changed_since(t: Any) -> GradientError:
-    """A kept value was changed between the forward pass and `backward()`."""
+def last_write(t: Any) -> Where | None:
+    """The line on which a tensor's memory was last written in place, where that is known."""
+    version, where = t._written
+    if version == t._version and where is not None:
+        return where
+    return t._storage.written if t._storage is not None and t._storage.writes else None
+
+
+def told_write(t: Any) -> tuple[str, str]:
+    """(what to say about the last write to a tensor, the same out of place)."""
+    where = last_write(t)
+    if where is None or not line_of(where):
+        where = local.rec.updated if t._leaf else None
+        if where is None or not line_of(where):
+            return "the in-place change came after it was used", ""
+    text = source.text_of(where)
+    better = "" if t._leaf and t._meta.requires_grad else source.out_of_place(where)
+    return f"the in-place change is on {line_of(where)}{f': {text}' if text else ''}", better
+
+
+def written_since(t: Any, op: str, where: Where, part: str) -> GradientError:
+    """A tensor that PyTorch would keep for the gradient was changed after its trace had been run."""
+    change, better = told_write(t)
+    return overwritten(t, op, where, part, "", change, better)
+
+
+def changed_since(t: Any, op: str = "", where: Where | None = None) -> GradientError:
+    """A kept value was changed between the forward pass and `backward()`. op, where: what needs it for its gradient."""
     by = str(t._made_by)
     made = line_of(getattr(t._made_by, "where", ("", 0, "")))
     who = f"the result of {by}{f' ({made})' if made else ''}" if by else "a tensor (a weight or an input)"
+    change, better = told_write(t)
+    at = line_of(where) if where else ""
+    facts = [("tensor", t), f"{op} needs it for its gradient{f', on {at}' if at else ''}" if op else "", change]
     return GradientError(
         message(
             "backward",
-            f"{who} that the gradient needs was changed in place after it was used",
-            [("tensor", t)],
-            "Write out of place (x = x + 1) or clone() the tensor before changing it; after optimizer.step() "
-            "do the forward pass again",
+            f"{who} that the gradient needs was changed in place after it was used (one of the variables needed for "
+            "gradient computation has been modified by an inplace operation)",
+            [fact for fact in facts if fact],
+            f"Write out of place ({better or 'x = x + 1'}) or clone() the tensor before changing it; "
+            "after optimizer.step() do the forward pass again",
         )
     )

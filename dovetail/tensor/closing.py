@@ -43,7 +43,7 @@ class Closing:
     tied     slots of leaves with a history: where no trace comes again, nothing but memory would come of keeping them
     mutated  (first slot, latest slot, Meta) of tensors that existed before and were written in place
     grads    (slot, latest slot) of gradients; reset: slots that hold no leaf and are cleared afterwards
-    bases    slot of a view -> slot of the tensor it looks into
+    bases    slot of a view -> slot of the tensor it looks into; repeated: of views that show an element several times
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class Closing:
         "grads",
         "reset",
         "bases",
+        "repeated",
         "metas",
         "plans",
         "freed",
@@ -71,6 +72,7 @@ class Closing:
         self.freed: dict[Value, tuple] = {}
         self.metas: dict[int, Meta] = {}
         self.bases: dict[int, int] = {}
+        self.repeated: list[int] = []
         self.nodes: list[Node] = []
         self.leaves: set[int] = set()
         self.checks: list[checks.Check] = []
@@ -95,6 +97,8 @@ class Closing:
                 self.metas[s] = m
                 if base:
                     self.bases[s] = base
+                    if base in self.repeated or any(map(views.repeats, e.nodes)):
+                        self.repeated.append(s)
             for old, new, m in e.repoints:
                 first = next((f for f, now in latest.items() if now == old), old)
                 latest[first] = new
@@ -271,8 +275,6 @@ class Plan:
             if ctypes.c_bool.from_address(flag.ptr).value:
                 self.explain(slots, made, kept, run)
         history.deliver(self, made, kept, slots, run)
-        if self.aliases:
-            views.deliver(self.aliases, slots)
         if found is not None:
             raise found
 
@@ -285,8 +287,6 @@ class Plan:
         rest = Plan(self.source, self.live, self.live_grads, slots, lost=lost)
         if lost and not rest.empty:
             history.deliver(rest, *rest.run_numpy(slots), slots, run)
-            if rest.aliases:
-                views.deliver(rest.aliases, slots)
         for first, now in self.source.mutated:  # a write whose numbers never came leaves its tensor as it was
             t = slots[now]
             if self.source.values[now] in lost and t is not None and t._storage is not None:

@@ -308,8 +308,10 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
         segment, kept = history.segment, history.kept
         if segment.broken or history.freed or history.hooked:
             return False
+        if history.watched and history.overwritten({i for i, g in enumerate(gs) if g is not None}) is not None:
+            return False
         for t, version in zip(history.leaves, history.versions, strict=True):
-            if t._version != version:
+            if t._version + t._storage.writes != version:
                 return False
         visited.append((history, gs))
         holders, added = [], []  # where each source's gradient is kept; whether there is one already

@@ -10,9 +10,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dovetail.base import errors
 from dovetail.base.errors import GradientError, message
 from dovetail.tensor import blame, dual
 from dovetail.tensor.autograd import freed_error
+from dovetail.tensor.history import version
 from dovetail.tensor.joint import Joint, join, value_before
 from dovetail.tensor.modes import GradMode
 from dovetail.tensor.recorder import local
@@ -31,6 +33,7 @@ class Context:
         self._function = function
         self._saved: list[Any] = []
         self._versions: list[int] = []
+        self._where: tuple | None = None
         self._own: list[Tensor] = []
         self._step: FunctionStep | None = None
         self._materialize = True
@@ -46,8 +49,8 @@ class Context:
                 raise TypeError(
                     f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
                 )
-        self._saved = list(tensors)
-        self._versions = [0 if t is None else t._version for t in tensors]
+        self._saved, self._where = list(tensors), errors.user_line()
+        self._versions = [0 if t is None else version(t) for t in tensors]
 
     save_for_forward = save_for_backward
 
@@ -56,12 +59,9 @@ class Context:
         """What save_for_backward kept. Raises GradientError after they were let go or changed in place."""
         if self._freed:
             raise freed_error(("", 0, ""))
-        for t, version in zip(self._saved, self._versions, strict=True):
-            if t is not None and t._version != version:
-                problem = (
-                    "one of the variables needed for gradient computation has been modified by an inplace operation"
-                )
-                raise GradientError(message(self.name(), problem, [("saved", t)], "clone() it before changing it"))
+        for t, kept in zip(self._saved, self._versions, strict=True):
+            if t is not None and version(t) != kept:
+                raise blame.changed_since(t, self.name(), self._where)
         return tuple(self._saved)
 
     saved_variables = saved_tensors
@@ -318,7 +318,7 @@ def connect(ctx: Context, args: tuple, made: Any, origins: tuple) -> Any:
             t = parts[i]
         parts[i] = t
     keep = [replaced.get(id(t), t) for t in ctx._saved]
-    ctx._saved, ctx._versions = keep, [0 if t is None else t._version for t in keep]
+    ctx._saved, ctx._versions = keep, [0 if t is None else version(t) for t in keep]
     parts = [plain(p, args) if i not in joined else p for i, p in enumerate(parts)]
     return type(made)(parts) if isinstance(made, (tuple, list)) else parts[0]
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
+from weakref import ref
 
 from dovetail.autodiff.gradient import gradients, with_gradient
 from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Node, Value, building
 from dovetail.ir.printing import fingerprint
 from dovetail.prims.elementwise import detach
+from dovetail.tensor import views
+from dovetail.tensor.kept import kept_as, op_of, top
 from dovetail.tensor.meta import Meta
 from dovetail.tensor.tensor import fresh
 
@@ -30,12 +33,15 @@ class Segment:
     inputs: (Value, slot) of all leaves behind the outs, from which a second differentiation computes again.
     broken: it leads through a graph that an earlier backward has freed.
     ways: kernels that take gradients through it on their own (eager.py), by what has a gradient already.
+    uses: (op, line) that need each leaf's and computed value for their gradient
+    watched: (slot, which outs' gradients need it, op, line, part) of results that PyTorch would keep, though here a
+             copy is kept
     traits: (graph, slots of its inputs, its results, nodes of the trace) of the plan that it belongs to.
     """
 
     __slots__ = (
         "outs", "sources", "computed", "leaves", "inputs", "broken", "freed_at", "barrier", "shared", "stale", "ways",
-        "traits", "_form",
+        "traits", "uses", "watched", "_form",
     )  # fmt: skip
 
     def __init__(self, outs: list[Value], sources: list[tuple[Value, int]]):
@@ -50,6 +56,8 @@ class Segment:
         self.barrier: list[Value] = []
         self.ways: dict[tuple, Any] = {}
         self.traits: tuple | None = None
+        self.uses: list[tuple[str, tuple]] = []
+        self.watched: list[tuple[int, set[int], str, tuple, str]] = []
         self._form: str | None = None
 
     def like(self, other: Segment) -> bool:
@@ -103,6 +111,12 @@ FREED.broken = True
 NONE: list = []  # of nothing; never changed
 
 
+def version(t: Any) -> int:
+    """How often a tensor was written in place so far, through itself or through others that share its memory."""
+    return t._version + (t._storage.writes if t._storage is not None else 0)
+
+
+
 class Kept:
     """Values that a run kept for the gradient: their metas and addresses, and what holds their memory."""
 
@@ -127,11 +141,12 @@ class History:
     leaves, kept: tensors of the trace that the gradient reads, and the memory of other values that it reads, which
     nobody else sees; `saved` is both, as tensors, made for who needs them.
     hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
+    watched: (reference to a tensor, its version, outs, op, line, part) of what PyTorch would keep.
     """
 
     __slots__ = (
         "segment", "sources", "leaves", "kept", "versions", "serial", "freed", "hooked", "order", "inputs",
-        "input_versions", "_saved",
+        "input_versions", "watched", "_saved",
     )  # fmt: skip
 
     count = 0
@@ -141,12 +156,13 @@ class History:
     ):
         self.segment, self.sources, self.leaves, self.kept, self.order = segment, sources, leaves, kept, order
         self.hooked: dict[int, Any] = {}
-        self.versions = [t._version for t in leaves]
+        self.versions = [t._version + t._storage.writes for t in leaves]
         History.count += 1
         self.serial = History.count
         self.freed: dict[int, tuple] = {}
         self.inputs = inputs
-        self.input_versions = [t._version for t in inputs]
+        self.input_versions = [version(t) for t in inputs]
+        self.watched: Sequence = ()
         self._saved: list | None = None
 
     @property
@@ -155,6 +171,22 @@ class History:
         if self._saved is None:
             self._saved = self.leaves if self.kept is None else self.leaves + self.kept.tensors()
         return self._saved
+
+    def watch(self, slots: list) -> None:
+        """Note the versions of results that must not be written to before backward. Their memory is there by now."""
+        self.watched = [
+            (ref(t), version(t), *rest)
+            for s, *rest in self.segment.watched
+            if (t := slots[s]) is not None
+        ]
+
+    def overwritten(self, outs: set[int]) -> tuple | None:
+        """(tensor, op, line, part) of a watched one that was written to and that the gradients of `outs` need."""
+        for find, before, ways, op, where, part in self.watched:
+            t = find()
+            if t is not None and version(t) != before and not ways.isdisjoint(outs):
+                return t, op, where, part
+        return None
 
     def free(self, index: int, where: tuple) -> None:
         """A backward has gone through result `index`, and lets go of what it shares with others."""
@@ -203,6 +235,11 @@ def made_by(value: Value | None) -> str:
     if origin:
         origin.where = value.node.where
     return origin
+
+
+def used_by(segment: Segment, i: int) -> tuple[str, tuple | None]:
+    """(op, line) that needs the saved value number i for its gradient."""
+    return segment.uses[i] if i < len(segment.uses) else ("", None)
 
 
 def grad_slots(e) -> list[tuple[int, Meta]]:
@@ -284,15 +321,22 @@ def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
     slot_of_leaf = {c.values[s]: s for s in c.leaves}
     segment.inputs = leaves_behind(outs, slot_of_leaf, {v for v, _ in reached})
     seen: set[Value] = set()
+    uses: dict[Value, tuple[str, tuple]] = {}
+    results = {c.values[s]: s for s in slots}
     for node in nodes:
         for v in node.inputs:
             if v in made or v in seen:
                 continue
             seen.add(v)
+            uses[v] = op_of(node), node.where
             if v in slot_of_leaf:
                 segment.leaves.append((v, slot_of_leaf[v]))
             elif v.node is not None and v.node.inputs:
                 segment.computed.append(v)
+            if v in results and v not in slot_of_leaf and kept_as(node, v):
+                ways = led_through(top(node.region), c.nodes, outs, {v for v, _ in reached})
+                segment.watched.append((results[v], ways, *uses[v], kept_as(node, v)))
+    segment.uses = [uses[v] for v in [v for v, _ in segment.leaves] + segment.computed]
     written = {first for first, _ in c.mutated}
     segment.stale = [i for i, (_, s) in enumerate(segment.leaves) if s in written]
     return segment, tuple(hists)
@@ -324,6 +368,12 @@ def behind(value: Value, sources: set[Value]) -> set[Value]:
         seen.add(v)
         stack.extend(v.node.inputs)
     return seen
+
+
+def led_through(op: Any, nodes: list[Node], outs: list[Value], sources: set[Value]) -> set[int]:
+    """The outs whose gradient leads through the results of an op; op: the region of its gradient."""
+    made = {v for n in nodes if (r := top(n.region)) is not None and r.inputs is op.inputs for v in n.outs}
+    return {i for i, out in enumerate(outs) if not made.isdisjoint(behind(out, sources))}
 
 
 def leaves_behind(outs: list[Value], slot_of_leaf: dict[Value, int], sources: set[Value]) -> list[tuple[Value, int]]:
@@ -396,6 +446,7 @@ def no_second_gradient(*args) -> tuple:
 
 def deliver(plan, made: list, kept: Kept | None, slots: list, run) -> None:
     """Hand the results of a run to their tensors, tickets and histories."""
+    instance = None
     k = 0
     for s, _, _ in plan.outs:
         t = slots[s]
@@ -420,14 +471,18 @@ def deliver(plan, made: list, kept: Kept | None, slots: list, run) -> None:
         slots[now]._run = None
     if plan.hists:
         run.recorder.histories += 1
-        attach(plan, kept, slots, run.serial)
+        instance = attach(plan, kept, slots, run.serial)
     for ticket in run.tickets:
         ticket.run = None
         if ticket.values is None:
             ticket.values = {}
+    if plan.aliases:
+        views.deliver(plan.aliases, slots)
+    if instance is not None and instance.segment.watched:
+        instance.watch(slots)
 
 
-def attach(plan, kept: Kept | None, slots: list, order: int = 0) -> None:
+def attach(plan, kept: Kept | None, slots: list, order: int = 0) -> History | None:
     """Give the tensors that require grad their History."""
     segment = plan.segment
     instance = None
@@ -448,6 +503,7 @@ def attach(plan, kept: Kept | None, slots: list, order: int = 0) -> None:
         t._hist = (instance, index) if type(index) is int else index
         if t._joint is not None and type(index) is int:
             instance.hooked[index] = t
+    return instance
 
 
 def as_it_was(t, order: int) -> Any:

@@ -255,7 +255,9 @@ class Op:
         else:
             result = self.record(rec, tensors, key, types, args)
         if shared:
+            where = rec.node.where
             rec.close("memory that others see was written")
+            note_write(tensors[offset], where)
         return result
 
     def commit(self, rec, e: Event, tensors: list, args: tuple) -> Any:
@@ -271,6 +273,7 @@ class Op:
             slots[new] = t
             t._slot, t._run, t._meta = new, run, m
             t._version += 1
+            t._written = t._version, e.where
         made = []
         for slot, m, base in e.outs:
             t = fresh(m, run, slot)
@@ -296,7 +299,7 @@ class Op:
         if tensors and not self.random and all(t._run is None for t in tensors):
             e.start, e.site, e.metas = e, errors.user_site(), [t._meta for t in tensors]
         if self.writes:
-            self.check_write(rec, tensors[0], tensors)
+            self.check_write(rec, tensors[2 if self.random else 0])
         try:
             self.fill(rec, state, e, tensors, key, types, args)
         except BaseException as error:
@@ -371,6 +374,8 @@ class Op:
         made_in = INFERENCE if local.rec.inference else None
         for value in leaves:
             copied = bool(self.flags["copies"]) and self.must_copy(value, values[0], tensors[0])
+            if copied and self.flags["copies"] == "refused":
+                raise self.no_view(tensors[0], value)
             value = identity(value) if copied else value
             if value in values and not blocked:
                 plan.append(("in", values.index(value)))
@@ -386,9 +391,9 @@ class Op:
             )
             e.defs.append((slot, value))
             base = 0
-            if self.view and not copied and values and views.derives(value, values[0]):
-                base = e.ins[0]
-                e.views = True
+            if self.view and not copied:
+                base = next((s for s, v in zip(e.ins, values, strict=False) if views.derives(value, v)), 0)
+                e.views = e.views or base > 0
             plan.append(("out", len(e.outs)))
             e.outs.append((slot, m, base))
         if not (tree == 0 and plan == [("out", 0)]):
@@ -406,10 +411,16 @@ class Op:
         links = None if start is None else views.chain(value, start)
         if links is None:
             return False
-        where = views.strided(links, base._meta.shape, base._meta.strides)
+        where = views.strided(links, base._meta)
         if where is None:
             return True
         return self.flags["copies"] == "unordered" and normal_strides(value.shape, where[0]) is not None
+
+    def no_view(self, given: Tensor, value: Value) -> Exception:
+        problem = "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+        problem += "across two contiguous subspaces)"
+        facts = [("input", given), ("size", str(tuple(value.shape)))]
+        return ArgumentError(message(self.name, problem, facts, "Use .reshape(...) instead, or x.contiguous() first"))
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
         """Fill the quick form: one to three leading tensors, plain settings; one fresh result or one write."""
@@ -491,8 +502,9 @@ class Op:
 
     # -- in-place -------------------------------------------------------------------------------
 
-    def check_write(self, rec, target: Tensor, tensors: list) -> None:
-        if rec.grad and target._meta.requires_grad and views.root(target)._leaf:
+    def check_write(self, rec, target: Tensor) -> None:
+        views.need_single_places(self.name, target, target._meta.shape, target._meta.strides)
+        if rec.grad and target._meta.requires_grad and (target._of_leaf or views.root(target)._leaf):
             raise blame.leaf_written(self.name, target)
         if target._meta.history is INFERENCE and not rec.inference:
             text = "Inplace update to inference tensor outside InferenceMode is not allowed"
@@ -547,6 +559,13 @@ def looked_at(setting: Any) -> Any:
     if type(setting) in (tuple, list):
         return type(setting)(map(looked_at, setting))
     return setting
+
+
+def note_write(t: Tensor, where: tuple) -> None:
+    """Memory that several tensors look into was written through `t`."""
+    if not t._uncounted and t._storage is not None:
+        t._storage.writes += 1
+        t._storage.written = where
 
 
 def holds_value(setting: Any) -> bool:
@@ -682,6 +701,19 @@ def write_out(call: str, out: Any, result: Any, given: tuple = (), exact: bool =
     return out.copy_(result)
 
 
+def place_of(t) -> tuple[Any, int]:
+    """(root of the views, offset in it) of a tensor: where its memory begins, or will begin."""
+    base = views.root(t)
+    if base is t or t._run is None:
+        return t, 0
+    rec = local.rec
+    values = rec.sync().values
+    slot, at = rec.slot_of(t), rec.slot_of(base)
+    links = views.chain(values[slot], values[at]) if slot and at else None
+    found = None if links is None else views.strided(links, base._meta)
+    return (t, 0) if found is None else (base, found[1])
+
+
 # -- the decorator ----------------------------------------------------------------------------------
 
 
@@ -711,7 +743,8 @@ def op(
     inplace                  also make `name_`, which writes the result into the first argument
     view                     the result shares memory with the first argument
     copies                   where a view op copies instead: "strided" where no strides show the result in the first
-                             argument's memory, "unordered" where its elements do not follow each other there
+                             argument's memory, "unordered" where its elements do not follow each other there;
+                             "refused": it raises where no strides show the result
     scalars                  numeric arguments that become inputs of the program when they change
     tensors                  arguments that must be Tensors (a leading `input` must, unless it is one of `scalars`)
     one_tensor               at least one argument must be a Tensor
@@ -783,6 +816,7 @@ def wrapper(made: Op) -> Callable:
                     _, s, t._meta = e.repoints[0]
                     t._run, t._slot = rec.run, s
                     t._version += 1
+                    t._written = t._version, e.where
                     slots[s] = t
                     rec.node = e
                     rec.expect = e.next

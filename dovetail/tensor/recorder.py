@@ -160,6 +160,7 @@ class Recorder:
         self.roots: dict[tuple, Event] = {}
         self.events = 0
         self.looks = 0
+        self.updated: tuple | None = None  # the line of the last optimizer step
         self.template_age = -1
         self.slots: list[Any] = []
         self.templates: dict[Event, list[Any]] = {}  # the slots as other roots left them

@@ -79,6 +79,13 @@ def detach(self: Tensor) -> Tensor:
     return self._alias(self._meta.shape, self._meta.strides, 0)
 
 
+def data_of(self: Tensor) -> Tensor:
+    """The same values and memory without gradient, written to without anybody being told."""
+    made = detach(self)
+    made._uncounted = True
+    return made
+
+
 def set_data(self: Tensor, value: Tensor) -> None:
     value._settle()
     current().close()
@@ -94,4 +101,4 @@ def set_data(self: Tensor, value: Tensor) -> None:
 Tensor.requires_grad_ = requires_grad_
 Tensor.backward = backward
 Tensor.detach = detach
-Tensor.data = property(detach, set_data, doc="The same values and memory without gradient.")
+Tensor.data = property(data_of, set_data, doc="The same values and memory without gradient.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dovetail.base.errors import GradientError, message
-from dovetail.tensor.recorder import local
+from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor
 
 
@@ -17,11 +17,23 @@ def take_over(t: Tensor, change: Callable[[Tensor], Tensor], call: str) -> Tenso
     if t._leaf and t._meta.requires_grad:
         problem = "a leaf tensor that requires grad is being changed in place"
         raise GradientError(message(call, problem, [("tensor", t)], "use the form without underscore"))
-    other = change(t if t._run is not None else stand_in(t))
     rec = local.rec
+    if t._run is None:
+        other = change(stand_in(t))
+    elif t._run is rec.run and any(u is not None and u._view is t for u in rec.slots[: rec.node.end]):
+        former = object.__new__(Tensor)
+        former.__dict__.update(t.__dict__)
+        hand_over(t, former, rec)
+        other = change(former)
+        if other is former:  # nothing changes
+            hand_over(former, t, rec)
+            return t
+    else:
+        other = change(t)
     if other._run is not None and other._run is not rec.run:
         other._settle()
-    t._meta, t._hist, t._view, t._leaf = other._meta, other._hist, None, False
+    view = None if other._view is t else other._view  # of what was there before, which others may look into
+    t._meta, t._hist, t._view, t._leaf = other._meta, other._hist, view, False
     t._version += 1
     if other._run is None:
         t._run, t._storage, t._ptr, t._shared = None, other._storage, other._ptr, True
@@ -29,6 +41,16 @@ def take_over(t: Tensor, change: Callable[[Tensor], Tensor], call: str) -> Tenso
     rec.slots[other._slot] = t
     t._run, t._slot = other._run, other._slot
     return t
+
+
+def hand_over(t: Tensor, heir: Tensor, rec: Recorder) -> None:
+    """Let `heir` take the place of `t`, which is pending, in the trace and for those that look into it."""
+    for slot in range(1, rec.node.end):
+        u = rec.slots[slot]
+        if u is t:
+            rec.slots[slot] = heir
+        elif u is not None and u._view is t:
+            u._view = heir
 
 
 def stand_in(t: Tensor) -> Tensor:

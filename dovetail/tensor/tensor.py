@@ -73,8 +73,11 @@ class Tensor(Surface):
     _joint: Any = None
     _view: Any = None
     _shared: bool = False
+    _of_leaf: bool = False  # a view of a leaf that requires grad, with its value
+    _uncounted: bool = False  # made by .data: who keeps the memory for a gradient is not told of writes through it
     _leaf: bool = False
     _version: int = 0
+    _written: tuple = (0, None)  # (version after it, line) of the last write in place
     _weak: str = ""
     _numpy_detaches: bool = False  # True once the Keras dialect is spoken, where numpy() of any result is its value
     _made_by: str = ""
@@ -413,6 +416,8 @@ class Tensor(Surface):
         t._storage = self._storage
         t._ptr = self._ptr + offset * m.dtype.itemsize
         t._shared = True
+        if self._uncounted:
+            t._uncounted = True
         return t
 
     # -- copies and pickles -----------------------------------------------------------------------

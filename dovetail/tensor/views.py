@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Node, Value
-from dovetail.prims.families import HOST, SHAPE
-from dovetail.tensor.meta import meta, normal_strides
+from dovetail.prims.elementwise import detach, identity
+from dovetail.prims.index import scatter_nd
+from dovetail.prims.make import literal_of
+from dovetail.prims.shape import broadcast, reshape, shown_repeatedly
+from dovetail.tensor.meta import Meta, meta, normal_strides
 from dovetail.tensor.trace import Event
 
 
@@ -30,6 +34,17 @@ def looked_into(t) -> Any:
     while t._run is not None and t._view is not None:
         t = t._view
     return t
+
+
+def dense(shape: tuple, strides: tuple) -> bool:
+    """Whether the elements fill their memory without gaps or repetition, in whatever order."""
+    walked = sorted((s, n) for n, s in zip(shape, strides, strict=True) if n > 1)
+    step = 1
+    for s, n in walked:
+        if s != step:
+            return False
+        step *= n
+    return True
 
 
 def chain(value: Value, base: Value) -> list[Node] | None:
@@ -61,6 +76,9 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
             if links is None:
                 base = target
             else:
+                if any(map(repeats, links)):
+                    found = strided(links, base._meta)
+                    need_single_places(e.op.name, target, old.shape, found and found[0])
                 base_new = write_back(links, base_old, new)
                 repointed[base_slot] = (base_new, base)
                 new = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
@@ -86,11 +104,46 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
             e.sources.append((value, fresh_slot))
 
 
+def repeats(node: Node) -> bool:
+    """Whether a view shows elements of what it looks into more than once."""
+    return node.prim is broadcast and node.out.numel != node.inputs[0].numel
+
+
 def write_back(links: list[Node], base: Value, new: Value) -> Value:
+    if any(map(repeats, links)):
+        return scattered(links, base, new)
     values = [base] + [n.out for n in links]
     for node, before in zip(reversed(links), reversed(values[:-1]), strict=True):
         new = node.prim.write_rule(before, new, **node.params)
     return new
+
+
+def scattered(links: list[Node], base: Value, new: Value) -> Value:
+    """`base` with `new` at the elements that a chain of views shows, of which some links show elements repeatedly."""
+    places = np.arange(base.numel).reshape(base.shape)
+    for node in links:
+        places = node.prim.meaning(places, **node.params)
+    whole = scatter_nd(
+        reshape(base, shape=(base.numel,)),
+        reshape(new, shape=(new.numel,)),
+        literal_of(np.ascontiguousarray(places).reshape(-1)),
+        mode="set",
+    )
+    return reshape(whole, shape=base.shape)
+
+
+def need_single_places(call: str, target: Any, shape: tuple, strides: tuple | None) -> None:
+    """Raise ArgumentError where one element of memory stands for several places of a tensor that is to be written.
+
+    As in torch, a write of one number to every place may do so.
+    """
+    if call in ("fill_", "zero_", "setitem_"):
+        return
+    if strides is not None and any(n > 1 and s == 0 for n, s in zip(shape, strides, strict=True)):
+        problem = "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+        problem += "location. Please clone() the tensor before performing the operation"
+        cure = "x.expand(...) repeats without copying: write to x, or to x.expand(...).clone()"
+        raise ArgumentError(message(call, problem, [("tensor", target)], cure))
 
 
 def derive(links: list[Node], base: Value) -> Value:
@@ -118,7 +171,8 @@ def siblings(rec, e: Event, state, base, base_old: Value, base_new: Value, repoi
 def wanted(c, slots: list) -> list[int]:
     """Slots of the tensors Python refers to, where views refer to their bases too.
 
-    A base that only views refer to is wanted when two of them live on, since they share its memory.
+    A base that only views refer to is wanted when two of them live on, since they share its memory, or when one of them
+    repeats its elements.
     """
     lookers: dict[int, list[int]] = {}
     for s in c.fresh:
@@ -131,11 +185,14 @@ def wanted(c, slots: list) -> list[int]:
         seen_by = sum(v in alive for v in lookers.get(id(slots[s]), ()))
         if seen_by > 1:
             alive.add(s)
+    if c.repeated:
+        bases = [id(slots[s]._view) for s in c.repeated if s in alive]
+        alive.update([s for s in c.fresh if id(slots[s]) in bases])
     return [s for s in c.fresh if s in alive]
 
 
 def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int]]:
-    """Views that need no buffer of their own: slot -> (slot of the base, element strides, element offset)."""
+    """Views that need no buffer of their own: slot -> (slot of the base, strides, offset), in elements."""
     found: dict[int, tuple[int, tuple, int]] = {}
     if not c.bases:
         return found
@@ -152,31 +209,40 @@ def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int]
         if links is None:
             continue
         base = t._view
-        where = strided(links, base._meta.shape, base._meta.strides)
+        where = strided(links, base._meta)
         if where is not None:
             found[s] = (now, *where)
     return found
 
 
-def strided(links: list[Node], shape: tuple, strides: tuple | None) -> tuple[tuple, int] | None:
-    """Element strides and offset of a chain of views over a tensor, or None where only a copy would do."""
-    probe = np.empty(shape, np.int8)
-    if strides is not None:
-        size = 1 + sum((n - 1) * abs(s) for n, s in zip(shape, strides, strict=True) if n)
-        probe = np.lib.stride_tricks.as_strided(np.empty(size, np.int8), shape, strides)
+def strided(links: list[Node], m: Meta) -> tuple[tuple, int] | None:
+    """Strides and offset of a chain of views over a tensor with this meta, in elements of the view.
+
+    None where only a copy would do.
+    """
+    probe = np.empty(m.shape, m.dtype.np)
+    if m.strides is not None:
+        span = 1 + sum((n - 1) * abs(s) for n, s in zip(m.shape, m.strides, strict=True) if n)
+        strides = tuple(s * m.dtype.itemsize for s in m.strides)
+        probe = np.lib.stride_tricks.as_strided(np.empty(span, m.dtype.np), m.shape, strides)
     start = probe.__array_interface__["data"][0]
     seen = probe
     for node in links:
-        if node.prim.family == HOST:
-            return None  # the same bits as another dtype: no stride of elements says that
-        if node.prim.family != SHAPE:
-            continue
-        seen = node.prim.meaning(seen, **node.params)
-        if not np.shares_memory(seen, probe) and seen.size:
+        if node.prim is broadcast:
+            seen = shown_repeatedly(seen, **node.params)
+        elif node.prim not in (detach, identity):
+            if len(node.inputs) > 1:
+                return None  # its place is known at run time only
+            seen = node.prim.meaning(seen, **node.params)
+        if seen.size and not np.may_share_memory(seen, probe):
             return None
     if not seen.size:
         return None
-    return tuple(seen.strides), seen.__array_interface__["data"][0] - start
+    size = seen.itemsize
+    at = seen.__array_interface__["data"][0] - start
+    if at % size or any(s % size for s in seen.strides):
+        return None
+    return tuple(s // size for s in seen.strides), at // size
 
 
 def deliver(found: dict[int, tuple[int, tuple, int]], slots: list) -> None:
@@ -184,8 +250,12 @@ def deliver(found: dict[int, tuple[int, tuple, int]], slots: list) -> None:
     for s, (at, strides, offset) in found.items():
         t, base = slots[s], slots[at]
         t._storage = base._storage
-        t._ptr = base._ptr + offset * base._meta.dtype.itemsize
         m = t._meta
+        t._ptr = base._ptr + offset * m.dtype.itemsize
         t._meta = meta(m.shape, m.dtype, m.device, m.requires_grad, normal_strides(m.shape, strides), m.history)
-        t._run = None
+        t._run = t._view = None  # its memory says from now on what it looks into
         t._shared = base._shared = True
+        if base._uncounted:
+            t._uncounted = True
+        if base._leaf and m.requires_grad:
+            t._of_leaf = True

@@ -226,6 +226,11 @@ ROWS: dict[str, list[Row]] = {
         Row(draws(shape=(5,)), {"starts": (4,), "stops": (0,), "steps": (-2,)}, "t[0][[4, 2]]"),
         Row(draws(shape=(5,)), {"starts": (3,), "stops": (3,), "steps": (1,)}, "t[0][3:3]"),
     ],
+    "diagonal": [
+        Row(draws(shape=(2, 4, 5)), {"starts": (1, 0), "size": 3}, "t[0].diagonal(-1, 1, 2)", ALL_NUMBERS),
+        Row(draws(shape=(3, 5)), {"starts": (0, 2), "size": 3}, "t[0].diagonal(2)"),
+        Row(draws(shape=(3, 0)), {"starts": (0, 0), "size": 0}, "t[0].diagonal()"),
+    ],
     "update_slice": [
         Row([Draw((5, 6)), Draw((2, 3))], {"starts": (1, 4), "steps": (2, -2)}, dtypes=(*ALL_NUMBERS, "bool"),
             numpy=lambda x, u, starts, steps: with_part(x, u, np.s_[1:5:2, 4::-2])),
