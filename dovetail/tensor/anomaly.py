@@ -8,6 +8,7 @@ import numpy as np
 
 from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Graph, Node, Value
+from dovetail.tensor.step_names import step_name
 
 
 class AnomalyError(GradientError):
@@ -63,16 +64,3 @@ def op_of(node: Node) -> tuple[str, bool]:
 def place(node: Node) -> str:
     file, line, function = node.where
     return f", asked for at {file}:{line} in {function}" if file else ""
-
-
-def step_name(op_name: str) -> str:
-    """torch's name for the gradient step of an op."""
-    return STEP_NAMES.get(op_name) or "".join(w.capitalize() for w in op_name.strip("_").split("_")) + "Backward0"
-
-
-STEP_NAMES = {
-    "linear": "AddmmBackward0", "cross_entropy": "NllLossBackward0", "nll_loss": "NllLossBackward0",
-    "matmul": "MmBackward0", "log_softmax": "LogSoftmaxBackward0", "getitem": "SelectBackward0",
-    "permute": "PermuteBackward0", "reshape": "ViewBackward0", "flatten": "ViewBackward0",
-    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0",
-}  # fmt: skip

@@ -45,7 +45,7 @@ _new = object.__new__
 
 def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
     """Follow the trie by this call, or begin a new piece with it. OTHERWISE where it has to take the ordinary way."""
-    if scope.nodes is not None or rec.busy or rec.autocast is not None or rec.capture is not None:
+    if scope.nodes is not None or rec.busy or rec.autocast is not None or rec.capture is not None or rec.packing:
         return OTHERWISE
     node = rec.node
     if not node.plain:

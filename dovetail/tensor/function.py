@@ -32,6 +32,8 @@ class Context:
     def __init__(self, function: type[Function], args: tuple):
         self._function = function
         self._saved: list[Any] = []
+        self._packed: list[Any] = []  # what hooks made of them (packing.py), and how to get them back
+        self._unpack: Callable | None = None
         self._versions: list[int] = []
         self._where: tuple | None = None
         self._own: list[Tensor] = []
@@ -50,6 +52,14 @@ class Context:
                     f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
                 )
         self._saved, self._where = list(tensors), errors.user_line()
+        self._unpack = None
+        pair, rec = local.rec.packing, local.rec
+        if pair is not None and any(self.needs_input_grad):
+            rec.set_packing(None)
+            with GradMode(False):
+                self._packed = [None if t is None else pair[0](t) for t in tensors]
+            rec.set_packing(pair)
+            self._unpack, self._saved = pair[1], []
         self._versions = [0 if t is None else version(t) for t in tensors]
 
     save_for_forward = save_for_backward
@@ -62,6 +72,8 @@ class Context:
         for t, kept in zip(self._saved, self._versions, strict=True):
             if t is not None and version(t) != kept:
                 raise blame.changed_since(t, self.name(), self._where)
+        if self._unpack is not None:
+            return tuple(None if p is None else self._unpack(p) for p in self._packed)
         return tuple(self._saved)
 
     saved_variables = saved_tensors
@@ -161,8 +173,8 @@ class FunctionStep(Step):
 
     def free(self) -> None:
         ctx = self.ctx
-        ctx._freed = bool(ctx._saved)
-        ctx._saved, ctx._versions, ctx._own = [], [], []
+        ctx._freed = bool(ctx._saved or ctx._packed)
+        ctx._saved, ctx._versions, ctx._own, ctx._packed = [], [], [], []
 
     def grad_fn(self) -> Any:
         return self.ctx

@@ -22,6 +22,7 @@ from dovetail.prims.elementwise import detach
 from dovetail.tensor import views
 from dovetail.tensor.kept import kept_as, op_of, top
 from dovetail.tensor.meta import Meta
+from dovetail.tensor.step_names import step_of
 from dovetail.tensor.tensor import fresh
 
 
@@ -224,6 +225,7 @@ class Origin(str):
     """The name of an op, with the user's line that called it."""
 
     where: tuple = ("", 0, "")
+    step: str = ""  # torch's name for the step of the gradient, where it depends on the arguments
 
 
 def made_by(value: Value | None) -> str:
@@ -232,8 +234,8 @@ def made_by(value: Value | None) -> str:
     while region is not None and region.parent is not None:
         region = region.parent
     origin = Origin(region.name if region is not None else "")
-    if origin:
-        origin.where = value.node.where
+    if region is not None and value is not None and value.node is not None:
+        origin.where, origin.step = value.node.where, step_of(region)
     return origin
 
 

@@ -28,16 +28,21 @@ class Joint:
 
     node, index   the Python step (Function, checkpoint) whose result number `index` the tensor is, or None
     hooks         functions of the gradient that may replace it; after: called with a leaf once `.grad` is added up
+    steps         hooks of the step that made the tensor, called with the gradients of its inputs, the tensors `inputs`
+    given         what was added to a leaf's `.grad` last
     kept          weak reference to a tensor that asked to retain its gradient
     order         (run, slot): what was computed later comes later, so gradients are complete when their turn comes
     """
 
-    __slots__ = ("node", "index", "hooks", "after", "kept", "order", "captured")
+    __slots__ = ("node", "index", "hooks", "after", "steps", "inputs", "given", "kept", "order", "captured")
 
     def __init__(self, node: Any = None, index: int = 0, order: tuple[int, int] = (0, 0)):
         self.node, self.index, self.order = node, index, order
         self.hooks: OrderedDict[int, Callable] = OrderedDict()
         self.after: OrderedDict[int, Callable] = OrderedDict()
+        self.steps: OrderedDict[int, Callable] = OrderedDict()
+        self.inputs: list | None = None
+        self.given: Any = None
         self.kept: Any = None
         self.captured: list | None = None
 

@@ -21,11 +21,11 @@ from dovetail.base.device import require_cpu
 from dovetail.base.dtypes import CATEGORY
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
 from dovetail.base.layout import strided
-from dovetail.ir.core import Value, building, region, scope
+from dovetail.ir.core import Region, Value, building, region, scope
 from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
-from dovetail.tensor import blame, checks, closing, eager, lint, views
+from dovetail.tensor import blame, checks, closing, eager, lint, packing, views
 from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -34,6 +34,8 @@ from dovetail.tensor.trace import HOLE, Event, Wild
 
 OPS: dict[str, Op] = {}
 NOT_TENSORS = (bool, int, float, complex, str, list, np.ndarray, np.generic)  # what users put in a tensor's place
+SELF = frozenset(("contiguous", "flatten", "real", "resolve_conj", "resolve_neg", "atleast_1d", "atleast_2d",
+                  "atleast_3d"))  # views that give the very tensor back where nothing changes
 _new = object.__new__
 OTHERWISE = eager.OTHERWISE
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
@@ -228,6 +230,10 @@ class Op:
         rec = local.rec
         if rec.autocast is not None:
             args = rec.autocast.cast(self, args)
+        if rec.packing is not None and rec.grad and rec.capture is None:
+            result = packing.call(self, rec, args, generator)
+            if result is not packing.OTHERWISE:
+                return result
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
         offset = 2 if self.random else 0
@@ -348,7 +354,7 @@ class Op:
             if self.writes:
                 self.write(rec, e, state, tensors, values, leaves[0], gives_grad, blocked)
             else:
-                self.hand_out(e, values[offset:], leaves, shape_of_result, gives_grad, blocked, tensors[offset:])
+                self.hand_out(e, values[offset:], leaves, shape_of_result, gives_grad, blocked, tensors[offset:], r)
         e.nodes = nodes
         e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
         self.quicken(e, tensors, key, types)
@@ -367,8 +373,9 @@ class Op:
                     )
 
     def hand_out(
-        self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list
-    ) -> None:
+        self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list,
+        op_region: Region,
+    ) -> None:  # fmt: skip
         """Slots and metas for what the body returned. A Value that is an input gives the same Tensor back."""
         plan: list[tuple[str, int]] = []
         made_in = INFERENCE if local.rec.inference else None
@@ -376,7 +383,10 @@ class Op:
             copied = bool(self.flags["copies"]) and self.must_copy(value, values[0], tensors[0])
             if copied and self.flags["copies"] == "refused":
                 raise self.no_view(tensors[0], value)
-            value = identity(value) if copied else value
+            another = self.view and value in values and self.name not in SELF  # torch gives a new tensor here
+            if copied or another:
+                value = identity(value)
+                value.node.region = op_region
             if value in values and not blocked:
                 plan.append(("in", values.index(value)))
                 continue

@@ -157,6 +157,9 @@ class Recorder:
         self.grad = True
         self.inference = False
         self.autocast: Any = None  # the Policy of ops/autocast.py in force
+        self.packing: tuple | None = None  # (pack, unpack) of the innermost saved_tensors_hooks
+        self.packing_stack: list[tuple | None] = []
+        self.no_packing: str | None = None  # what to say to saved_tensors_hooks where they are disabled
         self.roots: dict[tuple, Event] = {}
         self.events = 0
         self.looks = 0
@@ -244,7 +247,16 @@ class Recorder:
 
     def modes(self) -> tuple:
         """What decides what the same call means."""
-        return (self.grad, self.inference, None if self.autocast is None else self.autocast.dtype)
+        autocast = None if self.autocast is None else self.autocast.dtype
+        return (self.grad, self.inference, autocast, self.packing is not None)
+
+    def set_packing(self, pair: tuple | None) -> None:
+        """Enter or leave saved_tensors_hooks (packing.py): what is pending is run, since each op is a trace then."""
+        if pair is self.packing:
+            return
+        self.close("saved tensors are packed from here on, or not any more")
+        self.packing = pair
+        self.enter_root()
 
     def change_modes(self) -> None:
         if self.node is self.root:

@@ -177,7 +177,10 @@ class Way:
             at = max(self.waiting, key=lambda i: self.waiting[i][0])
             _, t, node, gradients = self.waiting.pop(at)
             if node is None:
-                self.stage([t], [t._joint.apply(gradients[0])])
+                if t._joint.steps:
+                    self.step(t, t._joint.apply(gradients[0]))
+                else:
+                    self.stage([t], [t._joint.apply(gradients[0])])
                 continue
             self.nodes.append(node)
             gradients = [None if g is None else j.apply(g) for j, g in zip(node.joints, gradients, strict=True)]
@@ -200,6 +203,27 @@ class Way:
         self.visited |= info.visited
         for t, g in pairs:
             self.arrive(t, g, True)
+
+    def step(self, t: Tensor, g: Tensor) -> None:
+        """Only the step that made `t`, whose inputs stop the gradient, with its hooks."""
+        pairs, info = stage([t], [g], self.create_graph)
+        self.starts.append(t)
+        self.visited |= info.visited
+        inputs = t._joint.inputs
+        found = tuple(next((g for p, g in pairs if p is x), None) for x in inputs)
+        for hook in list(t._joint.steps.values()):
+            changed = hook(found, (g,))
+            if changed is None:
+                continue
+            if not isinstance(changed, tuple):
+                raise TypeError(f"expected tuple, but hook returned '{type(changed).__name__}'")
+            if len(changed) != len(found):
+                text = f"a hook has returned an incorrect number of values (got {len(changed)}, "
+                raise GradientError(message("hook", f"{text}but expected {len(found)})"))
+            found = changed
+        for x, g_in in zip(inputs, found, strict=True):
+            if x is not None and g_in is not None:
+                self.arrive(x, g_in, False)
 
     def arrive(self, t: Tensor, g: Tensor, ours: bool) -> None:
         joint = t._joint
@@ -227,6 +251,8 @@ class Way:
             given = g if t._joint is None else t._joint.apply(g)
             if given is not g or not ours or t._joint is not None and t._joint.hooks:  # others may know it
                 given = given.clone() if self.create_graph or not given._meta.requires_grad else given.detach().clone()
+            if t._joint is not None and t._joint.after:
+                t._joint.given = given.detach().clone()
             accumulate(t, given, self.create_graph)
         for t, _, _ in self.leaves.values():
             if t._joint is not None:

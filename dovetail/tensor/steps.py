@@ -9,8 +9,9 @@ from weakref import ref
 from dovetail.base.errors import GradientError, message
 from dovetail.ir.core import Value
 from dovetail.prims.elementwise import detach
-from dovetail.tensor.anomaly import step_name
 from dovetail.tensor.history import made_by
+from dovetail.tensor.joint import HookHandle, joint_of
+from dovetail.tensor.step_names import step_name
 from dovetail.tensor.tensor import Tensor
 
 
@@ -34,8 +35,29 @@ class AccumulateGrad(Node):
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
 
+    def register_prehook(self, hook: Callable) -> HookHandle:
+        """Call hook((gradient,)) before it is added up; a tuple that it returns takes the gradient's place."""
+        return HookHandle(joint_of(self.variable).hooks, before_step(hook))
+
+    def register_hook(self, hook: Callable) -> HookHandle:
+        """Call hook((), (gradient,)) after the gradient was added to `.grad`."""
+        joint = joint_of(self.variable)
+        return HookHandle(joint.after, lambda t: hook((), (joint.given,)))
+
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {id(self):#x}>"
+
+
+def before_step(hook: Callable) -> Callable:
+    """A hook of a step, which takes and gives tuples, as a hook of its only gradient."""
+
+    def before(g: Tensor) -> Any:
+        changed = hook((g,))
+        if changed is not None and not isinstance(changed, tuple):
+            raise TypeError(f"expected tuple, but hook returned '{type(changed).__name__}'")
+        return None if changed is None else changed[0]
+
+    return before
 
 
 class GradientFunction(Node):
@@ -47,6 +69,7 @@ class GradientFunction(Node):
 
     kinds: dict[str, type] = {}
     tensor: Any = None
+    further: tuple | None = None
 
     def __new__(cls, op_name: str, value: Value | None = None, sources: dict[Value, Tensor] | None = None):
         name = step_name(op_name)
@@ -55,18 +78,61 @@ class GradientFunction(Node):
             kind = cls.kinds[name] = type(name, (GradientFunction,), {})
         return object.__new__(kind)
 
-    def register_prehook(self, hook: Callable) -> Any:
-        """Call hook((gradient,)) before this step; a tuple that it returns takes the gradient's place."""
+    @classmethod
+    def of(cls, value: Value, sources: dict[Value, Tensor]) -> GradientFunction:
+        """The step that made a value."""
+        return cls(made_by(value), value, sources)
+
+    def made(self, call: str) -> Tensor:
+        """The tensor that hooks of this step hang on."""
         t = self.tensor() if self.tensor is not None else None
         if t is None:
             text = "the tensor that this step made is gone; take grad_fn from a tensor that is kept"
-            raise GradientError(message("register_prehook", text))
+            raise GradientError(message(call, text))
+        return t
 
-        def before(g: Tensor) -> Any:
-            changed = hook((g,))
-            return changed[0] if isinstance(changed, tuple) else changed
+    def register_prehook(self, hook: Callable) -> Any:
+        """Call hook((gradient,)) before this step; a tuple that it returns takes the gradient's place."""
+        return self.made("register_prehook").register_hook(before_step(hook))
 
-        return t.register_hook(before)
+    def register_hook(self, hook: Callable) -> Any:
+        """Call hook(gradients of the inputs, gradients of the results) after this step.
+
+        A tuple that it returns takes the place of the inputs' gradients. Raises GradientError where the inputs are
+        tensors that nobody keeps and whose trace has been run.
+        """
+        t = self.made("register_hook")
+        joint = joint_of(t)
+        if joint.node is not None:
+            raise GradientError(message("register_hook", "hooks of steps that are Python code are not supported"))
+        if joint.inputs is None:
+            joint.inputs = [self.input_tensor(v) for v in self.edges()]
+        return HookHandle(joint.steps, hook)
+
+    def edges(self) -> list[Value | None]:
+        """The op's inputs, as torch counts them: a number beside a tensor in arithmetic is one too."""
+        values: list[Value | None] = [*self.inputs()]
+        if self.op_name.strip("_") in ("add", "sub", "mul", "div") and len(values) == 1:
+            values.append(None)
+        return values
+
+    def input_tensor(self, v: Value | None) -> Tensor | None:
+        """The tensor that holds an input, made a place where the gradient stops; None where no gradient leads to it."""
+        if v is None or not self.leads_to_source(v):
+            return None
+        found = self.sources.get(v)
+        t = self.tensor()
+        if found is None and t._run is not None:
+            rec = t._run.recorder
+            values = rec.sync().values
+            slots = [s for s in range(1, rec.node.end) if values.get(s) is v and rec.slots[s] is not None]
+            found = rec.slots[slots[-1]] if slots else None
+        if found is None:
+            text = f"the inputs of {self.name()} were not kept when a value was looked at"
+            raise GradientError(message("register_hook", text, [], "register the hook before looking at values"))
+        if not found._leaf:
+            joint_of(found)
+        return found
 
     def __init__(self, op_name: str, value: Value | None = None, sources: dict[Value, Tensor] | None = None):
         self.op_name, self.value, self.sources = op_name, value, sources or {}
@@ -77,7 +143,14 @@ class GradientFunction(Node):
     @property
     def next_functions(self) -> tuple:
         """The steps that the op's inputs came from, each with the number of the result it was."""
-        return tuple(self.step_of(v) for v in self.inputs() if self.leads_to_source(v))
+        if self.further is not None:
+            return self.further
+        found = [self.step_of(v) if self.leads_to_source(v) else None for v in self.inputs()]
+        if self.op_name == "linear" and len(found) > 1 and found[1] is not None:  # bias + x @ weight.T
+            turned = GradientFunction("t")
+            turned.further = (found[1],)
+            found = [*found[2:], found[0], (turned, 0)]
+        return tuple(f for f in found if f is not None)
 
     def inputs(self) -> tuple:
         """What the op that made the value was given."""
@@ -89,7 +162,7 @@ class GradientFunction(Node):
     def step_of(self, v: Value) -> tuple:
         if v in self.sources:
             return step_before(self.sources[v])
-        return (GradientFunction(made_by(v), v, self.sources), v.index)
+        return (GradientFunction.of(v, self.sources), v.index)
 
     def leads_to_source(self, value: Value) -> bool:
         seen: set[Value] = set()
@@ -131,19 +204,6 @@ def increment_version(tensor: Any) -> None:
         t._version += 1
 
 
-class save_on_cpu:  # noqa: N801
-    """Keep what a gradient needs in the CPU's memory: it never lies anywhere else, so there is nothing to move."""
-
-    def __init__(self, pin_memory: bool = False, device_type: str = "cuda"):
-        self.pin_memory = pin_memory
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exc: Any) -> None:
-        pass
-
-
 def step_before(t: Tensor) -> tuple:
     """(step of the gradient that made `t`, which of its results `t` is)"""
     if t._leaf:
@@ -173,12 +233,12 @@ def step_of_tensor(self: Tensor) -> Any:
         state = recorder.sync()
         value = state.values.get(self._slot)
         found = {v: recorder.slots[s] for v, s in state.sources.items() if recorder.slots[s] is not None}
-        return GradientFunction(made_by(value), value, found)
+        return GradientFunction.of(value, found)
     history, index = self._hist or (None, 0)
     if history is None:
         return GradientFunction(self._made_by)
     found = {v: t for (v, _), t in zip(history.segment.sources, history.sources, strict=True)}
-    return GradientFunction(self._made_by, history.segment.outs[index], found)
+    return GradientFunction.of(history.segment.outs[index], found)
 
 
 Tensor.grad_fn = property(grad_fn)  # type: ignore[assignment]
