@@ -57,8 +57,7 @@ def of_clamp(args: tuple, inputs: tuple) -> str:
 
 def of_matmul(args: tuple, inputs: tuple) -> str:
     ranks = tuple(x.ndim for x in inputs if isinstance(x, Value))
-    known: dict[tuple, str] = {(2, 2): "MmBackward0", (2, 1): "MvBackward0", (1, 1): "DotBackward0", (1, 2): "SqueezeBackward4"}
-    return known.get(ranks, "UnsafeViewBackward0")
+    return PRODUCTS.get(ranks, "UnsafeViewBackward0")
 
 
 def of_linear(args: tuple, inputs: tuple) -> str:
@@ -68,6 +67,9 @@ def of_linear(args: tuple, inputs: tuple) -> str:
     return "MmBackward0" if flat else "UnsafeViewBackward0"
 
 
+PRODUCTS: dict[tuple, str] = {  # by the factors' ranks
+    (2, 2): "MmBackward0", (2, 1): "MvBackward0", (1, 1): "DotBackward0", (1, 2): "SqueezeBackward4",
+}  # fmt: skip
 RULES = {
     "sum": with_dim("Sum", 0), "mean": with_dim("Mean", 0), "max": with_dim("Max", 1), "min": with_dim("Min", 1),
     "prod": with_dim("Prod", 0), "pow": of_power, "getitem": of_index, "clamp": of_clamp, "matmul": of_matmul,

@@ -171,7 +171,11 @@ def test_hooks_of_steps(look):
     y = a * 2
     z = y.sum()
     look(z)
-    y.grad_fn.register_hook(lambda ins, outs: log.append(([None if g is None else g.tolist() for g in ins], [g.tolist() for g in outs])))
+
+    def note(ins, outs):
+        log.append(([None if g is None else g.tolist() for g in ins], [g.tolist() for g in outs]))
+
+    y.grad_fn.register_hook(note)
     y.grad_fn.register_prehook(lambda outs: log.append([g.tolist() for g in outs]))
     z.backward()
     assert log == [[[1.0] * 3], ([[2.0] * 3, None], [[1.0] * 3])]
