@@ -11,6 +11,7 @@ import builtins
 import numpy as np
 
 import dovetail.ops.primitives as p
+from dovetail.autodiff.gradient import with_gradient
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DimError, DTypeError, ShapeError, message
 from dovetail.ir.core import Value
@@ -23,11 +24,12 @@ from dovetail.ops.promote import cast, constant, expanded, filled, held, is_numb
 from dovetail.ops.shape import (
     at_least,
     broadcast_to,
-    moved,
     narrow_at,
+    padded,
     permuted,
     repeat_each,
     reshaped,
+    section,
     stack,
     tensor_split_at,
 )
@@ -404,7 +406,7 @@ FOLD_START = {"sum": 0, "mean": 0, "prod": 1}
 
 
 def scatter_fold(kind: str, x: Value, index: Value, u: Value, dim: int, include_self: bool) -> Value:
-    """Scatter with a fold. Prod, amax and amin go through a table of all (place, source) pairs along `dim`."""
+    """Scatter with a fold. Prod, amax and amin put the sources in order first, so memory grows with their number."""
     if kind not in ("sum", "mean", "prod", "amax", "amin"):
         raise ArgumentError(message("scatter_reduce", f"reduce must be sum, prod, mean, amax or amin, got {kind!r}"))
     hits = p.scatter_add(filled_int(x, 0), index, filled_int(u, 1), dim=dim)
@@ -416,11 +418,65 @@ def scatter_fold(kind: str, x: Value, index: Value, u: Value, dim: int, include_
             return total
         n = hits + 1 if include_self else p.maximum(hits, filled(hits, 1))
         return mean_of(total, n)
-    folded = fold_pairs(kind, x, index, u, dim)
-    if not include_self:
-        return p.where(touched, folded, x)
-    both = {"prod": p.mul, "amax": p.maximum, "amin": p.minimum}[kind](folded, x)
-    return p.where(touched, both, x)
+    if kind != "prod":
+        return extremes(kind, x, index, u, dim, touched, include_self)
+    folded = p.where(touched, products(x, index, u, dim), filled(x, 1))
+    return p.where(touched, p.mul(folded, x) if include_self else folded, x)
+
+
+def extremes(kind: str, x: Value, index: Value, u: Value, dim: int, touched: Value, include_self: bool) -> Value:
+    """amax and amin: sources are written in rising (falling) order, and the last one at a place stays.
+
+    All elements that equal the result share the gradient, as in torch.
+    """
+    order = p.argsort(u, dim=dim, descending=kind == "amin", stable=True)
+    start = lowest(u.dtype) if kind == "amax" else highest(u.dtype)
+    out = p.scatter(filled(x, start), p.gather(index, order, dim=dim), p.gather(u, order, dim=dim), dim=dim)
+    if kind == "amin" and u.dtype.kind == "f":  # in falling order NaN comes first, where it would be written over
+        wrong = p.scatter_add(filled_int(x, 0), index, cast(p.is_nan(u), dtypes.int64), dim=dim)
+        out = p.where(p.gt(wrong, filled(wrong, 0)), filled(x, float("nan")), out)
+    both = {"amax": p.maximum, "amin": p.minimum}[kind](out, x) if include_self else out
+    out = p.where(touched, both, x)
+    if not u.dtype.is_differentiable:
+        return out
+
+    def shared(gs, outs, x, u):
+        (g,), (best,) = gs, outs
+        own = p.eq(x, best)
+        hit = p.eq(u, p.gather(best, index, dim=dim))
+        count = p.scatter_add(cast(own, g.dtype), index, cast(hit, g.dtype), dim=dim)
+        share = g / p.maximum(count, filled(count, 1))
+        if not include_self:  # torch counts it all the same
+            own = p.bitwise_and(own, p.logical_not(touched))
+        zero = constant(0, u.shape, g.dtype)
+        return p.where(own, share, filled(g, 0)), p.where(hit, p.gather(share, index, dim=dim), zero)
+
+    return with_gradient([out], [x, u], shared)[0]
+
+
+def products(x: Value, index: Value, u: Value, dim: int) -> Value:
+    """For every place along `dim`, the product of the sources that point at it; 0 where none does.
+
+    The sources are sorted by their place, and neighbours that go to one place multiplied: after k rounds each one
+    holds the product of up to 2**k of them, and the last one of its place the whole.
+    """
+    order = p.argsort(index, dim=dim, descending=False, stable=True)
+    place, value = p.gather(index, order, dim=dim), p.gather(u, order, dim=dim)
+    n, step = u.shape[dim], 1
+
+    def shifted(v: Value, by: int, fill) -> Value:
+        """Element i - by at i."""
+        part = section(v, dim, builtins.max(-by, 0), n - builtins.max(by, 0))
+        before, behind = builtins.max(by, 0), builtins.max(-by, 0)
+        low, high = ([k if d == dim else 0 for d in range(v.ndim)] for k in (before, behind))
+        return padded(part, low, high, fill)
+
+    while step < n:
+        same = p.eq(place, shifted(place, step, -1))
+        value = p.mul(value, p.where(same, shifted(value, step, 1), filled(value, 1)))
+        step *= 2
+    last = p.ne(place, shifted(place, -1, -1))
+    return p.scatter_add(filled(x, 0), place, p.where(last, value, filled(value, 0)), dim=dim)
 
 
 def filled_int(x: Value, n: int) -> Value:
@@ -431,24 +487,6 @@ def mean_of(total: Value, n: Value) -> Value:
     if total.dtype.kind in "iu":
         return p.floor_divide(total, cast(n, total.dtype))
     return total / cast(n, total.dtype)
-
-
-def fold_pairs(kind: str, x: Value, index: Value, u: Value, dim: int) -> Value:
-    """For every place along `dim`, the fold of the sources that point at it (the fold's own start where none does)."""
-    last = x.ndim
-    n = x.shape[dim]
-    inside = tuple(index.shape[d] if d != dim else x.shape[d] for d in range(x.ndim))
-    grid = inside + (index.shape[dim],)
-    places = p.iota(shape=grid, dtype=index.dtype, dim=dim)
-    spread = [moved(reshaped(v, v.shape[:dim] + (1,) + v.shape[dim:]), dim + 1, last) for v in (index, u)]
-    index, u = (expanded(v, grid) for v in spread)
-    start = {"prod": 1, "amax": lowest(u.dtype), "amin": highest(u.dtype)}[kind]
-    chosen = p.where(p.eq(index, places), u, filled(u, start))
-    fold = {"prod": p.reduce_prod, "amax": p.reduce_max, "amin": p.reduce_min}[kind]
-    out = fold(chosen, dims=(last,))
-    high = tuple(m - k for m, k in zip(x.shape, inside, strict=True))
-    del n
-    return p.pad(out, low=(0,) * x.ndim, high=high, value=start) if builtins.any(high) else out
 
 
 def lowest(dtype):
