@@ -7,7 +7,7 @@ from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DTypeError, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops.dims import numel
-from dovetail.ops.index import embedding, fold_pairs, lowest, row_of
+from dovetail.ops.index import embedding, lowest, row_of, scatter_fold
 from dovetail.ops.promote import cast, constant, expanded, filled
 from dovetail.ops.shape import reshaped
 from dovetail.ops.sort import places_in
@@ -81,5 +81,5 @@ def largest(rows: Value, counts: Value, bag: Value, bags: int) -> Value:
     low = filled(rows, lowest(rows.dtype))
     kept = p.where(p.broadcast(p.gt(counts, filled(counts, 0)), shape=rows.shape, dims=(0,)), rows, low)
     index = expanded(reshaped(bag, (bag.shape[0], 1)), rows.shape)
-    out = fold_pairs("amax", constant(0, shape, rows.dtype), index, kept, 0)
+    out = scatter_fold("amax", constant(lowest(rows.dtype), shape, rows.dtype), index, kept, 0, True)
     return p.where(p.eq(out, filled(out, lowest(out.dtype))), filled(out, 0), out)

@@ -17,7 +17,7 @@ from dovetail.ir.core import Value
 from dovetail.tensor import staged
 from dovetail.tensor.autograd import freed_error
 from dovetail.tensor.function import Step
-from dovetail.tensor.history import History
+from dovetail.tensor.history import History, Kept
 from dovetail.tensor.joint import Joint
 from dovetail.tensor.meta import WATCHED
 from dovetail.tensor.modes import GradMode
@@ -177,7 +177,12 @@ class PackedStep(Step):
         origins = list(self.sources)
         if not create_graph:
             origins = [stand_in(t) for t in origins]
-        history = History(self.segment, origins, saved, inputs=self.inputs)
+        count = len(self.segment.leaves)
+        rest = [t.contiguous() for t in saved[count:]]
+        for t in rest:
+            t._settle()
+        kept = Kept([t._meta for t in rest], [t._ptr for t in rest], [t._storage for t in rest]) if rest else None
+        history = History(self.segment, origins, saved[:count], kept, inputs=self.inputs)
         outs, given = [], []
         for index, g in zip(self.indices, gradients, strict=True):
             if g is not None:
