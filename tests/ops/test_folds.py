@@ -1,4 +1,4 @@
-"""scatter_reduce over many places: NumPy's ufunc.at says what it gives; its memory grows with the sources, not pairs."""
+"""scatter_reduce over many places: NumPy's ufunc.at says what it gives; memory grows with the sources, not with pairs."""
 
 from __future__ import annotations
 
