@@ -1,4 +1,4 @@
-"""scatter_reduce over many places: NumPy's ufunc.at says what it gives; memory grows with the sources, not with pairs."""
+"""scatter_reduce with many places, against NumPy; memory grows with the sources, not with pairs."""
 
 from __future__ import annotations
 
