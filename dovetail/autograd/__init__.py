@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dovetail.autograd import anomaly_mode, forward_ad, function, functional, graph, variable
+from dovetail.autograd import anomaly_mode, forward_ad, function, functional, graph, profiler, variable
 from dovetail.autograd.variable import Variable
 from dovetail.base.errors import ArgumentError, message
 from dovetail.nn.transform.gradcheck import gradcheck, gradgradcheck
@@ -18,7 +18,7 @@ from dovetail.tensor.tensor import Tensor
 __all__ = [
     "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function",
     "functional",
-    "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
+    "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "profiler", "set_detect_anomaly",
     "set_grad_enabled", "variable",
 ]  # fmt: skip
 

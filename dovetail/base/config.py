@@ -61,6 +61,17 @@ def set_num_threads(count: int) -> None:
     config.threads = int(count)
 
 
+def set_num_interop_threads(count: int) -> None:
+    """Accepted: operations run as whole programs, one after the other. Raises: ArgumentError below 1."""
+    if count < 1:
+        raise ArgumentError(message("set_num_interop_threads", f"expected a positive number of threads, not {count}"))
+
+
+def get_num_interop_threads() -> int:
+    """One: see set_num_interop_threads."""
+    return 1
+
+
 def get_num_threads() -> int:
     """How many threads compiled steps use."""
     return config.threads

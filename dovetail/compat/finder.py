@@ -7,6 +7,7 @@ an import statement.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 import importlib
 import importlib.util
@@ -30,6 +31,7 @@ TABLE: dict[str, Names] = {
     **keras_table.TABLE,
 }
 ROOTS = {name for name in TABLE if "." not in name}
+SPAWNERS = {f"multiprocessing.popen_{kind}" for kind in ("forkserver", "spawn_posix", "spawn_win32")}
 OFTEN_BROUGHT = {
     "torchinfo",
     "torchsummary",
@@ -44,11 +46,39 @@ def install() -> None:
         sys.meta_path.insert(0, CompatFinder())
 
 
+def follow_children() -> None:
+    """Let processes that Python spawns answer imports as this one does.
+
+    A fresh interpreter first reads its settings, the key of its parent among them; reading that installs the finder,
+    before the program's own file is imported there. (The children of a fork have the finder already.)
+    """
+    from multiprocessing.process import AuthenticationString  # loaded already: a process is about to be spawned
+
+    copyreg.pickle(AuthenticationString, reduced_key)
+
+
+def reduced_key(key):
+    from multiprocessing.context import get_spawning_popen
+
+    if get_spawning_popen() is None:
+        raise TypeError("Pickling an AuthenticationString object is disallowed for security reasons")
+    return received_key, (bytes(key),)
+
+
+def received_key(key: bytes):
+    from multiprocessing.process import AuthenticationString
+
+    install()
+    return AuthenticationString(key)
+
+
 class CompatFinder(MetaPathFinder, Loader):
     """Finds and makes the modules of TABLE; every other module under the same roots is refused by name."""
 
     def find_spec(self, fullname, path=None, target=None):
         root = fullname.partition(".")[0]
+        if fullname in SPAWNERS:
+            follow_children()
         if root not in ROOTS or (root in OFTEN_BROUGHT and brought(root)):
             return None
         if not covered(fullname):
@@ -142,6 +172,9 @@ def known(fullname: str) -> set[str]:
 def refusal(fullname: str) -> str:
     """The message for a name that is not covered: what is nearest in the same module, or the same name elsewhere."""
     parent, _, name = fullname.rpartition(".")
+    cure = next((c for m, c in torch_table.CURES.items() if f"{fullname}.".startswith(f"{m}.")), "")
+    if cure:
+        return message(fullname, "Dovetail does not cover this name", [], cure)
     near = nearest(parent, name)
     facts = [("nearest" if near else "looked in", ", ".join(near) or parent or "the covered frameworks")]
     return message(

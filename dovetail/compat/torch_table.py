@@ -22,10 +22,43 @@ FILES_OF_MODULES = (
     "lazy linear loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling utils"
 )
 
+CONDITIONS = "_check _check_index _check_is_size _check_not_implemented _check_type _check_value"
+TYPES = "_bool _complex _device _dtype _float _int _layout _size _symint _TensorOrTensors"
+COMMON = (
+    "_ratio_2_t _ratio_3_t _ratio_any_t _size_1_t _size_2_opt_t _size_2_t _size_3_opt_t _size_3_t _size_4_t _size_5_t "
+    "_size_6_t _size_any_opt_t _size_any_t _tensor_list_t"
+)
+CURES = {  # what to use in place of a module that is not covered, and of all inside it
+    "torch.export": "Programs are compiled as they run; torch.save keeps a model, torch.jit.trace gives a callable.",
+    "torch.onnx": "torch.save and safetensors keep weights that PyTorch reads; PyTorch itself writes ONNX from those.",
+    "torch.fx": "dovetail.last_graph() shows the graph that ran last; forward hooks give inner results.",
+    "torch.nested": "Sequences of different lengths: nn.utils.rnn.pad_sequence, or pack_padded_sequence for an RNN.",
+    "torch.ao": "Short floats are covered: torch.autocast, model.bfloat16().",
+    "torch.quantization": "Short floats are covered: torch.autocast, model.bfloat16().",
+    "torch.distributed": "A world of one process is covered: init_process_group, all_reduce, DistributedDataParallel.",
+    "torch.package": "torch.save keeps a model; its class has to be importable where it is loaded.",
+    "torch.utils.cpp_extension": "An operation of your own: torch.autograd.Function, or torch.library.custom_op.",
+    "torch.utils.mobile_optimizer": "torch.save keeps a model.",
+    "torch.utils.flop_counter": "dovetail.explain() shows what was computed.",
+    "torch.mtia": "torch.accelerator and torch.cuda say truthfully what is there: the CPU.",
+    "torch.futures": "torch.jit.fork and wait are covered; concurrent.futures runs Python beside.",
+    "torch.overrides": "Functions of your own on tensors: plain Python functions, or torch.autograd.Function.",
+}
+
 TABLE = {
-    "torch": Names("dovetail", {"__version__": VERSION}, OURS),
+    "torch": Names(
+        "dovetail",
+        {"__version__": VERSION},
+        OURS,
+        {
+            **dict.fromkeys(CONDITIONS.split(), "dovetail.base.conditions"),
+            "ops": "dovetail.nn.transform.custom",
+        },
+    ),
     "torch.version": Names(
-        None, {"__version__": VERSION, "cuda": None, "hip": None, "debug": False, "git_version": "dovetail"}
+        None,
+        {"__version__": VERSION, "cuda": None, "hip": None, "rocm": None, "xpu": None, "debug": False,
+         "git_version": "dovetail"},
     ),
     "torch.nn": Names("dovetail.nn", hidden=frozenset({"layers"})),
     "torch.nn.functional": Names("dovetail.nn.functional"),
@@ -41,6 +74,16 @@ TABLE = {
         "dovetail.io", hidden=frozenset("load_file load_npz safe_open safetensors save_file save_npz".split())
     ),
     "torch.cuda": Names("dovetail.cuda"),
+    "torch.types": Names("dovetail.types", private=dict.fromkeys(TYPES.split(), "dovetail.types")),
+    "torch.profiler.profiler": Names("dovetail.profiler"),
+    "torch.nn.parallel.distributed": Names("dovetail.nn.parallel"),
+    "torch.nn.common_types": Names(None, private=dict.fromkeys(COMMON.split(), "dovetail.nn.tuples")),
+    "torch.distributed.distributed_c10d": Names("dovetail.distributed"),
+    "torch.utils._pytree": Names("dovetail.utils._pytree"),
+    "torch.utils.dlpack": Names("dovetail.utils.dlpack"),
+    "torch.utils.hooks": Names(None, private={"RemovableHandle": "dovetail.nn.hooks"}),
+    "torch.utils.deterministic": Names(None, {"fill_uninitialized_memory": True}),
+    "torch.backends.quantized": Names(None, {"engine": "none", "supported_engines": ["none"]}),
     "torch.distributions": Names("dovetail.distributions"),
     "torch.nn.modules": Names("dovetail.nn", hidden=frozenset({"layers"})),
     **{

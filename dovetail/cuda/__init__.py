@@ -12,6 +12,7 @@ from typing import Any
 from dovetail.base.absent import CurrentDevice, CurrentStream, absent, refusing
 from dovetail.base.errors import DeviceError
 from dovetail.cuda import amp
+from dovetail.tensor.typed import named_type
 
 NEEDS_DEVICE = (
     "CUDAGraph", "CUDAPluggableAllocator", "Event", "ExternalStream", "GreenContext", "MemPool", "Stream",
@@ -26,13 +27,17 @@ NEEDS_DEVICE = (
     "reset_peak_host_memory_stats", "reset_peak_memory_stats", "set_device", "set_per_process_memory_fraction",
     "set_rng_state", "set_stream", "set_sync_debug_mode", "synchronize", "temperature", "use_mem_pool", "utilization",
 )  # fmt: skip
+TENSORS = (
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
+    "IntTensor", "LongTensor", "ShortTensor",
+)  # fmt: skip
 __all__ = [
     "CudaError", "OutOfMemoryError", "StreamContext", "amp", "default_generators", "device", "device_count",
     "device_of", "empty_cache", "get_arch_list", "get_gencode_flags", "get_rng_state_all", "has_half", "has_magma",
     "host_memory_stats", "is_available", "is_bf16_supported", "is_initialized", "is_tf32_supported",
     "list_gpu_processes", "manual_seed", "manual_seed_all", "max_memory_allocated", "max_memory_cached",
     "max_memory_reserved", "memory_allocated", "memory_cached", "memory_reserved", "memory_stats", "seed", "seed_all",
-    "set_rng_state_all", "stream", *NEEDS_DEVICE,
+    "set_rng_state_all", "stream", *NEEDS_DEVICE, *TENSORS,
 ]  # fmt: skip
 
 default_generators: tuple = ()
@@ -188,7 +193,9 @@ def list_gpu_processes(device: Any = None) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    """The names that need a device."""
+    """The names that need a device, and types of tensors on one: nothing is an instance of those."""
     if name in NEEDS_DEVICE:
         return refusing("cuda", name)
+    if name in TENSORS:
+        return named_type(name, "cuda")
     raise AttributeError(f"module 'dovetail.cuda' has no attribute {name!r}")

@@ -6,32 +6,21 @@ torch.amp.autocast("cpu") and torch.amp.GradScaler("cpu") are the ones that work
 from __future__ import annotations
 
 from dovetail import amp as general
-from dovetail.base.dtypes import float16
-from dovetail.ops.autocast import autocast as any_autocast
-from dovetail.optim.grad_scaler import GradScaler as AnyScaler
+from dovetail.amp.of_device import DeviceAutocast, DeviceScaler
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 
 
-class autocast(any_autocast):
+class autocast(DeviceAutocast):
     """torch.amp.autocast("cuda", ...)."""
 
-    def __init__(self, enabled: bool = True, dtype=float16, cache_enabled: bool = True):
-        super().__init__("cuda", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
+    kind = "cuda"
 
 
-class GradScaler(AnyScaler):
+class GradScaler(DeviceScaler):
     """torch.amp.GradScaler("cuda", ...)."""
 
-    def __init__(
-        self,
-        init_scale: float = 2.0**16,
-        growth_factor: float = 2.0,
-        backoff_factor: float = 0.5,
-        growth_interval: int = 2000,
-        enabled: bool = True,
-    ):
-        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+    kind = "cuda"
 
 
 def custom_fwd(fwd=None, *, cast_inputs=None):

@@ -137,6 +137,12 @@ def submit(make: Callable[[], Any]) -> Ticket:
     return ticket
 
 
+def settle(timeout: float) -> None:
+    """Wait until what is being compiled is done, for `timeout` seconds at most for each program."""
+    for ticket, _ in _worker.unfinished():
+        ticket.wait(timeout)
+
+
 def filled(program: Any) -> Ticket:
     """A ticket for a program that is there already."""
     ticket = Ticket()

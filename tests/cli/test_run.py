@@ -216,3 +216,30 @@ def test_modules_on_top_of_torch(tmp_path):
     )
     result = run(tmp_path, "main.py", PYTHONPATH=str(tmp_path / "lib"))
     assert result.stdout == "4 (2, 1)\n['a', '.', 'b']\n", result.stderr
+
+
+def test_spawned_processes_are_answered_too(tmp_path):
+    """A fresh interpreter would import another torch, or none."""
+    write(
+        tmp_path,
+        "main.py",
+        """
+        import torch, torch.multiprocessing as mp
+        from torch.utils.data import DataLoader, Dataset
+
+        class Numbers(Dataset):
+            def __len__(self): return 4
+            def __getitem__(self, i): return torch.tensor([i]), torch.__version__
+
+        def work(index, queue): queue.put((index, torch.__version__))
+
+        if __name__ == "__main__":
+            queue = mp.get_context("spawn").SimpleQueue()
+            mp.spawn(work, args=(queue,), nprocs=1)
+            print(queue.get())
+            for numbers, versions in DataLoader(Numbers(), 4, num_workers=1, multiprocessing_context="spawn"):
+                print(numbers.flatten().tolist(), set(versions))
+        """,
+    )
+    made = run(tmp_path, "main.py")
+    assert made.stdout == "(0, '2.13.0+dovetail')\n[0, 1, 2, 3] {'2.13.0+dovetail'}\n", made.stderr

@@ -36,6 +36,23 @@ def init(f, *args):
     return f(torch.empty(3, 3), *args)
 """
 NAMES = {
+    "torch.LongTensor": "torch.LongTensor([1, 2]).dtype is torch.int64 and isinstance(x.long(), torch.LongTensor)",
+    "torch.FloatTensor": "torch.FloatTensor(2, 3).shape == (2, 3) and not isinstance(x, torch.cuda.FloatTensor)",
+    "torch.Tensor": "torch.Tensor(2, 3).shape == (2, 3) and torch.Tensor([1, 2]).tolist() == [1, 2]",
+    "torch.testing.assert_close": "torch.testing.assert_close(x, x + 1e-7) is None",
+    "torch.profiler.profile": "[r.key for r in profiled('a').key_averages()] == ['a']",
+    "torch.autograd.profiler.record_function": "[r.count for r in profiled('b').key_averages()] == [1]",
+    "torch.utils.benchmark.Timer": "torch.utils.benchmark.Timer('x + x', globals={'x': x}).timeit(5).mean > 0",
+    "torch.jit.script": "torch.jit.script(layer)(x).shape == (2, 2)",
+    "torch.jit.trace": "list(torch.jit.trace(model, x).state_dict()) == list(model.state_dict())",
+    "torch.jit.is_scripting": "torch.jit.is_scripting() is False",
+    "torch.nn.parallel.DistributedDataParallel": "nn.parallel.DistributedDataParallel(layer)(x).shape == (2, 2)",
+    "torch.distributed.init_process_group": "world() == (0, 1, True)",
+    "torch.multiprocessing.set_start_method": "callable(torch.multiprocessing.spawn)",
+    "torch.library.custom_op": "torch.ops.rows.twice(x).tolist() == (x * 2).tolist()",
+    "torch.nn.attention.flex_attention.flex_attention": "causal_agrees()",
+    "torch.GradScaler": "torch.GradScaler('cpu').get_scale() == 65536.0",
+    "torch.utils.dlpack.from_dlpack": "torch.utils.dlpack.from_dlpack(x).tolist() == x.tolist()",
     "torch.nn.Linear": "layer(x).shape == (2, 2) and layer.weight.shape == (2, 3) and layer.bias.shape == (2,)",
     "torch.nn.Module": "isinstance(model, nn.Module)",
     "torch.no_grad": "not [layer(x) for _ in [torch.no_grad().__enter__()]][0].requires_grad",
@@ -157,6 +174,28 @@ METHODS = {
     "relu forward": "(-x).relu().max().item() == 0 and layer.forward(x).shape == (2, 2)",
 }
 HELPERS = """
+import torch.utils.benchmark, torch.distributed, torch.multiprocessing
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+def profiled(name):
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as prof:
+        with torch.profiler.record_function(name):
+            layer(x)
+    return prof
+def world():
+    torch.distributed.init_process_group("gloo")
+    try:
+        torch.distributed.all_reduce(x)
+        return torch.distributed.get_rank(), torch.distributed.get_world_size(), torch.distributed.is_initialized()
+    finally:
+        torch.distributed.destroy_process_group()
+def causal_agrees():
+    q = torch.randn(1, 2, 6, 4)
+    mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, 6, 6)
+    plain = F.scaled_dot_product_attention(q, q, q, is_causal=True)
+    return torch.allclose(flex_attention(q, q, q, block_mask=mask), plain, atol=1e-6)
+@torch.library.custom_op("rows::twice", mutates_args=())
+def twice(t: torch.Tensor) -> torch.Tensor:
+    return t * 2
 def gradient():
     p = nn.Parameter(x.clone())
     p.pow(2).sum().backward()

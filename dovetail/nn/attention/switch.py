@@ -27,4 +27,6 @@ def sdpa_kernel(backends: SDPBackend | list[SDPBackend], set_priority: bool = Fa
     yield
 
 
-__all__ = ["SDPBackend", "sdpa_kernel"]
+WARN_FOR_UNFUSED_KERNELS = False  # there is no kernel that would be passed over
+
+__all__ = ["SDPBackend", "WARN_FOR_UNFUSED_KERNELS", "sdpa_kernel"]
