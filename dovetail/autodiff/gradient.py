@@ -143,20 +143,22 @@ def accumulate(maker: Maker, shares: Sequence[Value | None], total: dict[int, Va
 
 
 def gradients(
-    outputs: Sequence[Value], cotangents: Sequence[Value | None], sources: Sequence[Value], stops: Sequence[Value] = ()
+    outputs: Sequence[Value], cotangents: Sequence[Value | None], sources: Sequence[Value], stops: Sequence[Value] = (),
+    before: Sequence[Value | None] = (),
 ) -> list[Value | None]:
     """The gradients of sum(cotangent * output) with respect to each source; None where no way leads there.
 
     Appends to the graph being built, only what the result needs. A None among the cotangents stands for one, and is
     allowed for an output with a single element. `stops`: sources that pass nothing on to what they were made from.
+    `before`: gradients that the first sources have already, to which theirs are added one by one.
     Raises: GradientError where an output cannot have a gradient, or a cotangent does not fit.
     Source: reverse accumulation, Linnainmaa 1976; conventions for ties and complex values are PyTorch's.
     """
     start = len(nodes_in_progress())
-    before = scope.region, scope.where
+    outer = scope.region, scope.where
     order = makers_between(outputs, sources, stops)
     ends = {id(x) for x in stops}
-    total: dict[int, Value] = {}
+    total: dict[int, Value] = {id(x): g for x, g in zip(sources, before, strict=False) if g is not None}
     for out, cotangent in zip(outputs, cotangents, strict=True):
         g = first_cotangent(out, cotangent)
         total[id(out)] = add(total[id(out)], g) if id(out) in total else g
@@ -168,7 +170,7 @@ def gradients(
                 scope.region, scope.where = gradient_region(maker.region, regions), maker.where
                 accumulate(maker, apply_rule(maker, gs), total)
     finally:
-        scope.region, scope.where = before
+        scope.region, scope.where = outer
     result = [total.get(id(x)) for x in sources]
     keep_needed(start, result)
     return result

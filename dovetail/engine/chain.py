@@ -20,6 +20,7 @@ from dovetail.engine.order import with_own_outputs
 from dovetail.engine.program import Program
 from dovetail.engine.stages import Stage, connect, late_outputs, set_aliases
 from dovetail.ir.core import Graph, Node, Region, Value
+from dovetail.prims.elementwise import add
 from dovetail.prims.families import MAKE
 from dovetail.runtime import memory, pool
 from dovetail.runtime.team import CHAIN_HEADER
@@ -73,6 +74,7 @@ class Chain:
         self.graph, self.stages = graph, stages
         self.found: list[Any] = [None] * len(stages)
         self.tickets: list[Any] = [None] * len(stages)
+        self.over: dict[Value, Value] = {}  # successor -> the intermediate value whose memory it is written over
         self.runs = 0
 
     @property
@@ -115,10 +117,20 @@ class Chain:
         where = {v: i for i, v in enumerate(self.graph.inputs)}
         where.update({v: len(where) + k for k, v in enumerate(self.graph.outputs)})
         last = {v: i for i, stage in enumerate(self.stages) for v in stage.inputs + stage.outputs}
+        for i, stage in [*enumerate(self.stages)][::-1]:  # a value that is written over lies where its successor does
+            for made, read in stage.alias.items():
+                v, successor = stage.inputs[read], stage.outputs[made]
+                if v not in where and successor in where:
+                    where[v] = where[successor]
+                elif v not in where:
+                    self.over[successor] = v
+                    last[v] = last[successor]
         free: dict[int, list[int]] = {}
         top = 0
         for i, stage in enumerate(self.stages):
             for v in stage.outputs:
+                if v in self.over:
+                    where[v] = where[self.over[v]]
                 if v not in where:
                     size = room(v)
                     if free.get(size):
@@ -126,7 +138,7 @@ class Chain:
                     else:
                         where[v], top = ~top, top + size
             for v in {*stage.inputs, *stage.outputs}:
-                if last[v] == i and where[v] < 0:
+                if last[v] == i and where[v] < 0 and v not in self.over:
                     free.setdefault(room(v), []).append(where[v])
         return where, top
 
@@ -150,7 +162,32 @@ def chain(graph: Graph, *, layouts: Layouts | None = None, alias: Alias | None =
     if alias and late_outputs(graph, stages, alias):
         return None
     set_aliases(graph, stages, alias or {})
+    running_totals(graph, stages)
     return Chain(graph, stages)
+
+
+def running_totals(graph: Graph, stages: list[Stage]) -> None:
+    """A sum with a value from an earlier part that nobody reads any more is written over it: gradients add up so.
+
+    Each part then has one form, wherever in the row it stands.
+    """
+    readers: dict[Value, int] = {}
+    for stage in stages:
+        for v in stage.inputs:
+            readers[v] = readers.get(v, 0) + 1
+    outside = {*graph.inputs, *graph.outputs}
+    for stage in stages:
+        inner = dict(zip(stage.graph.inputs, range(len(stage.inputs)), strict=True))
+        uses = [v for node in stage.graph.nodes for v in node.inputs]
+        for k, v in enumerate(stage.graph.outputs):
+            if k in stage.alias or v.node is None or v.node.prim is not add:
+                continue
+            before = v.node.inputs[0]
+            at = inner.get(before, -1)
+            if at < 0 or stage.inputs[at] in outside or readers[stage.inputs[at]] > 1 or uses.count(before) > 1:
+                continue
+            if before.shape == v.shape and before.dtype is v.dtype and at not in stage.alias.values():
+                stage.alias[k] = at
 
 
 def row(steps: list[tuple], nbytes: int) -> Run:

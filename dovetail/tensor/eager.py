@@ -22,8 +22,7 @@ import numpy as np
 from dovetail.base.config import config
 from dovetail.base.errors import user_line
 from dovetail.engine.interpret import prepare
-from dovetail.ir.core import Graph, Value, building, scope
-from dovetail.prims.elementwise import add, detach
+from dovetail.ir.core import Graph, Value, scope
 from dovetail.runtime import memory
 from dovetail.tensor import closing, views
 from dovetail.tensor.history import History, differentiate
@@ -158,7 +157,7 @@ def grows(rec: Recorder, node: Event) -> bool:
         rec.room -= 1
         return True
     node.cuts += 1
-    if node.cuts < node.patience * node.depth or node.depth >= LONGEST:
+    if node.cuts < node.patience * node.depth**2 or node.depth >= LONGEST:
         return False
     node.cuts, node.patience = 0, 2 * node.patience
     rec.room = min(max(node.depth, FURTHER), LONGEST - node.depth) - 1
@@ -243,17 +242,16 @@ class Way:
             if v not in replace:
                 replace[v] = Value(v.shape, v.dtype, weak=v.weak)
                 place[replace[v]] = i
-        nodes, found, _ = differentiate(segment, cotangents, replace)
+        nodes, found, _ = differentiate(segment, cotangents, replace, before=before)
         wanted, self.reached, alias = [], [], {}
-        with building() as more:
-            for i, (g, old) in enumerate(zip(found, before, strict=True)):
-                if g is None:
-                    continue
-                if old is not None:
-                    alias[len(wanted)] = old
-                wanted.append(detach(g) if old is None else add(old, g))
-                self.reached.append((i, meta(g.shape, g.dtype)))
-        graph, self.order = closing.cut(nodes + more, wanted, place)
+        for i, (g, old) in enumerate(zip(found, before, strict=True)):
+            if g is None or g is old:
+                continue
+            if old is not None:
+                alias[len(wanted)] = old
+            wanted.append(g)
+            self.reached.append((i, meta(g.shape, g.dtype)))
+        graph, self.order = closing.cut(nodes, wanted, place)
         where = {at: i for i, at in enumerate(self.order)}
         first = sum(given) + sum(added)  # of the tensors of the forward pass; gradients are contiguous
         strides = [None] * first + [t._meta.strides for t in history.saved + history.sources]

@@ -524,13 +524,17 @@ def as_it_was(t, order: int) -> Any:
 
 
 def differentiate(
-    segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value], stops: Sequence[Value] = ()
+    segment: Segment, cotangents: list[Value | None], replace: dict[Value, Value], stops: Sequence[Value] = (),
+    before: Sequence[Value | None] = (),
 ) -> tuple[list[Node], list[Value | None], list[Value | None]]:
-    """Gradient nodes of a segment with its forward Values replaced; the gradient for its sources, and for `stops`."""
+    """Gradient nodes of a segment with its forward Values replaced; the gradient for its sources, and for `stops`.
+
+    before: gradients that the sources have already, and that theirs are added to.
+    """
     live = [(v, g) for v, g in zip(segment.outs, cotangents, strict=True) if g is not None]
     targets = [v for v, _ in segment.sources] + segment.barrier + list(stops)
     with building() as nodes:
-        found = gradients([v for v, _ in live], [g for _, g in live], targets, stops)
+        found = gradients([v for v, _ in live], [g for _, g in live], targets, stops, before)
     extra: list[Node] = []
     for node in nodes:
         for v in node.inputs:

@@ -132,7 +132,7 @@ class Event:
         self.kids: dict[tuple, Event] = {}
         self.plain = parent is None
         self.one: tuple[int, Meta] | None = None
-        self.cuts, self.patience = 0, 32
+        self.cuts, self.patience = 0, 16
         self.checks: list = []
         self.site: tuple = ()
         self.metas: list[Meta] = []

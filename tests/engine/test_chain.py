@@ -102,6 +102,28 @@ def test_an_output_over_an_input():
     assert np.allclose(old, wanted[0], rtol=1e-5, atol=1e-5)
 
 
+def test_gradients_that_add_up_along_the_row_do_so_in_one_place():
+    """Every part has the form `total + product`, over the memory of the total."""
+    x, w, old = (Value((4, 4), dtypes.float32) for _ in range(3))
+    with building() as nodes:
+        total = old
+        for _ in range(4):
+            with region("linear", (), {}):
+                total = add(total, product(x, w))
+            with region("tanh", (), {}):
+                x = tanh(x)
+    start = nodes[0].inputs[0]
+    row = chain(Graph([start, w, old], nodes, [total]))
+    a, b, c = (np.random.default_rng(1).standard_normal((3, 4, 4)) / 2).astype(np.float32)
+    out, wanted, h = np.empty((4, 4), np.float32), c.copy(), a
+    for _ in range(4):
+        wanted, h = wanted + h @ b, np.tanh(h)
+    kept = c.copy()
+    row.program.run([memory.from_array(t).ptr for t in (a, b, c)], [memory.from_array(out).ptr])
+    assert np.allclose(out, wanted, rtol=1e-5, atol=1e-5) and (c == kept).all()
+    assert [stage.alias for stage in row.stages if "add" in [n.prim.name for n in stage.graph.nodes]].count({0: 0}) >= 2
+
+
 def test_no_chain_where_an_output_would_be_written_before_its_memory_is_read():
     x = Value((3, 4), dtypes.float32)
     with building() as nodes:
