@@ -117,7 +117,7 @@ class Chain:
         where = {v: i for i, v in enumerate(self.graph.inputs)}
         where.update({v: len(where) + k for k, v in enumerate(self.graph.outputs)})
         last = {v: i for i, stage in enumerate(self.stages) for v in stage.inputs + stage.outputs}
-        for i, stage in [*enumerate(self.stages)][::-1]:  # a value that is written over lies where its successor does
+        for stage in self.stages[::-1]:  # a value that is written over lies where its successor does
             for made, read in stage.alias.items():
                 v, successor = stage.inputs[read], stage.outputs[made]
                 if v not in where and successor in where:
