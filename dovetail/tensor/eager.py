@@ -113,6 +113,9 @@ def sign(args: Any, key: list, rec: Recorder, at: int) -> int:
             a._slot = at
             at += 1
             key.append(a._meta)
+        elif kind in NUMBERS:
+            key.append(kind)
+            key.append(a)
         elif kind is list or kind is tuple:
             key.append(kind)
             key.append(len(a))
@@ -312,7 +315,7 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
             if t._version + t._storage.writes != version:
                 return False
         visited.append((history, gs))
-        holders, added = [], []  # where each source's gradient is kept; whether there is one already
+        holders, places, added = [], [], []  # where each source's gradient is kept; whether there is one already
         for t in history.sources:
             if t._joint is not None:
                 return False
@@ -331,13 +334,14 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
                     found = waiting[before.serial] = (before, [None] * len(before.segment.outs))
                     heappush(heap, -before.serial)
                 holder = found[1]
-            old = holder[at]
-            if old is not None and any([holder is h and at == a for h, a in holders]):
-                old = None  # the same tensor once more: added up below
-            added.append(old is not None)
-            if old is not None:
+            old, place = holder[at], (id(holder), at)
+            if old is None or place in places:  # no gradient yet, or the same tensor once more: added up below
+                added.append(False)
+            else:
+                added.append(True)
                 given.append(old.ptr)
             holders.append((holder, at))
+            places.append(place)
         key = (tuple([g is not None for g in gs]), tuple(added))
         way = segment.ways.get(key)
         if way is None:
@@ -409,4 +413,5 @@ def finish(leaves: dict[int, list], visited: list[tuple], retain_graph: bool) ->
 
 
 FOR_THE_DESK = frozenset(("out", "generator", "layout", "pin_memory", "memory_format", "requires_grad", "device"))
+NUMBERS = frozenset((int, float, bool, type(None), str))
 NEVER = (Tensor, dict, slice, np.ndarray)

@@ -162,7 +162,7 @@ class History:
         self.serial = History.count
         self.freed: dict[int, tuple] = {}
         self.inputs = inputs
-        self.input_versions = [version(t) for t in inputs]
+        self.input_versions = [t._version + t._storage.writes for t in inputs]
         self.watched: Sequence = ()
         self._saved: list | None = None
 
