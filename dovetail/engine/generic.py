@@ -75,6 +75,11 @@ def signature(graph: Graph) -> Signature:
     return Signature(tuple(parts), numbers, is_size, fills)
 
 
+def outline(graph: Graph) -> int:
+    """Equal for graphs of one signature key, and quick to tell: a first question before that is worked out."""
+    return hash((len(graph.inputs), *[node.prim.name for node in graph.nodes]))
+
+
 @dataclass(frozen=True)
 class Match:
     """What a generic program is given for one graph: the table of sizes, and the values of its extra inputs."""

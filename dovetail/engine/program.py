@@ -21,7 +21,7 @@ from dovetail.base.config import config
 from dovetail.codegen.lower import KernelInfo, can_lower
 from dovetail.engine.background import Ticket, filled, submit
 from dovetail.engine.control import control_call
-from dovetail.engine.generic import signature
+from dovetail.engine.generic import outline, signature
 from dovetail.engine.native import (
     Alias,
     Layouts,
@@ -34,7 +34,7 @@ from dovetail.engine.native import (
 )
 from dovetail.engine.order import run_passes
 from dovetail.engine.stages import StagedRun, split
-from dovetail.engine.variants import OFTEN, Families, Family, outline
+from dovetail.engine.variants import OFTEN, Families, Family
 from dovetail.ir.core import Graph, Node
 from dovetail.ir.printing import fingerprint
 from dovetail.runtime import memory
@@ -222,6 +222,17 @@ def find_generic(graph: Graph, *, layouts: Layouts | None = None, alias: Alias |
     if outline(graph) not in _families.outlines:
         return None
     return find_among_families(graph, request(layouts, alias, None, None, default_lower, can_lower))
+
+
+def differ_in_sizes(
+    first: Graph, second: Graph, *, layouts: Layouts | None = None, alias: Alias | None = None
+) -> bool:
+    """Whether two graphs differ in sizes only and may share a program. The first is taken for a sample of the sizes."""
+    given = signature(first)
+    if given.key != signature(second).key:
+        return False
+    asked = request(layouts, alias, None, None, default_lower, can_lower)
+    return _families.of(given, asked).note(first, given)
 
 
 def bound(program: Program, run: Run, family: Family, make_own: Callable[[], Program]) -> Program:

@@ -44,14 +44,30 @@ class Family:
         self.often_left -= 1
         return self.often_left >= 0
 
+    def note(self, graph: Graph, given: Signature) -> bool:
+        """Take in a graph without compiling anything; whether a generic program can still be hoped for."""
+        if not self.lock.acquire(blocking=False):  # one is being made
+            return True
+        try:
+            if self.program is None and len(self.samples) > MOST_SAMPLES:
+                return False
+            self.take(graph, given)
+            return True
+        finally:
+            self.lock.release()
+
+    def take(self, graph: Graph, given: Signature) -> None:
+        """Another sample, where its numbers are new."""
+        if all((one.numbers, one.fills) != (given.numbers, given.fills) for one, _ in self.samples):
+            self.samples.append((given, graph))
+
     def grow(self, graph: Graph, given: Signature, compile_graph: Callable[[Graph], object]) -> Bound | None:
         """Take in one more graph; make the generic program when it is time. None: the graph needs its own program."""
         with self.lock:
             served = self.serve(given)
             if served or len(self.samples) > MOST_SAMPLES:
                 return served
-            if all((one.numbers, one.fills) != (given.numbers, given.fills) for one, _ in self.samples):
-                self.samples.append((given, graph))
+            self.take(graph, given)
             if len(self.samples) <= own_programs(graph):
                 return None
             generic = generalise([sample for _, sample in self.samples])
@@ -68,11 +84,6 @@ class Family:
 def own_programs(graph: Graph) -> int:
     """A loop's turns are the same code for any number of them, so a second length needs no program of its own."""
     return 1 if any(node.prim.name == "scan" for node in graph.nodes) else OWN_PROGRAMS
-
-
-def outline(graph: Graph) -> int:
-    """Equal for graphs of one family, and quick to tell: a first question before the signature is worked out."""
-    return hash((len(graph.inputs), *[node.prim.name for node in graph.nodes]))
 
 
 def bound_run(run: Run, generic: Generic, match: Match) -> Run:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import ctypes
 import sys
 from sys import getrefcount
+from time import perf_counter
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
+from dovetail.engine.generic import outline
 from dovetail.engine.interpret import exact, prepare
 from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
@@ -33,6 +36,8 @@ def shares_memory(t) -> bool:
     return getrefcount(storage) > 3 or storage.exported or storage.home is None
 
 
+SLOW = 0.02  # seconds from which on an interpreted step is worth compiling for other sizes too
+_slow: WeakValueDictionary[int, Plan] = WeakValueDictionary()  # such steps by the outline of their graphs
 SMALL = 1 << 18  # bytes of kept values that may lie in one block
 
 
@@ -200,6 +205,7 @@ class Plan:
         "reason",
         "live",
         "live_grads",
+        "__weakref__",
     )
 
     def __init__(
@@ -324,7 +330,8 @@ class Plan:
         if self.ticket is None:
             if self.runs < config.compile_after and config.tier < 2:
                 self.program = self.generic_program(slots) if self.runs == 1 else None
-                return self.program
+                if self.program is not None or not self.another_size(slots):
+                    return self.program
             from dovetail.engine import program as engine  # the code generator is only loaded when a step repeats
 
             layouts = [slots[s]._meta.strides for s in self.in_slots]
@@ -343,6 +350,19 @@ class Plan:
         layouts = [slots[s]._meta.strides for s in self.in_slots]
         return engine.find_generic(self.graph, layouts=layouts, alias=self.alias_map(slots))
 
+    def another_size(self, slots: list) -> bool:
+        """Whether a slow step has been run that differs from this one in sizes only: they count as equal runs then.
+
+        Batches of twenty lengths would else be interpreted twenty times before one of them came again.
+        """
+        other = _slow.get(outline(self.graph)) if _slow and self.runs == 1 else None
+        if other is None or other is self:
+            return False
+        from dovetail.engine import program as engine
+
+        layouts = [slots[s]._meta.strides for s in self.in_slots]
+        return engine.differ_in_sizes(other.graph, self.graph, layouts=layouts, alias=self.alias_map(slots))
+
     def alias_map(self, slots: list) -> dict[int, int]:
         """Outputs that are written over the input they replace."""
         where = {id(slots[s]): i for i, s in enumerate(self.in_slots)}
@@ -358,11 +378,14 @@ class Plan:
         """Tier 0. Returns storages for the fresh results (tensors first, then gradients), and the kept values."""
         if self.interpret is None:
             self.interpret = prepare(self.graph)
+        begin = perf_counter()
         try:
             results = self.interpret([slots[s]._memory() for s in self.in_slots])
         except IndexError:
             self.find_broken_fact(slots)
             raise
+        if perf_counter() - begin > SLOW:
+            _slow[outline(self.graph)] = self
         first, count = len(self.outs) + len(self.grads), len(self.mutated)
         for (now, _), result in zip(self.mutated, results[first : first + count], strict=True):
             t = slots[now]
