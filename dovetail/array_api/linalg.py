@@ -91,11 +91,11 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     a, b = pair("cross", array("cross", x1), array("cross", x2), "iufc")
     if not -min(a.ndim, b.ndim) <= axis < 0:
         raise IndexError(message("cross", f"axis must be negative and within both arrays, got {axis}"))
-    size = tuple(max(n, m) if n and m else 0 for n, m in zip(*even_rank(a, b), strict=True))
+    size = tuple(max(n, m) if n and m else 0 for n, m in zip(*_even_rank(a, b), strict=True))
     return matrices.linalg_cross(a.expand(size), b.expand(size), dim=axis)
 
 
-def even_rank(a: Tensor, b: Tensor) -> tuple[tuple, tuple]:
+def _even_rank(a: Tensor, b: Tensor) -> tuple[tuple, tuple]:
     """Both shapes with ones in front of the shorter."""
     rank = max(a.ndim, b.ndim)
     return (1,) * (rank - a.ndim) + tuple(a.shape), (1,) * (rank - b.ndim) + tuple(b.shape)

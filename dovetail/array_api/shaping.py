@@ -19,7 +19,8 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
     """All arrays in the shape they broadcast to. Shape: (*), ... -> one shape"""
-    return [shape.expand(x, broadcast_shapes(*[tuple(a.shape) for a in arrays])) for x in arrays]
+    given = [array("broadcast_arrays", x) for x in arrays]
+    return [shape.expand(x, broadcast_shapes(*[tuple(a.shape) for a in given])) for x in given]
 
 
 def broadcast_to(x: Tensor, /, shape: tuple[int, ...]) -> Tensor:

@@ -14,10 +14,17 @@ from dovetail.ops.activation import log_softmax
 from dovetail.tensor.modes import no_grad
 
 
+def need_distribution(call: str, given) -> None:
+    """Raise TypeError for what is no distribution."""
+    if not isinstance(given, Distribution):
+        raise TypeError(message(call, f"base_distribution must be a Distribution, not {type(given).__name__}"))
+
+
 class Independent(Distribution):
     """A distribution whose last batch dims count as dims of the event."""
 
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
+        need_distribution("Independent", base_distribution)
         if reinterpreted_batch_ndims > len(base_distribution.batch_shape):
             problem = (
                 "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), "
@@ -93,6 +100,7 @@ class TransformedDistribution(Distribution):
         if not all(isinstance(t, Transform) for t in self.transforms):
             problem = f"transforms must be a Transform or list, but was {transforms}"
             raise ArgumentError(message("TransformedDistribution", problem))
+        need_distribution("TransformedDistribution", base_distribution)
         base_shape = tuple(base_distribution.batch_shape) + tuple(base_distribution.event_shape)
         chain = ComposeTransform(self.transforms)
         shape = tuple(chain.forward_shape(base_shape))

@@ -150,6 +150,9 @@ class Dirichlet(ExponentialFamily):
     has_rsample = True
 
     def __init__(self, concentration, validate_args=None):
+        if not isinstance(concentration, Tensor):
+            kind = type(concentration).__name__
+            raise TypeError(message("Dirichlet", f"concentration must be a Tensor, not {kind}"))
         if concentration.ndim < 1:
             raise ArgumentError(message("Dirichlet", "`concentration` parameter must be at least one-dimensional."))
         self.concentration = concentration

@@ -314,8 +314,10 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
         return p.identity(input)
     c = input.shape[1]
     rows = reshaped(input * input, (input.shape[0], c, numel(input.shape[2:])))
-    rows = padded(rows, (0, size // 2, 0), (0, (size - 1) // 2, 0))
-    windows = p.window_sum(rows, window=(size, 1), stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1))
+    before, behind = min(size // 2, c), min((size - 1) // 2, c)  # further out there are no channels
+    rows = padded(rows, (0, before, 0), (0, behind, 0))
+    window = (before + 1 + behind, 1)
+    windows = p.window_sum(rows, window=window, stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1))
     if input.dtype.kind in "iu":  # torch averages whole numbers to whole numbers
         scale = cast(p.floor_divide(windows, filled(windows, size)), dtypes.default_dtype()) * alpha + k
     else:

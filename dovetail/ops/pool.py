@@ -16,6 +16,7 @@ from dovetail.ops.front import front
 from dovetail.ops.promote import cast, constant, expanded, filled, literal
 from dovetail.ops.random import Draws
 from dovetail.ops.shape import reshaped
+from dovetail.runtime import memory
 from dovetail.tensor.op import op
 
 # --- windows ----------------------------------------------------------------------------------------------------------
@@ -293,12 +294,15 @@ def wanted_sizes(call: str, x: Value, rank: int, output_size) -> Shape:
         raise ArgumentError(message(call, f"elements of output_size must be greater than or equal to 0, got {made}"))
     if any(n == 0 for n in x.shape[1 if x.ndim == rank + 2 else 0 :]):
         raise ShapeError(message(call, "expected input to have non-zero size for non-batch dimensions", [("input", x)]))
+    nbytes = numel((*x.shape[:-rank], *made)) * x.dtype.itemsize
+    memory.check_available(nbytes, call, [("input", x), ("output_size", str(made))])
     return made
 
 
-def bins(n: int, out: int) -> list[tuple[int, int]]:
-    """(start, stop) of each of `out` nearly equal parts of n elements; neighbours may overlap."""
-    return [(i * n // out, -(-(i + 1) * n // out)) for i in range(out)]
+def bins(n: int, out: int) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and stops of `out` nearly equal parts of n elements; neighbours may overlap."""
+    i = np.arange(out, dtype=np.int64)
+    return i * n // max(out, 1), -(-(i + 1) * n // max(out, 1))
 
 
 def evenly(sizes: Shape, wanted: Shape) -> bool:
@@ -323,9 +327,9 @@ def adaptive_mean(call: str, rank: int, x: Value, output_size) -> Value:
 def mean_of_bins(x: Value, dim: int, out: int) -> Value:
     """One dim averaged over nearly equal parts: a product with a matrix of shares."""
     n = x.shape[dim]
-    shares = np.zeros((n, out))
-    for i, (start, stop) in enumerate(bins(n, out)):
-        shares[start:stop, i] = 1.0 / (stop - start)
+    starts, stops = bins(n, out)
+    at = np.arange(n)[:, None]
+    shares = ((at >= starts) & (at < stops)) / np.maximum(stops - starts, 1)
     made = p.contract(x, literal(shares, x.dtype), batch=((), ()), sum=((dim,), (0,)))
     order = list(range(x.ndim - 1))
     order.insert(dim, x.ndim - 1)
@@ -359,9 +363,9 @@ def adaptive_largest(call: str, rank: int, x: Value, output_size) -> tuple[Value
 
 def part_table(n: int, out: int) -> np.ndarray:
     """(out, longest part): the elements of each part."""
-    parts = bins(n, out)
-    longest = max((b - a for a, b in parts), default=1)
-    return np.array([[min(a + k, b - 1) for k in range(longest)] for a, b in parts], np.int64).reshape(out, longest)
+    starts, stops = bins(n, out)
+    longest = int((stops - starts).max(initial=1))
+    return np.minimum(starts[:, None] + np.arange(longest), stops[:, None] - 1)
 
 
 def largest_of_parts(x: Value, rank: int, wanted: Shape, tables: list[np.ndarray]) -> tuple[Value, Value]:

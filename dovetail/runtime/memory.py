@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -183,6 +184,9 @@ def _fresh(nbytes: int) -> Storage:
     """A new block from the system, or from the pool where only the request was unknown."""
     home = _pool.by_request.get(nbytes)
     if home is None:
+        if not hasattr(nbytes, "bit_length") and not hasattr(type(nbytes), "__index__"):
+            raise TypeError(f"sizes must be whole numbers, not {type(nbytes).__name__}")
+        nbytes = nbytes.__index__()
         if nbytes < 0:
             raise ValueError(f"allocate: a size of {nbytes} bytes is negative")
         home = _pool.class_for(nbytes)
@@ -203,7 +207,7 @@ def _fresh(nbytes: int) -> Storage:
     return Storage(Block(start + ALIGN - 1 & -ALIGN, owner, start, home), nbytes)
 
 
-def check_available(nbytes: int) -> None:
+def check_available(nbytes: int, call: str = "allocate", facts: Sequence = ()) -> None:
     """Raise OutOfMemory where touching `nbytes` new bytes would get the process killed.
 
     Linux promises memory it does not have and ends the process when the promise is called in, so a large request is
@@ -213,13 +217,14 @@ def check_available(nbytes: int) -> None:
         return
     _pool.trim(0)
     if nbytes > available_memory():
-        raise too_large(nbytes)
+        raise too_large(nbytes, call, facts)
 
 
-def too_large(nbytes: int) -> OutOfMemory:
-    free = available_memory()
+def too_large(nbytes: int, call: str = "allocate", facts: Sequence = ()) -> OutOfMemory:
+    free = in_words(available_memory())
+    problem = f"can't allocate memory: {in_words(nbytes)} were asked for ({nbytes} bytes), {free} are free"
     return OutOfMemory(message(
-        "allocate", f"{in_words(nbytes)} were asked for, {in_words(free)} are free",
+        call, problem, facts,
         cure="Smaller batches, a smaller dtype (float32, bfloat16) or deleting unused tensors (del x) help.",
     ))
 

@@ -138,11 +138,11 @@ def close(rec: Any, reason: str) -> None:
         live_grads = history.wanted_grads(c, run, slots)
     key = (tuple(live), tuple(live_grads))
     plan = c.plans.get(key)
-    if plan is None:
-        plan = c.plans[key] = Plan(c, live, live_grads, slots)
-        plan.reason = reason
-    rec.last = plan
     try:
+        if plan is None:
+            plan = c.plans[key] = Plan(c, live, live_grads, slots)
+            plan.reason = reason
+        rec.last = plan
         plan.execute(slots, run)
     finally:
         for s in c.reset:

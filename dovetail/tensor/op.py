@@ -25,6 +25,7 @@ from dovetail.ir.core import Region, Value, building, region, scope
 from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
+from dovetail.runtime import memory
 from dovetail.tensor import blame, checks, closing, eager, lint, packing, views
 from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
@@ -34,6 +35,9 @@ from dovetail.tensor.trace import HOLE, Event, Wild
 
 OPS: dict[str, Op] = {}
 NOT_TENSORS = (bool, int, float, complex, str, list, np.ndarray, np.generic)  # what users put in a tensor's place
+WHOLE_SETTINGS = frozenset(  # of primitives
+    "shape starts stops steps dims dim perm size sizes window stride dilation padding".split()
+)
 SELF = frozenset(("contiguous", "flatten", "real", "resolve_conj", "resolve_neg", "atleast_1d", "atleast_2d",
                   "atleast_3d"))  # views that give the very tensor back where nothing changes
 _new = object.__new__
@@ -371,6 +375,9 @@ class Op:
                             cure="Pass numbers: x.item(), or x.tolist()",
                         )
                     )
+                if name in WHOLE_SETTINGS and holds_fraction(setting):
+                    problem = f"whole numbers are needed, got {setting!r} ({name} of {node.prim.name})"
+                    raise TypeError(message(self.name, f"argument must be int, not float: {problem}"))
 
     def hand_out(
         self, e: Event, values: list, leaves: list, tree, gives_grad: bool, blocked: bool, tensors: list,
@@ -404,6 +411,8 @@ class Op:
             if self.view and not copied:
                 base = next((s for s, v in zip(e.ins, values, strict=False) if views.derives(value, v)), 0)
                 e.views = e.views or base > 0
+            if m.nbytes >= memory.LARGE and not base:
+                memory.check_available(m.nbytes, self.name, [("result", value)])
             plan.append(("out", len(e.outs)))
             e.outs.append((slot, m, base))
         if not (tree == 0 and plan == [("out", 0)]):
@@ -578,6 +587,10 @@ def note_write(t: Tensor, where: tuple) -> None:
         t._storage.written = where
 
 
+def holds_fraction(setting: Any) -> bool:
+    return isinstance(setting, float) or (type(setting) in (tuple, list) and any(map(holds_fraction, setting)))
+
+
 def holds_value(setting: Any) -> bool:
     return isinstance(setting, Value) or (type(setting) in (tuple, list) and any(map(holds_value, setting)))
 
@@ -694,6 +707,8 @@ def write_out(call: str, out: Any, result: Any, given: tuple = (), exact: bool =
         return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
     if not isinstance(out, Tensor):
         raise TypeError(message(call, f"argument 'out' must be Tensor, not {type(out).__name__}"))
+    if not isinstance(result, Tensor):
+        raise TypeError(message(call, f"argument 'out' must be {type(result).__name__} of Tensors, not Tensor"))
     if out._meta.requires_grad or result._meta.requires_grad:
         problem = "out=... arguments don't support automatic differentiation, but one of the arguments requires grad"
         raise GradientError(message(call, problem, [("out", out)]))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dovetail.base import tree
+from dovetail.base.errors import message
 from dovetail.ir.core import Value
 from dovetail.keras.dtypes import as_dtype, standardize_dtype
 from dovetail.keras.ops.convert import tensor
@@ -169,9 +170,17 @@ def fori_loop(lower: int, upper: int, body_fun: Callable, init_val: Any):
     return state
 
 
+def slices_of(call: str, xs: Any) -> int:
+    """How many slices along the first axis there are. Raises TypeError where there is no first axis."""
+    flat = [tensor(x) for x in tree.flatten(xs)]
+    if not flat or not flat[0].shape:
+        raise TypeError(message(call, "takes arrays with at least one axis", [("xs", str(xs))]))
+    return flat[0].shape[0]
+
+
 def map(f: Callable, xs: Any):
     """f of each slice along the first axis, stacked."""
-    count = tree.flatten(xs)[0].shape[0]
+    count = slices_of("map", xs)
     results = [f(tree.map_leaves(lambda x, i=i: tensor(x)[i], xs)) for i in range(count)]
     return tree.map_leaves(lambda *parts: s.stack([tensor(p) for p in parts]), *results)
 
@@ -183,7 +192,9 @@ def vectorized_map(function: Callable, elements: Any):
 
 def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1):
     """f(state, slice) -> (state, result) along the first axis; returns the last state and the stacked results."""
-    count = length if xs is None else tree.flatten(xs)[0].shape[0]
+    count = length if xs is None else slices_of("scan", xs)
+    if not isinstance(count, int):
+        raise TypeError(message("scan", f"needs xs or a length, got {type(count).__name__}"))
     state, results = init, []
     for i in reversed(range(count)) if reverse else range(count):  # type: ignore[arg-type]
         state, result = f(state, None if xs is None else tree.map_leaves(lambda x, i=i: tensor(x)[i], xs))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import dovetail.ops.primitives as p
+from dovetail.base.errors import message
 from dovetail.ir.core import Value
 from dovetail.keras.dtypes import as_dtype
 from dovetail.keras.ops.convert import axes, floating, tensor, tensors
@@ -1401,6 +1402,9 @@ def saturate_cast(x: Any, dtype: Any):
 def rearrange(tensor_: Any, pattern: str, **axes_lengths: int):
     """Axes regrouped by a pattern such as 'b h w -> b (h w)' (einops)."""
     x = tensor(tensor_)
+    if not isinstance(pattern, str) or pattern.count("->") != 1:
+        problem = f"the pattern must be text such as 'b h w -> b (h w)', got {pattern!r:.60}"
+        raise TypeError(message("rearrange", problem))
     left, right = (groups(side) for side in pattern.split("->"))
     known = dict(axes_lengths)
     sizes: list[int] = []
