@@ -130,11 +130,11 @@ TOP = {  # file -> public names at dovetail.*
         "empty_like",
         "empty_strided",
         "frombuffer",
-        "from_dlpack",
         "from_numpy",
         "is_tensor",
     ],
     "dovetail.tensor.detect": ["is_anomaly_check_nan_enabled", "is_anomaly_enabled"],
+    "dovetail.tensor.dlpack": ["from_dlpack"],
     "dovetail.tensor.explain": ["explain", "last_graph"],
     "dovetail.tensor.printing": ["set_printoptions"],
     "dovetail.tensor.modes": [

@@ -10,6 +10,7 @@ from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, message
 from dovetail.ops import create, shape
 from dovetail.tensor import create as outside
+from dovetail.tensor import dlpack
 from dovetail.tensor.tensor import Tensor
 
 
@@ -37,7 +38,7 @@ def asarray(obj: Any, /, *, dtype: DType | None = None, device=None, copy: bool 
     if isinstance(obj, int) and not isinstance(obj, bool):
         fits(obj, want if want is not None and want.kind in "iu" else dtypes.int64 if obj < 1 << 63 else dtypes.uint64)
     if hasattr(obj, "__dlpack__") and not hasattr(obj, "__array__"):
-        made = outside.from_dlpack(obj)
+        made = dlpack.from_dlpack(obj)
         return asarray(made, dtype=want, copy=copy)
     return outside.asarray(obj, dtype=want, copy=copy)
 
@@ -50,7 +51,7 @@ def from_dlpack(x: Any, /, *, device=None, copy: bool | None = None) -> Tensor:
     tensor([0, 1])
     """
     on_cpu(device, "from_dlpack")
-    return outside.from_dlpack(x, copy=copy)
+    return dlpack.from_dlpack(x, copy=copy)
 
 
 def arange(start, /, stop=None, step=1, *, dtype: DType | None = None, device=None) -> Tensor:

@@ -320,6 +320,8 @@ class Categorical(Distribution):
         name = type(self).__name__
         one_of(name, probs, logits)
         given = probs if logits is None else logits
+        if not isinstance(given, Tensor):
+            raise TypeError(message(name, f"probs and logits must be Tensors, not {type(given).__name__}"))
         if given.ndim < 1:
             raise ArgumentError(message(name, "`probs` or `logits` parameter must be at least one-dimensional."))
         if logits is None:

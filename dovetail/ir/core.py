@@ -150,6 +150,7 @@ class Scope(threading.local):
         self.region: Region | None = None
         self.where: tuple[str, int, str] = ("", 0, "")
         self.checks: list[tuple] | None = None  # (value, low, high, words) that the op being recorded relies on
+        self.limits: list[tuple] | None = None  # (value, dtype) of numbers that a whole-number dtype has to hold
 
 
 scope = Scope()

@@ -53,7 +53,7 @@ def full(size, fill_value, *, dtype=None):
 def filled_with(value, shape: Shape, dtype) -> Value:
     if is_number(value):
         return constant(held("full", value, dtype), shape, dtype)
-    return p.broadcast(cast(value, dtype), shape=shape, dims=())
+    return p.broadcast(cast(held("full", value, dtype), dtype), shape=shape, dims=())
 
 
 @op()

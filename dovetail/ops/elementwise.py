@@ -11,7 +11,7 @@ import math
 import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DTypeError, message
-from dovetail.ir.core import Value
+from dovetail.ir.core import Value, scope
 from dovetail.ops import return_types
 from dovetail.ops.front import front
 from dovetail.ops.promote import (
@@ -21,6 +21,7 @@ from dovetail.ops.promote import (
     constant,
     expanded,
     filled,
+    fitted,
     floating,
     held,
     is_number,
@@ -547,8 +548,25 @@ def div(input, other, *, rounding_mode=None):
         raise ArgumentError(message("div", f"rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}"))
     a, b = _whole(*common("div", input, other))
     if a.dtype.kind in "iu":
+        need_divisor("div", other, a)
         return p.floor_divide(a - p.fmod(a, b), b)
     return p.trunc(p.div(a, b))
+
+
+def need_divisor(call: str, divisor, result: Value) -> None:
+    """State that no whole number is divided by zero. Raises ArgumentError at once for a number.
+
+    Tensors' numbers are known when the step runs, so looking at what it computed raises the error then.
+    """
+    if result.dtype.kind not in "iu" or not result.numel:
+        return
+    words = "ZeroDivisionError: whole numbers cannot be divided by zero"
+    if is_number(divisor):
+        if fitted(divisor, result.dtype) == 0:
+            raise ArgumentError(message(call, words, [("divisor", str(divisor))]))
+    elif scope.checks is not None:
+        b = cast(divisor, result.dtype)
+        scope.checks.append((p.eq(b, filled(b, 0)), 0, None, f"{call}: {words}"))
 
 
 def _whole(*xs: Value) -> list[Value]:
@@ -574,13 +592,16 @@ def rdiv(input, other):
 def floor_divide(input, other):
     """The whole number of times `other` fits, rounded down."""
     refuse_complex("floor_divide", input, other)
-    return p.floor_divide(*_whole(*common("floor_divide", input, other)))
+    a, b = _whole(*common("floor_divide", input, other))
+    need_divisor("floor_divide", other, a)
+    return p.floor_divide(a, b)
 
 
 @op(top=False, scalars=("other",), also=("Tensor.__rfloordiv__",))
 def rfloor_divide(input, other):
     """The whole number of times `input` fits into `other`."""
     b, a = _whole(*common("floor_divide", input, other))
+    need_divisor("floor_divide", input, a)
     return p.floor_divide(a, b)
 
 
@@ -588,13 +609,16 @@ def rfloor_divide(input, other):
 def remainder(input, other):
     """What floor division leaves; it has the sign of `other`, as in Python."""
     refuse_complex("remainder", input, other)
-    return p.remainder(*_whole(*common("remainder", input, other)))
+    a, b = _whole(*common("remainder", input, other))
+    need_divisor("remainder", other, a)
+    return p.remainder(a, b)
 
 
 @op(top=False, scalars=("other",), also=("Tensor.__rmod__",))
 def rremainder(input, other):
     """other % input."""
     b, a = _whole(*common("remainder", input, other))
+    need_divisor("remainder", input, a)
     return p.remainder(a, b)
 
 
@@ -602,12 +626,16 @@ def rremainder(input, other):
 def fmod(input, other):
     """What truncated division leaves; it has the sign of `input`, as in C."""
     refuse_complex("fmod", input, other)
-    return p.fmod(*_whole(*common("fmod", input, other)))
+    a, b = _whole(*common("fmod", input, other))
+    need_divisor("fmod", other, a)
+    return p.fmod(a, b)
 
 
 @op(method=True, inplace=True, scalars=("input", "exponent"), also=("Tensor.__pow__",), one_tensor=True)
 def pow(input, exponent):
     """input to the power of exponent."""
+    if isinstance(input, Value) and input.dtype.kind in "iu":
+        held("pow", exponent, result_type(input, exponent))
     if is_number(exponent) and isinstance(input, Value):
         return _pow_number(input, exponent)
     a, b = common("pow", input, exponent)
@@ -700,6 +728,8 @@ def clamp(input, min=None, max=None):
     refuse_complex("clamp", input)
     bounds = [b for b in (min, max) if b is not None]
     x, *limits = common("clamp", input, *bounds)
+    for b in bounds:
+        held("clamp", b, x.dtype)
     if min is not None:
         low = limits.pop(0)
         x = p.where(p.lt(x, low), low, x)

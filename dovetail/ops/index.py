@@ -250,6 +250,7 @@ def broadcast_to_part(call: str, value, shape: Shape, dtype) -> Value:
     """A written value in the shape of the part it goes to; leading dims of size 1 may be dropped."""
     if is_number(value):
         return constant(held("indexing", value, dtype), shape, dtype)
+    held("indexing", value, dtype)
     extra = value.ndim - len(shape)
     if extra > 0 and builtins.all(n == 1 for n in value.shape[:extra]):
         value = reshaped(value, value.shape[extra:])
@@ -364,7 +365,7 @@ def scatter(input, dim, index, src=None, value=None, *, reduce=None):
 def scattered_source(call: str, x: Value, index: Value, src, value, dim: int) -> Value:
     """What scatter writes: the part of src that index covers, or a number."""
     if src is None:
-        return placed(value, x.dtype, at_least(index, 1).shape)
+        return placed(held(call, value, x.dtype), x.dtype, at_least(index, 1).shape)
     if src.dtype is not x.dtype:
         raise DTypeError(message(call, "expected self.dtype to be equal to src.dtype", [("input", x), ("src", src)]))
     if max(src.ndim, 1) != max(index.ndim, 1):

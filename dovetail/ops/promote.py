@@ -11,7 +11,7 @@ import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, DTypeError, message
-from dovetail.ir.core import Literal, Value
+from dovetail.ir.core import Literal, Value, scope
 from dovetail.ops.dims import Shape, broadcast_sizes
 
 Operand = Value | bool | int | float | complex
@@ -71,6 +71,8 @@ def held(call: str, value, dtype: DType):
     if is_number(value) and dtypes.overflows(value.item() if isinstance(value, np.generic) else value, dtype):
         problem = f"value cannot be converted to type {dtype.name} without overflow: {value}"
         raise ArgumentError(message(call, problem, cure="Use a number in range, or a dtype that holds it"))
+    if isinstance(value, Value) and value.weak and scope.limits is not None:  # a number that became an input
+        scope.limits.append((value, dtype))
     return value
 
 

@@ -138,41 +138,9 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
     return t.requires_grad_() if requires_grad else t
 
 
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor over the memory of an object with `__dlpack__` (NumPy, torch, JAX ... on the CPU).
-
-    copy=True always copies; copy=False raises ArgumentError where sharing is impossible.
-    Raises: TypeError for an object that speaks no DLPack, DeviceError for memory on another device.
-
-    >>> from_dlpack(np.arange(3))
-    tensor([0, 1, 2])
-    """
-    if device is not None:
-        require_cpu(device, "from_dlpack")
-    if isinstance(ext_tensor, Tensor):
-        ext_tensor._settle()
-        return ext_tensor.clone() if copy else ext_tensor._alias(ext_tensor._meta.shape, ext_tensor._meta.strides, 0)
-    if not hasattr(ext_tensor, "__dlpack__"):
-        problem = f"the object must have __dlpack__, got {type(ext_tensor).__name__}"
-        raise TypeError(message("from_dlpack", problem, cure="Use dovetail.tensor(data) for numbers and sequences"))
-    try:
-        array = np.from_dlpack(ext_tensor)
-    except BufferError as e:
-        raise ArgumentError(message("from_dlpack", f"the memory cannot be shared: {e}")) from e
-    return Tensor.from_array(array.copy() if copy else array)
-
-
 def is_tensor(obj: Any) -> bool:
     """Whether `obj` is a Tensor."""
     return isinstance(obj, Tensor)
-
-
-def dlpack(self: Tensor, **kwargs: Any) -> Any:
-    return self.numpy(force=False).__dlpack__(**kwargs)
-
-
-def dlpack_device(self: Tensor) -> tuple[int, int]:
-    return (1, 0)
 
 
 def new_empty(
@@ -187,7 +155,5 @@ def new_tensor(
     return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
 
 
-Tensor.__dlpack__ = dlpack
-Tensor.__dlpack_device__ = dlpack_device
 Tensor.new_empty = new_empty
 Tensor.new_tensor = new_tensor

@@ -18,7 +18,7 @@ import numpy as np
 from dovetail.autodiff.gradient import gradients
 from dovetail.base import errors
 from dovetail.base.device import require_cpu
-from dovetail.base.dtypes import CATEGORY
+from dovetail.base.dtypes import CATEGORY, overflows
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, ShapeError, message
 from dovetail.base.layout import strided
 from dovetail.ir.core import Region, Value, building, region, scope
@@ -273,6 +273,8 @@ class Op:
     def commit(self, rec, e: Event, tensors: list, args: tuple) -> Any:
         """Follow a known event: make its tensors, move what it writes."""
         slots, run = rec.slots, rec.run
+        if e.limits:
+            self.need_room(e, flat_numbers(args))
         rec.advance(e)
         if e.numbers:
             flat = flat_numbers(args)
@@ -340,12 +342,14 @@ class Op:
         if keywords or (arguments and type(arguments[-1]) is Keywords):
             arguments = arguments[:-1]
         body = self.functional_op.body if self.functional_op else self.body
-        scope.checks = []
+        scope.checks, scope.limits = [], []
         with building() as nodes:
             with region(self.name, tuple(values), {"args": key}) as r:
                 result = body(*values[:offset], *arguments, **keywords)
             self.refuse_numbers_of_tensors(nodes)
             e.checks, scope.checks = checks.note(e, scope.checks, nodes, tensors, rec.slots), None
+            self.note_limits(e, scope.limits or [])
+            scope.limits = None
             leaves: list[Value] = []
             shape_of_result = tree_of(result, leaves)
             r.outs = tuple(leaves)
@@ -480,6 +484,21 @@ class Op:
                 if mask(child.key, differ) == mask(key, differ):
                     return differ
         return []
+
+    def note_limits(self, e: Event, found: list[tuple]) -> None:
+        """Remember which numbers that became inputs must fit into which dtypes."""
+        made = {slot: v for slot, v in e.defs}
+        e.limits = tuple(
+            (position, dtype) for position, slot in e.numbers for v, dtype in found if v is made[slot]
+        )  # fmt: skip
+
+    def need_room(self, e: Event, numbers: dict) -> None:
+        """Raise ArgumentError where a number does not fit, as the call does that finds it among its settings."""
+        for position, dtype in e.limits:
+            n = numbers[position]
+            if overflows(n, dtype):
+                problem = f"value cannot be converted to type {dtype.name} without overflow: {n}"
+                raise ArgumentError(message(self.name, problem, cure="Use a number in range, or a dtype that holds it"))
 
     def is_scalar_position(self, position) -> bool:
         names = self.names + self.keyword_only

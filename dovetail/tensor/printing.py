@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from typing import Any
 
@@ -182,10 +183,47 @@ def tensor_text(t: Tensor) -> str:
     return with_suffixes(prefix + body, suffixes, indent)
 
 
+def kind_text(t: Tensor) -> str:
+    """What a tensor is, in one line: its class, shape, dtype and part in gradients."""
+    words = [f"{type(t).__name__} ({', '.join(map(str, t.shape))})", t.dtype.name]
+    if t.grad_fn is not None:
+        words.append(f"grad_fn={t.grad_fn.name()}")
+    elif t.requires_grad:
+        words.append("requires_grad")
+    return " · ".join(words)
+
+
+def places_shown(n: int, summary: bool) -> list[int | None]:
+    """Indices that a display shows of n; None for those left out."""
+    e = Options.edgeitems
+    return [*range(e), None, *range(n - e, n)] if summary and n > 2 * e else list(range(n))
+
+
+def tensor_html(t: Tensor) -> str:
+    """How a notebook shows a tensor: what it is, and vectors and matrices as a table with the numbers of its repr."""
+    head = f"<div><code>{html.escape(kind_text(t))}</code>"
+    array = t._array()
+    if array.ndim not in (1, 2) or not array.size:
+        return f"{head}<pre>{html.escape(repr(t))}</pre></div>"
+    if t.dtype.name == "bfloat16":
+        array = array.astype(np.float32)
+    summary = array.size > Options.threshold
+    shown = summarized(array) if summary else array
+    formatter = ComplexFormatter(shown) if array.dtype.kind == "c" else Formatter(shown)
+    table = array if array.ndim == 2 else array[None]
+    columns = places_shown(table.shape[1], summary)
+    rows = []
+    for i in places_shown(table.shape[0], summary):
+        words = ["…" if i is None or j is None else html.escape(formatter(table[i, j].item()).strip()) for j in columns]
+        rows.append("<tr>" + "".join([f'<td style="text-align: right">{word}</td>' for word in words]) + "</tr>")
+    return f"{head}<table>{''.join(rows)}</table></div>"
+
+
 def parameter_text(p: Parameter) -> str:
     """repr of a parameter, which says that it is one."""
     return "Parameter containing:\n" + tensor_text(p)
 
 
 Tensor.__repr__ = tensor_text
+Tensor._repr_html_ = tensor_html
 Parameter.__repr__ = parameter_text

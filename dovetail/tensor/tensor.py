@@ -298,8 +298,14 @@ class Tensor(Surface):
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError("Unable to avoid copy while creating an array as requested.")
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        """NumPy's functions of tensors give tensors: np.sin(x)."""
+        return Tensor.from_array(np.asarray(array)) if array.dtype.kind in "biufc" else array
 
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""

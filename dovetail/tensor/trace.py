@@ -94,6 +94,7 @@ class Event:
         "closings",
         "views",
         "checks",
+        "limits",
         "kids",
         "plain",
         "one",
@@ -134,6 +135,7 @@ class Event:
         self.one: tuple[int, Meta] | None = None
         self.cuts, self.patience = 0, 16
         self.checks: list = []
+        self.limits: tuple = ()  # (position, dtype) of numbers that became inputs, and must fit
         self.site: tuple = ()
         self.metas: list[Meta] = []
         self.start: Event | None = parent.start if parent is not None else None

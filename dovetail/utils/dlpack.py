@@ -1,15 +1,5 @@
-"""torch.utils.dlpack's names."""
+"""torch.utils.dlpack: capsules over tensors' memory. This file is a door."""
 
-from __future__ import annotations
+from dovetail.tensor.dlpack import DLDeviceType, from_dlpack, to_dlpack
 
-from typing import Any
-
-from dovetail.tensor.create import from_dlpack
-from dovetail.tensor.tensor import Tensor
-
-__all__ = ["from_dlpack", "to_dlpack"]
-
-
-def to_dlpack(tensor: Tensor) -> Any:
-    """A DLPack capsule of the tensor's memory."""
-    return tensor.__dlpack__()
+__all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]

@@ -84,4 +84,5 @@ def test_a_view_may_be_larger_than_memory():
 def test_neighbours_beyond_the_channels_cost_nothing():
     x = dv.arange(6.0).reshape(1, 3, 2)
     wide = dv.nn.functional.local_response_norm(x, size=10**6, alpha=1e6)
-    np.testing.assert_allclose(wide.numpy(), x.numpy() / (1 + (x.numpy() ** 2).sum(1, keepdims=True)) ** 0.75, rtol=1e-5)
+    expected = x.numpy() / (1 + (x.numpy() ** 2).sum(1, keepdims=True)) ** 0.75
+    np.testing.assert_allclose(wide.numpy(), expected, rtol=1e-5)
