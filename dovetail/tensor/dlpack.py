@@ -130,5 +130,5 @@ def to_dlpack(tensor: Tensor) -> Any:
     return dlpack(tensor)
 
 
-Tensor.__dlpack__ = dlpack
-Tensor.__dlpack_device__ = dlpack_device
+Tensor.__dlpack__ = dlpack  # type: ignore[assignment]
+Tensor.__dlpack_device__ = dlpack_device  # type: ignore[assignment]
