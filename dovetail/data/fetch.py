@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dovetail.base.errors import ArgumentError, message
 from dovetail.data.collate import default_collate
 
 
@@ -50,10 +51,13 @@ class Fetcher:
             self.note(index)
         try:
             return self.dataset[index]
+        except StopIteration as error:  # would end the loop over the batches, as if there were no more
+            problem = f"{type(self.dataset).__name__}.__getitem__ raised StopIteration for sample {index!r}"
+            cure = "Raise IndexError, or let __len__ say less."
+            raise ArgumentError(message("DataLoader", problem, [], cure)) from error
         except Exception as error:
             error.add_note(f"while reading sample {index!r} of {type(self.dataset).__name__}")
             raise
-
 
     def note(self, index) -> None:
         try:

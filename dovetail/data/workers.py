@@ -58,8 +58,13 @@ def get_worker_info() -> WorkerInfo | None:
     return getattr(_current, "info", None)
 
 
-def serve(info: WorkerInfo, recipe: Callable, init, at: Any, requests, answer: Callable) -> None:
-    """A worker's life: take (ticket, indices), answer (ticket, ok, batch or exception) until STOP comes."""
+def serve(
+    info: WorkerInfo, recipe: Callable, init, at: Any, requests, answer: Callable, caught: type = Exception
+) -> None:  # fmt: skip
+    """A worker's life: take (ticket, indices), answer (ticket, ok, batch or exception) until STOP comes.
+
+    caught: what is answered; anything else ends the worker.
+    """
     _current.info = info
     fetch = None
     try:
@@ -67,7 +72,7 @@ def serve(info: WorkerInfo, recipe: Callable, init, at: Any, requests, answer: C
             init(info.id)
         fetch = recipe(info.dataset, at)
         failure = None
-    except Exception as error:
+    except caught as error:
         error.add_note(f"while starting worker {info.id}")
         failure = error
     while (request := requests.get()) is not STOP:
@@ -80,7 +85,7 @@ def serve(info: WorkerInfo, recipe: Callable, init, at: Any, requests, answer: C
             continue
         try:
             made = (ticket, True, fetch(indices))
-        except Exception as error:
+        except caught as error:
             made = (ticket, False, error)
         answer(made)
 
@@ -217,7 +222,8 @@ class ThreadPool(Pool):
         self.threads = []
         recipe, init = self.loader._recipe(), self.loader.worker_init_fn
         for info, at, requests in zip(self.infos, self.at, self.requests, strict=True):
-            args = (info, recipe, init, at, requests, self.results.put)
+            # A thread that ends says nothing, so SystemExit too goes to the loop, which it would end without workers.
+            args = (info, recipe, init, at, requests, self.results.put, BaseException)
             thread = threading.Thread(target=serve, args=args, daemon=True, name=f"dovetail-loader-{info.id}")
             thread.start()
             self.threads.append(thread)
@@ -227,6 +233,12 @@ class ThreadPool(Pool):
             return self.results.get(timeout=timeout)
         except queue.Empty:
             return None
+
+    def check_alive(self, ticket: int) -> None:
+        worker, _ = self.asked[ticket]
+        if not self.threads[worker].is_alive() and self.results.empty():
+            facts = [f"it was reading {self.task(ticket)}"]
+            raise WorkerTimeout(message("DataLoader", f"worker {worker} (a thread) has ended unexpectedly", facts))
 
     def stop(self) -> None:
         for requests in self.requests:

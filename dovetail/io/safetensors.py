@@ -111,8 +111,8 @@ def entries(buffer: np.ndarray, name) -> tuple[dict[str, tuple[DType, tuple[int,
     if length > LONGEST_HEADER or length + 8 > len(buffer):
         raise damaged(name, f"announces a header of {length} bytes and has {len(buffer)} bytes in all")
     try:
-        header = json.loads(buffer[8 : 8 + length].tobytes())
-    except ValueError as error:
+        header = json.loads(buffer[8 : 8 + length].tobytes(), object_pairs_hook=without_doubles)
+    except (ValueError, RecursionError) as error:
         raise damaged(name, f"has a header that is not JSON ({error})") from None
     if not isinstance(header, dict):
         raise damaged(name, "has a header that is no JSON object")
@@ -122,14 +122,30 @@ def entries(buffer: np.ndarray, name) -> tuple[dict[str, tuple[DType, tuple[int,
     return found, metadata
 
 
+def without_doubles(pairs: list) -> dict:
+    """The object of these pairs. Raises ValueError where a name stands in it twice: readers would differ about it."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in names if names.count(key) > 1)!r} is in it twice")
+    return made
+
+
+def whole(numbers) -> tuple[int, ...]:
+    """The numbers, which must be whole. Raises: TypeError."""
+    if not isinstance(numbers, list) or not all(type(n) is int for n in numbers):
+        raise TypeError("whole numbers are needed")
+    return tuple(numbers)
+
+
 def entry(name, key: str, value, base: int, end_of_file: int):
     """One tensor's place, checked against its shape and the file's length."""
     try:
-        code, shape, (start, end) = value["dtype"], tuple(int(n) for n in value["shape"]), value["data_offsets"]
-        start, end = base + int(start), base + int(end)
+        code, shape, (start, end) = value["dtype"], whole(value["shape"]), whole(value["data_offsets"])
+        start, end = base + start, base + end
     except (TypeError, KeyError, ValueError):
         raise damaged(name, f"describes the tensor {key!r} without dtype, shape and data_offsets") from None
-    if code not in DTYPES:
+    if not isinstance(code, str) or code not in DTYPES:
         raise FileError(
             message("load_file", f"{name}: tensor {key!r} has the dtype {code}, which Dovetail does not have")
         )

@@ -111,6 +111,10 @@ def load_module(module, state_dict: Mapping[str, Any], strict: bool, assign: boo
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+    odd = [key for key in state_dict if not isinstance(key, str)]
+    if odd:
+        kind = type(odd[0]).__name__
+        raise TypeError(f"load_state_dict: names of parameters are texts, got {odd[0]!r} of type {kind}.")
     missing: list[str] = []
     unexpected: list[str] = []
     errors: list[str] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
 from typing import Any
@@ -354,8 +354,10 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from a saved state_dict.
 
-        Raises: ArgumentError (a ValueError) where the groups do not match.
+        Raises: ArgumentError (a ValueError) where the groups do not match; TypeError, KeyError for anything else than
+        an optimizer's state_dict. Nothing is loaded then.
         """
+        self._check_form(state_dict)
         state_dict = dict(state_dict)
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             changed = hook(self, state_dict)
@@ -381,6 +383,20 @@ class Optimizer:
         self._seen = []
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+
+    def _check_form(self, given: Any) -> None:
+        """Raise unless `given` has the form of an optimizer's state_dict."""
+        name, cure = type(self).__name__, "Pass what optimizer.state_dict() returned."
+        if not isinstance(given, Mapping):
+            raise TypeError(message(name, f"a state_dict is a dict, got {type(given).__name__}", [], cure))
+        missing = [key for key in ("state", "param_groups") if key not in given]
+        if missing:
+            found = ", ".join(map(repr, list(given)[:4])) or "nothing"
+            raise KeyError(message(name, f"the state_dict has no {missing[0]!r}, it has {found}", [], cure))
+        odd = [key for key, value in given["state"].items() if not isinstance(value, Mapping)]
+        if odd:
+            kind = type(given["state"][odd[0]]).__name__
+            raise TypeError(message(name, f"the state of parameter {odd[0]} is a dict, got {kind}", [], cure))
 
     def _check_groups(self, groups, saved) -> None:
         if len(groups) != len(saved):

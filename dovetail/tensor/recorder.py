@@ -166,6 +166,7 @@ class Recorder:
         self.updated: tuple | None = None  # the line of the last optimizer step
         self.template_age = -1
         self.slots: list[Any] = []
+        self.width = 64  # slots that every known trace of any root has room in
         self.templates: dict[Event, list[Any]] = {}  # the slots as other roots left them
         self.run = Run(self)
         self.state = PathState()
@@ -198,11 +199,11 @@ class Recorder:
             root.extra = []
         if self.template_age != layout_age():
             self.templates.clear()
-            self.slots = [None] * max(64, len(self.slots))
+            self.slots = [None] * self.width
             self.template_age = layout_age()
         elif root is not self.root:  # a step under autocast comes back to its root every time
             self.templates[self.root] = self.slots
-            self.slots = self.templates.pop(root, None) or [None] * max(64, len(self.slots))
+            self.slots = self.templates.pop(root, None) or [None] * self.width
         self.root = self.node = root
         self.room = 0
         self.expect = NOTHING if self.at_once else root.next
@@ -367,7 +368,8 @@ class Recorder:
     def reserve(self, end: int) -> None:
         """Make room for slots below `end`."""
         if end > len(self.slots):
-            self.slots.extend([None] * (end + 64 - len(self.slots)))
+            self.width = max(self.width, end + 64)
+            self.slots.extend([None] * (self.width - len(self.slots)))
 
     def slot_in(self, e: Event, t, taken: dict[int, int]) -> int:
         """The slot that `t` has, or was given while `e` is being made."""

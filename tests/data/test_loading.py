@@ -253,6 +253,58 @@ def test_a_dead_worker_is_reported():
         rows(data.DataLoader(Dies(3), 1, num_workers=1, multiprocessing_context="fork"))
 
 
+class Ends(Squares):
+    """Its sample 5 ends the worker, or the loop, in some way."""
+
+    def __init__(self, size, how):
+        super().__init__(size)
+        self.how = how
+
+    def __getitem__(self, i):
+        if i == 5:
+            self.how()
+        return super().__getitem__(i)
+
+
+def exits():
+    raise SystemExit(3)
+
+
+def stops():
+    raise StopIteration
+
+
+def is_killed():
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+def test_a_killed_worker_is_reported(how):
+    with pytest.raises(RuntimeError, match="(?s)killed by signal 9.*at sample 5"):
+        rows(data.DataLoader(Ends(8, is_killed), 2, num_workers=2, multiprocessing_context=how))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_thread_that_is_told_to_exit_does_not_hang_the_loop(count):
+    with pytest.raises(SystemExit):
+        rows(data.DataLoader(Ends(8, exits), 2, num_workers=count))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_stop_iteration_of_a_sample_does_not_end_the_epoch(count):
+    with pytest.raises(ValueError, match="StopIteration for sample 5"):
+        rows(data.DataLoader(Ends(8, stops), 2, num_workers=count))
+
+
+def test_a_thread_that_is_gone_is_reported(monkeypatch):
+    monkeypatch.setattr(workers, "serve", lambda *args: None)
+    with pytest.raises(RuntimeError, match=r"(?s)worker 0 \(a thread\) has ended.*\[0, 1\]"):
+        rows(data.DataLoader(Squares(8), 2, num_workers=2))
+
+
 def test_worker_start():
     seen = []
     loader = data.DataLoader(Squares(8), 2, num_workers=2, worker_init_fn=seen.append)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -170,6 +171,60 @@ def test_nothing_in_a_file_is_run(tmp_path, pickled, says, weights_only):
         io.load(tmp_path / "bad.pt", weights_only=weights_only)
 
 
+def checkpoint_entries(tmp_path):
+    """The parts of a good file by name."""
+    io.save({"w": dovetail.arange(10.0)}, tmp_path / "good.pt")
+    with zipfile.ZipFile(tmp_path / "good.pt") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def rewritten(tmp_path, parts, how=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(tmp_path / "bad.pt", "w", how) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return tmp_path / "bad.pt"
+
+
+def test_names_that_lead_outside_write_nothing(tmp_path):
+    """Entries are read into memory, so ../ in a name reaches no file."""
+    folder = tmp_path / "deep" / "folder"
+    folder.mkdir(parents=True)
+    parts = {name.replace("good/", "../../evil/"): data for name, data in checkpoint_entries(folder).items()}
+    assert io.load(rewritten(folder, parts))["w"].tolist() == list(range(10))
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["bad.pt", "good.pt"]
+
+
+def test_archives_that_unpack_to_more_than_they_say(tmp_path):
+    parts = checkpoint_entries(tmp_path)
+    bomb = {**parts, "good/data.pkl": bytes(400_000_000)}
+    with pytest.raises(FileError, match="unpacks to 400000000 bytes"):
+        io.load(rewritten(tmp_path, bomb, zipfile.ZIP_DEFLATED))
+    tracemalloc.start()
+    storage = {**parts, "good/data/0": bytes(100_000_000)}  # ten numbers are asked for
+    assert io.load(rewritten(tmp_path, storage, zipfile.ZIP_DEFLATED))["w"].numel() == 10
+    assert tracemalloc.get_traced_memory()[1] < 250_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "size, says",
+    [(b"J\xff\xff\xff\x7f\x85", "2147483647"), (b"J\xff\xff\xff\xff\x85", r"\(-1,\)"), (b"K\x0b\x85", r"\(11,\)")],
+)
+def test_tensors_larger_than_their_storage_are_refused(tmp_path, size, says):
+    parts = checkpoint_entries(tmp_path)
+    assert b"K\n\x85" in parts["good/data.pkl"]
+    parts["good/data.pkl"] = parts["good/data.pkl"].replace(b"K\n\x85", size)
+    with pytest.raises(FileError, match=says):
+        io.load(rewritten(tmp_path, parts))
+
+
+def test_pickles_that_are_no_pickles(tmp_path):
+    parts = checkpoint_entries(tmp_path)
+    for text in (b"", b"\x80\x02" + b"(" * 200_000 + b".", b"\x80\x02K\x01", b"\x80\x63.", b"\x80\x02h\x07."):
+        with pytest.raises(FileError, match=r"bad\.pt"):
+            io.load(rewritten(tmp_path, {**parts, "good/data.pkl": text}))
+
+
 def test_functions_stay_refused_for_whole_models(tmp_path):
     with zipfile.ZipFile(tmp_path / "bad.pt", "w") as archive:
         archive.writestr("bad/data.pkl", pickle.dumps(Payload(), 2))
@@ -264,11 +319,18 @@ def test_safetensors_one_by_one(tmp_path):
         ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}, "at byte"),
         ({"w": {"dtype": "Q4", "shape": [2], "data_offsets": [0, 8]}}, "Q4"),
         ({"w": {"shape": [2]}}, "without dtype"),
+        ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0.5, 8]}}, "without dtype"),
+        ({"w": {"dtype": "F32", "shape": [True, 2], "data_offsets": [0, 8]}}, "without dtype"),
+        ({"w": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 8]}}, "8 bytes for the shape"),
+        ({"w": {"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}}, "at byte"),
+        ({"w": {"dtype": ["F32"], "shape": [2], "data_offsets": [0, 8]}}, "dtype"),
         ([], "no JSON object"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"w": 1, "w": 2}', "twice"),
     ],
 )
 def test_safetensors_headers_that_lie(tmp_path, header, says):
-    text = json.dumps(header).encode()
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
     (tmp_path / "m.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(8))
     with pytest.raises(FileError, match=says):
         io.load_file(tmp_path / "m.safetensors")

@@ -101,6 +101,7 @@ def test_attributes_change_their_kind():
         (lambda m: m.to(dovetail.int64), TypeError),
         (lambda m: nn.Module()(1), NotImplementedError),
         (lambda m: m.load_state_dict([]), TypeError),
+        (lambda m: m.load_state_dict({1: dovetail.zeros(1)}), TypeError),
     ],
 )
 def test_refusals(act, kind):

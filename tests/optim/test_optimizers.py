@@ -269,3 +269,26 @@ def test_adding_up_gradients_on_purpose_is_silent(recwarn):
         optimizer.step()
         p.grad.zero_()
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "given, error, says",
+    [
+        (None, TypeError, "a state_dict is a dict, got NoneType"),
+        ({}, KeyError, "has no 'state', it has nothing"),
+        ({"model": 1, "state": {}}, KeyError, "has no 'param_groups', it has 'model', 'state'"),
+        ({"state": {0: 5}, "param_groups": []}, TypeError, "state of parameter 0 is a dict, got int"),
+        ({"state": {}, "param_groups": []}, ValueError, "different number of parameter groups"),
+        ({"state": {}, "param_groups": [{"params": [0]}]}, ValueError, r"\[1\] parameters, the optimizer's \[2\]"),
+    ],
+)
+def test_what_is_no_state_dict_is_refused_and_nothing_loaded(given, error, says):
+    net = dovetail.nn.Linear(2, 1)
+    optimizer = dovetail.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    net(dovetail.ones(1, 2)).sum().backward()
+    optimizer.step()
+    before = {k: v["momentum_buffer"].tolist() for k, v in optimizer.state_dict()["state"].items()}
+    with pytest.raises(error, match=says):
+        optimizer.load_state_dict(given)
+    assert {k: v["momentum_buffer"].tolist() for k, v in optimizer.state_dict()["state"].items()} == before
+    assert optimizer.param_groups[0]["lr"] == 0.1

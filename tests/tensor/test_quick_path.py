@@ -8,6 +8,7 @@ import pytest
 import dovetail
 import dovetail.nn as nn
 import dovetail.optim as optim
+from dovetail.tensor.meta import forget_leaves
 
 autograd, ops = (sys.modules[f"dovetail.tensor.{name}"] for name in ("autograd", "op"))
 
@@ -84,3 +85,26 @@ def test_a_second_model_of_the_same_form(slow_calls, rule):
             optimizer.step()
         assert slow_calls == []
         assert np.isfinite(loss.item())
+
+
+def test_a_long_trace_of_another_mode_finds_room_after_layouts_changed():
+    """convnext_tiny after convnext_small, weights loaded between: the quick path wrote past the end of the slots."""
+    rows = [dovetail.ones(3) for _ in range(150)]
+
+    def long(x):
+        for row in rows:
+            x = x + row
+        return x.sum().item()
+
+    def short(x):
+        return (x + 1).sum().item()
+
+    x = dovetail.ones(3)
+    assert short(x) == 6.0
+    with dovetail.no_grad():
+        assert [long(x) for _ in range(3)] == [453.0] * 3
+    assert short(x) == 6.0
+    forget_leaves()
+    assert short(x) == 6.0
+    with dovetail.no_grad():
+        assert [long(x) for _ in range(3)] == [453.0] * 3
