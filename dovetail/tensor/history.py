@@ -21,7 +21,7 @@ from dovetail.ir.printing import fingerprint
 from dovetail.prims.elementwise import detach
 from dovetail.tensor import views
 from dovetail.tensor.kept import kept_as, op_of, top
-from dovetail.tensor.meta import Meta
+from dovetail.tensor.meta import EARLIER, Meta, meta
 from dovetail.tensor.step_names import step_of
 from dovetail.tensor.tensor import fresh
 
@@ -110,6 +110,7 @@ FREED.broken = True
 
 
 NONE: list = []  # of nothing; never changed
+NOBODY: dict = {}
 
 
 def version(t: Any) -> int:
@@ -141,13 +142,15 @@ class History:
 
     leaves, kept: tensors of the trace that the gradient reads, and the memory of other values that it reads, which
     nobody else sees; `saved` is both, as tensors, made for who needs them.
+    makers: how each source was made when the run read it; earlier: stand-ins, by index, for results that were written in
+    place since, so that the gradient of what was computed from them before leads on to how they were made before.
     hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
     watched: (reference to a tensor, its version, outs, op, line, part) of what PyTorch would keep.
     """
 
     __slots__ = (
-        "segment", "sources", "leaves", "kept", "versions", "serial", "freed", "hooked", "order", "inputs",
-        "input_versions", "watched", "_saved",
+        "segment", "_sources", "makers", "earlier", "leaves", "kept", "versions", "serial", "freed", "hooked", "order",
+        "inputs", "input_versions", "watched", "_saved",
     )  # fmt: skip
 
     count = 0
@@ -155,7 +158,9 @@ class History:
     def __init__(
         self, segment: Segment, sources: list, leaves: list, kept: Kept | None, order: int = 0, inputs: list = NONE
     ):
-        self.segment, self.sources, self.leaves, self.kept, self.order = segment, sources, leaves, kept, order
+        self.segment, self._sources, self.leaves, self.kept, self.order = segment, sources, leaves, kept, order
+        self.makers = [t._hist for t in sources]
+        self.earlier: dict[int, Any] = NOBODY
         self.hooked: dict[int, Any] = {}
         self.versions = [t._version + t._storage.writes for t in leaves]
         History.count += 1
@@ -165,6 +170,15 @@ class History:
         self.input_versions = [t._version + t._storage.writes for t in inputs]
         self.watched: Sequence = ()
         self._saved: list | None = None
+
+    @property
+    def sources(self) -> list:
+        """The tensors behind the sources, as they were: one that was written in place since has a stand-in."""
+        sources = self._sources
+        for i, made in enumerate(self.makers):
+            if made is not None and sources[i]._hist is not made:
+                sources[i] = as_made(sources[i], made, self.segment.sources[i][0])
+        return sources
 
     @property
     def saved(self) -> list:
@@ -516,10 +530,27 @@ def as_it_was(t, order: int) -> Any:
     before = fresh(t._meta, None, 0)
     before._storage, before._ptr, before._version = t._storage, t._ptr, t._version
     before._hist, before._made_by = t._hist, t._made_by
+    if t._hist is not None and t._hist[0] is not None:
+        history, index = t._hist
+        history.earlier = {**history.earlier, index: before}
     if t._joint is not None and t._joint.order[0] < order:
         before._joint, t._joint = t._joint, None
         if t._hist is not None and t._hist[0] is not None:
             t._hist[0].hooked[t._hist[1]] = before
+    return before
+
+
+def as_made(t: Any, made: tuple, value: Value) -> Any:
+    """A stand-in for `t` when it had been made by `made`; value: what it was to those that read it."""
+    history, index = made
+    known = None if history is None else history.earlier.get(index)
+    if known is not None:
+        return known
+    m = t._meta if t._meta.shape == tuple(value.shape) else meta(value.shape, value.dtype, requires_grad=True)
+    before = fresh(m if m.requires_grad else m.with_grad(True, EARLIER), None, 0)
+    before._storage, before._ptr, before._version, before._hist = t._storage, t._ptr, t._version, made
+    if history is not None:
+        history.earlier = {**history.earlier, index: before}
     return before
 
 
