@@ -32,7 +32,7 @@ def get(x: Tensor, index: Any) -> Tensor:
         where = basic_view(x, index)
         if where is not None:
             shape, strides, offset = where
-            return x._alias(shape, normal_strides(shape, strides), offset)
+            return kin(x, x._alias(shape, normal_strides(shape, strides), offset))
     from dovetail.ops import index as ops
 
     index, basic = settle_index(index, x)
@@ -65,7 +65,13 @@ def rows(x: Tensor, m: Any, start: Any, stop: Any) -> Tensor | None:
     if start < 0 or stop > n or stop < start:
         start, stop, _ = slice(start, stop).indices(n)
         stop = max(start, stop)
-    return x._alias((stop - start, *m.shape[1:]), None, start * (m.numel // n if n else 0))
+    return kin(x, x._alias((stop - start, *m.shape[1:]), None, start * (m.numel // n if n else 0)))
+
+
+def kin(x: Tensor, part: Tensor) -> Tensor:
+    """A part of x, which is written too where the part is."""
+    part._base = x if x._base is None else x._base
+    return part
 
 
 def basic_view(x: Tensor, index: Any) -> tuple[tuple, tuple, int] | None:

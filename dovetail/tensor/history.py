@@ -142,8 +142,8 @@ class History:
 
     leaves, kept: tensors of the trace that the gradient reads, and the memory of other values that it reads, which
     nobody else sees; `saved` is both, as tensors, made for who needs them.
-    makers: how each source was made when the run read it; earlier: stand-ins, by index, for results that were written in
-    place since, so that the gradient of what was computed from them before leads on to how they were made before.
+    makers: how each source was made when the run read it; earlier: stand-ins, by index, for results that were written
+    in place since, so that the gradient of what was computed from them before leads on to how they were made before.
     hooked: results (by index) at which Python code waits for the gradient; order: the serial of the run.
     watched: (reference to a tensor, its version, outs, op, line, part) of what PyTorch would keep.
     """

@@ -26,7 +26,7 @@ from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.runtime import memory
-from dovetail.tensor import blame, checks, closing, eager, lint, packing, views
+from dovetail.tensor import blame, checks, closing, eager, family, lint, packing, views
 from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -249,25 +249,40 @@ class Op:
                 tensors[i] = rec.own(t)
         if self.writes and (len(tensors) == offset or not isinstance(args[0] if args else None, Tensor)):
             raise TypeError(self.no_target(args))
-        shared = self.writes and closing.shares_memory(views.root(tensors[offset]))
-        if shared:
-            rec.close("memory that others see was written")
         for _ in range(2):
+            if self.writes:
+                target = tensors[offset]
+                root = views.root(target)
+                kin = rec.grad and rec.capture is None and family.written(root, tensors)
+                if kin or closing.shares_memory(root):
+                    return self.write_for_all(rec, target, kin, tensors, key, types, args)
             e = rec.find(self, tensors, key, types)
             if e is not None:
-                result = self.commit(rec, e, tensors, args)
+                return self.commit(rec, e, tensors, args)
+            if not rec.must_close(self, tensors):
                 break
-            if rec.must_close(self, tensors):
-                rec.close("the next step or the next turn of a loop began")
-                continue
-            result = self.record(rec, tensors, key, types, args)
-            break
-        else:
-            result = self.record(rec, tensors, key, types, args)
-        if shared:
-            where = rec.node.where
-            rec.close("memory that others see was written")
-            note_write(tensors[offset], where)
+            rec.close("the next step or the next turn of a loop began")
+        return self.record(rec, tensors, key, types, args)
+
+    def write_for_all(
+        self, rec, target: Tensor, kin: bool, tensors: list, key: tuple, types: tuple, args: tuple
+    ) -> Any:
+        """A write into memory that others see is not put off. kin: they have a part in its gradient too."""
+        rec.close("memory that others see was written")
+        rec.together = True
+        try:
+            if kin:
+                family.bring_in(rec, target, OPS)
+            e = rec.find(self, tensors, key, types)
+            if e is None:
+                result = self.record(rec, tensors, key, types, args)
+            else:
+                result = self.commit(rec, e, tensors, args)
+        finally:
+            rec.together = False
+        where = rec.node.where
+        rec.close("memory that others see was written")
+        note_write(target, where)
         return result
 
     def commit(self, rec, e: Event, tensors: list, args: tuple) -> Any:

@@ -173,6 +173,7 @@ class Recorder:
         self.root = self.node = self.expect = NOTHING
         self.busy = False
         self.last: Any = None  # the plan that ran last
+        self.together = False  # what is recorded belongs into one trace, whatever speaks for closing it
         self.known_only = False  # refuses tensors that are pending elsewhere (see `aside`)
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
         self.novelty = Novelty()
@@ -444,7 +445,7 @@ class Recorder:
     def must_close(self, op, tensors: list) -> bool:
         """Whether the trace should be run before a new event is recorded behind it."""
         node = self.node
-        if node is self.root or self.capture is not None:
+        if node is self.root or self.capture is not None or self.together:
             return False
         if self.at_once:
             return self.room <= 0

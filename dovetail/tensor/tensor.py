@@ -59,6 +59,7 @@ class Tensor(Surface):
     _run      the run of the trace that will compute the value; None when the value is there
     _slot     the slot in that trace
     _storage, _ptr  memory and address, when there is a value
+    _base     the tensor whose memory it shares, when there is a value; _lookers: references to those that share its own
     _view     the tensor this one looks into while recording; _shared: its memory may be seen by others
     _hist     how it was made, when its trace has been run but its gradient is still to come
     _joint    Python code that its gradient meets: hooks, a custom Function (joint.py)
@@ -72,6 +73,8 @@ class Tensor(Surface):
     _hist: Any = None
     _joint: Any = None
     _view: Any = None
+    _base: Any = None
+    _lookers: Any = None
     _shared: bool = False
     _of_leaf: bool = False  # a view of a leaf that requires grad, with its value
     _uncounted: bool = False  # made by .data: who keeps the memory for a gradient is not told of writes through it

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sys import getrefcount
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from dovetail.prims.make import literal_of
 from dovetail.prims.shape import broadcast, reshape, shown_repeatedly
 from dovetail.tensor.meta import Meta, meta, normal_strides
 from dovetail.tensor.trace import Event
+
+CROWD = 16  # views of one tensor from which those that are gone are cleared away
 
 
 def root(t) -> Any:
@@ -191,9 +194,12 @@ def wanted(c, slots: list) -> list[int]:
     return [s for s in c.fresh if s in alive]
 
 
-def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int]]:
-    """Views that need no buffer of their own: slot -> (slot of the base, strides, offset), in elements."""
-    found: dict[int, tuple[int, tuple, int]] = {}
+def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int, bool]]:
+    """Views that need no buffer of their own: slot -> (slot of the base, strides, offset, kin), in elements.
+
+    kin: whether a write through one of the two is one through the other for gradients too.
+    """
+    found: dict[int, tuple[int, tuple, int, bool]] = {}
     if not c.bases:
         return found
     by_tensor = {id(slots[s]): s for s in (*live, *(now for _, now in c.mutated), *c.leaves)}
@@ -211,7 +217,7 @@ def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int]
         base = t._view
         where = strided(links, base._meta)
         if where is not None:
-            found[s] = (now, *where)
+            found[s] = (now, *where, all(node.prim is not detach for node in links))
     return found
 
 
@@ -245,9 +251,9 @@ def strided(links: list[Node], m: Meta) -> tuple[tuple, int] | None:
     return tuple(s // size for s in seen.strides), at // size
 
 
-def deliver(found: dict[int, tuple[int, tuple, int]], slots: list) -> None:
+def deliver(found: dict[int, tuple[int, tuple, int, bool]], slots: list) -> None:
     """Give the aliasing views their part of the base's memory; let go of bases that are no more."""
-    for s, (at, strides, offset) in found.items():
+    for s, (at, strides, offset, kin) in found.items():
         t, base = slots[s], slots[at]
         t._storage = base._storage
         m = t._meta
@@ -259,3 +265,20 @@ def deliver(found: dict[int, tuple[int, tuple, int]], slots: list) -> None:
             t._uncounted = True
         if base._leaf and m.requires_grad:
             t._of_leaf = True
+        if kin and m.dtype.is_differentiable:
+            remember(t, base)
+
+
+def remember(t: Any, base: Any) -> None:
+    """Note that `t`, with its value, looks into `base`."""
+    root = base if base._base is None else base._base
+    if t._base is root or t is root:
+        return
+    t._base = root
+    known = root._lookers
+    if known is None:
+        root._lookers = [ref(t)]
+        return
+    if len(known) >= CROWD:
+        known[:] = [r for r in known if r() is not None]
+    known.append(ref(t))

@@ -1,0 +1,48 @@
+"""Tensors with values that share memory: a write through one of them, with a gradient, is one through all.
+
+While a trace is pending, `views` follows who looks into whom. Once it has run, a view is just an address; it remembers
+the tensor that it looks into (`_base`), and that one its views (`_lookers`). Before a write that has a gradient they
+are all made views of the new trace, where the write reaches each of them, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.tensor.meta import contiguous_strides
+from dovetail.tensor.views import dense
+
+
+def written(target: Any, tensors: list) -> bool:
+    """Whether a write of these tensors into `target` is one into others with a gradient."""
+    return (target._base is not None or bool(target._lookers)) and any([t._meta.requires_grad for t in tensors])
+
+
+def bring_in(rec: Any, target: Any, ops: dict[str, Any]) -> None:
+    """Make the views of what `target` looks into views of the trace, before the target is written."""
+    root = target if target._base is None else target._base
+    members = [v for r in root._lookers or () if (v := r()) is not None]
+    if target is not root and not any(v is target for v in members):
+        members.append(target)
+    for v in members:
+        if v._run is None and v._storage is root._storage and v._base is root:
+            w = view_of(root, v, ops)
+            if w is not None:
+                rec.slots[w._slot] = v
+                v._meta, v._view, v._run, v._slot, v._hist, v._leaf = w._meta, w._view, w._run, w._slot, None, False
+
+
+def view_of(root: Any, v: Any, ops: dict[str, Any]) -> Any:
+    """A view in the trace of the part of `root` that `v` looks into; None where no strides lead there."""
+    m, r = v._meta, root._meta
+    at = v._ptr - root._ptr
+    if at < 0 or at % m.dtype.itemsize or m.dtype is not r.dtype:
+        return None
+    base = root
+    if r.strides is not None:
+        if not dense(r.shape, r.strides):
+            return None
+        order = sorted(range(len(r.shape)), key=lambda d: -r.strides[d])
+        base = ops["permute"].slow((root, *order), {})
+    strides = contiguous_strides(m.shape) if m.strides is None else m.strides
+    return ops["as_strided"].slow((base, m.shape, tuple(strides), at // m.dtype.itemsize), {})
