@@ -68,10 +68,10 @@ class World:
 
     def new_optimizer(self, model):
         o, r = self.optim, self.random
-        make = r.choice([
+        make = r.choice([  # eps: a gradient that is 0 but for rounding would become a whole step
             lambda p: o.SGD(p, lr=0.05), lambda p: o.SGD(p, lr=0.02, momentum=0.9, nesterov=True),
-            lambda p: o.Adam(p, lr=0.01), lambda p: o.AdamW(p, lr=0.01, weight_decay=0.1),
-            lambda p: o.RMSprop(p, lr=0.005), lambda p: o.Adagrad(p, lr=0.05),
+            lambda p: o.Adam(p, lr=0.01, eps=1e-3), lambda p: o.AdamW(p, lr=0.01, eps=1e-3, weight_decay=0.1),
+            lambda p: o.RMSprop(p, lr=0.005, eps=1e-3), lambda p: o.Adagrad(p, lr=0.05, eps=1e-3),
         ])  # fmt: skip
         parameters = list(model.parameters())
         if r.random() < 0.3 and len(parameters) > 2:
@@ -345,7 +345,7 @@ class World:
         with self.t.no_grad():
             if self.ema is None:
                 self.ema = [p.clone() for p in self.model.parameters()]
-            for e, p in zip(self.ema, self.model.parameters()):
+            for e, p in zip(self.ema, self.model.parameters(), strict=True):
                 e.lerp_(p, 0.3)
         return self.maybe(sum(e.sum() for e in self.ema))
 
