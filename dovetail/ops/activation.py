@@ -6,8 +6,10 @@ Shape of every op here: (*) -> (*).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import dovetail.ops.primitives as p
+from dovetail.autodiff.gradient import gradients, with_gradient
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.ir.core import Value
@@ -91,29 +93,42 @@ def celu(input, alpha=1.0, inplace=False):
     return exponential_unit(input, alpha, 1.0, 1.0 / alpha)
 
 
+def with_slope(f: Callable[[Value], Value], x: Value) -> Value:
+    """f(x) of each element, with the gradient g * f'(x), where f' is made of x alone.
+
+    A compiled step then computes the slope beside f, where x is at hand, and keeps it alone for backward instead of
+    everything that f went through (benchmark nanogpt_train: three of four arrays less).
+    """
+
+    def rule(gs: tuple, outs: tuple, x: Value) -> tuple:
+        (slope,) = gradients([f(x)], [filled(x, 1)], [x])
+        return (gs[0] * slope,)
+
+    return with_gradient([f(x)], [x], rule)[0]
+
+
 @op(functional=True, top=False)
 def gelu(input, approximate="none"):
     """x times the normal distribution's share below x. Source: Hendrycks & Gimpel 2016."""
     need_float("gelu", input)
     if approximate == "none":
-        return input * (0.5 + 0.5 * p.erf(input * math.sqrt(0.5)))
+        return with_slope(lambda x: x * (0.5 + 0.5 * p.erf(x * math.sqrt(0.5))), input)
     if approximate != "tanh":
         raise ArgumentError(message("gelu", f"approximate argument must be either none or tanh, got {approximate!r}"))
-    inner = math.sqrt(2 / math.pi) * (input + 0.044715 * (input * input * input))
-    return 0.5 * input * (1 + p.tanh(inner))
+    scale = math.sqrt(2 / math.pi)
+    return with_slope(lambda x: 0.5 * x * (1 + p.tanh(scale * (x + 0.044715 * (x * x * x)))), input)
 
 
 @op(functional=True, top=False)
 def silu(input, inplace=False):
     """x * sigmoid(x), also called swish."""
-    x = floating(input)
-    return x * p.sigmoid(x)
+    return with_slope(lambda x: x * p.sigmoid(x), floating(input))
 
 
 @op(functional=True, top=False)
 def mish(input, inplace=False):
     """x * tanh(softplus(x)). Source: Misra 2019."""
-    return input * p.tanh(softplus(input))
+    return with_slope(lambda x: x * p.tanh(softplus(x)), input)
 
 
 @op(functional=True, top=False)
