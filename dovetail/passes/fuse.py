@@ -27,6 +27,7 @@ INLINE_MAKE = {"full", "iota", "literal"}
 MOST_PARTS = 3  # a concat of more operands is always put together in memory
 PICKS = {"take", "gather", "gather_nd"}
 ONE_HOT = {"scatter", "scatter_add"}
+LIGHT = {"add", "sub", "mul", "neg"}  # as cheap to compute as to load
 FOLDS = {"reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "reduce_all", "reduce_any", "argmax", "argmin"}
 ALONE = {"scatter", "scatter_add", "index_add", "scatter_nd", "argsort", "cumsum", "cumprod", "cummax", "cummin",
          "logcumsumexp", "host"}
@@ -113,6 +114,7 @@ class Fusion:
                 self.place(node)
         for out in self.graph.outputs:
             self.need(plain(out))
+        self.hand_on()
         return self
 
     def is_inline(self, node: Node) -> bool:
@@ -455,6 +457,66 @@ class Fusion:
         for out in node.outs:
             self.join(group, out, "full", [])
         self.await_all(group, found)
+
+
+    # Handing on
+
+    def hand_on(self) -> None:
+        """Leave to its reader what a product's epilogue would only store for it, where that makes fewer arrays.
+
+        A product that three kernels read times something is stored once instead of three times: the gradient of a
+        layer norm, the squares of a gradient's norm (benchmark nanogpt_train).
+        """
+        users: dict[Value, list[Node]] = {}
+        for node in live_nodes(self.graph):
+            for x in node.inputs:
+                users.setdefault(x, []).append(node)
+        given = {self.root(plain(out)) for out in self.graph.outputs} | {self.root(v) for v in self.same}
+        for group in self.groups:
+            if group.kind == "contract" and len(group.members) > 1:
+                self.lighten(group, users, given)
+
+    def lighten(self, group: Group, users: dict[Value, list[Node]], given: set[Value]) -> None:
+        """hand_on for one group. given: values that must lie in memory."""
+        to: dict[Value, Group] = {}
+        for v in reversed(list(group.members)):
+            readers = {to.get(n.out, self.home.get(n.out)) for n in users.get(v, ())}
+            reader = readers.pop() if len(readers) == 1 else None
+            if v in given or v.node.prim.name not in LIGHT or reader is None or reader is group:
+                continue
+            members = {**reader.members, v: "full"}
+            reads = [r for r in reader.reads if r[1] is v]
+            if reader.kind == "loops" and reader.full == group.full and all(
+                [level == "full" and self.agrees(reader, level, v, at, members) for level, _, at in reads]
+            ):
+                to[v] = reader
+
+        def stored(left: dict) -> int:
+            return sum([v in given or any([n.out not in left for n in users.get(v, ())]) for v in left])
+
+        left = {v: level for v, level in group.members.items() if v not in to}
+        if not to or stored(left) >= stored(group.members):
+            return
+        saved = self.fresh_extents
+        group.members = left
+        group.nodes = [n for n in group.nodes if n.out in left]
+        group.reads = [r for r in group.reads if r[0] == "anchor"]
+        for v in left:
+            group.reads += [("full", *read) for read in self.operands(v)] if v.node is not group.anchor else []
+        for reader in set(to.values()):
+            mine = [v for v in to if to[v] is reader][::-1]
+            self.home.update(dict.fromkeys(mine, reader))
+            reader.members = {**dict.fromkeys(mine, "full"), **reader.members}
+            reader.nodes = [v.node for v in mine] + reader.nodes
+            reader.reads += [("full", *read) for v in mine for read in self.operands(v)]
+        self.fresh_extents = saved
+
+    def operands(self, v: Value) -> list[tuple[Value, tuple]]:
+        """What a member on the full level is computed from: members and inputs, each with the index of its element."""
+        index, found = self.space(sizes(v.shape)), []
+        for x, at in operand_indices(v.node, index):
+            self.reach(x, at, found)
+        return found
 
 
 def plain(v: Value) -> Value:

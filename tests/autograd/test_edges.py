@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import math
 import warnings
 import weakref
 
+import numpy as np
 import pytest
 
 import dovetail as dv
+import dovetail.nn.functional as F
 from dovetail.autograd import Function
 from dovetail.tensor.anomaly import AnomalyError
 from dovetail.utils.checkpoint import checkpoint
@@ -363,3 +366,38 @@ def test_looks_under_fullgraph_are_named_with_their_line():
     assert dv.compile(lambda x: x * 2, fullgraph=True)(dv.ones(2)).tolist() == [2.0, 2.0]
     with pytest.raises(ValueError, match="Invalid backend"):
         dv.compile(branch, backend="nonsense")
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "silu", "mish"])
+def test_smooth_activations_have_all_their_derivatives(name):
+    """The slope is made of x alone, so it can be differentiated again; compared with finite differences of values."""
+    f = {"gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "silu": F.silu, "mish": F.mish}[name]
+    points = np.linspace(-3, 3, 13)
+
+    def at(shift):
+        return f(dv.from_numpy(points + shift)).numpy()
+
+    h = 1e-4
+    first = (at(h) - at(-h)) / (2 * h)
+    second = (at(h) - 2 * at(0) + at(-h)) / h**2
+    for _ in range(3):  # recorded, replayed, compiled
+        x = dv.from_numpy(points.copy()).requires_grad_()
+        (g,) = dv.autograd.grad(f(x).sum(), x, create_graph=True)
+        assert np.allclose(g.detach().numpy(), first, atol=1e-6)
+        (gg,) = dv.autograd.grad(g.sum(), x)
+        assert np.allclose(gg.numpy(), second, atol=1e-5)
+    _, forward = dv.func.jvp(f, (dv.from_numpy(points),), (dv.ones(13, dtype=dv.float64),))
+    assert np.allclose(forward.numpy(), first, atol=1e-6)
+    assert np.allclose(dv.func.vmap(dv.func.grad(f))(dv.from_numpy(points)).numpy(), first, atol=1e-6)
+
+
+def test_an_activation_between_looks_keeps_its_input_for_backward():
+    x = dv.linspace(-2, 2, 9, dtype=dv.float64).requires_grad_()
+    h = x * 2
+    y = F.gelu(h)
+    assert y.isfinite().all()
+    (y * y).sum().backward()
+    z = 2 * np.linspace(-2, 2, 9)
+    share = np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in z])
+    slope = share + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    assert np.allclose(x.grad.numpy(), 2 * z * share * slope * 2, atol=1e-12)

@@ -504,3 +504,40 @@ def test_equal_kernels_are_one_function():
 def test_truth_values_in_lanes():
     x, y = numbers((70,), "bool"), numbers((70,), "bool", 1)
     check(lambda a, b: PRIMITIVES["bitwise_and"](a, PRIMITIVES["bitwise_not"](b)), x, y)
+
+
+PRODUCT = {"batch": ((), ()), "sum": ((1,), (0,))}
+
+
+def through_a_norm(a, w, scale, seen):
+    """A product whose every use multiplies it: sums over rows and over columns, as behind a layer norm."""
+    g = contract(a, w, **PRODUCT)
+    down = reduce_sum(g * seen, dims=(0,))
+    scaled = g * broadcast(scale, shape=(18, 24), dims=(1,))
+    across = reduce_sum(scaled, dims=(1,))
+    deep = reduce_sum(scaled * seen, dims=(1,))
+    back = scaled - broadcast(across, shape=(18, 24), dims=(0,))
+    return down, back - seen * broadcast(deep, shape=(18, 24), dims=(0,))
+
+
+def with_its_squares(a, w):
+    """A gradient that is used and whose squares are added up."""
+    g = contract(a, w, **PRODUCT)
+    return g, reduce_sum(g * g, dims=(0, 1))
+
+
+def kept_whole(a, w, bias):
+    """One array either way: the sum stays where the product is."""
+    g = contract(a, w, **PRODUCT) + bias
+    return reduce_sum(g, dims=(1,)), g
+
+
+@pytest.mark.parametrize("function, more, first", [
+    (through_a_norm, [(24,), (18, 24)], "contract"), (with_its_squares, [], "contract"),
+    (kept_whole, [(18, 24)], "contract add"),
+])  # fmt: skip
+def test_a_product_is_stored_once_for_readers_that_multiply_it(function, more, first):
+    shapes = [(18, 40), (40, 24), *more]
+    check(function, *[numbers(shape, seed=i) for i, shape in enumerate(shapes)], tol=1e-4)
+    lowered = lower(record(function, *[Value(shape, float32) for shape in shapes]), target=TARGETS[0])
+    assert [k.words for k in lowered.kernels][0] == first
