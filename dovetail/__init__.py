@@ -86,8 +86,7 @@ from dovetail.ops.conv import (
 from dovetail.ops.copies import (
     alias_copy, as_strided, as_strided_, as_strided_copy, as_strided_scatter, detach_copy, diagonal_copy, expand_copy,
     narrow_copy, permute_copy, select_copy, slice_copy, split_copy, split_with_sizes_copy, squeeze_copy, t_copy,
-    transpose_copy, unbind_copy, unfold_copy, unsqueeze_copy, view_as_complex, view_as_complex_copy, view_as_real,
-    view_as_real_copy, view_copy,
+    transpose_copy, unbind_copy, unfold_copy, unsqueeze_copy, view_as_complex_copy, view_as_real_copy, view_copy,
 )
 from dovetail.ops.counting import (
     bincount, broadcast_shapes, combinations, gcd, histc, histogram, histogramdd, lcm, nonzero_static, unique,
@@ -162,7 +161,8 @@ from dovetail.ops.shape import (
     movedim as moveaxis, movedim, permute, ravel, repeat, reshape, reshape_as, roll, rot90, vstack as row_stack, select,
     select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes,
     transpose as swapdims, t, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, chunk as unsafe_chunk,
-    split as unsafe_split, split_with_sizes as unsafe_split_with_sizes, unsqueeze, view_as, vsplit, vstack,
+    split as unsafe_split, split_with_sizes as unsafe_split_with_sizes, unsqueeze, view_as, view_as_complex,
+    view_as_real, vsplit, vstack,
 )
 from dovetail.ops.sort import (
     argsort, bucketize, cummax, cummin, cumprod, cumsum, diff, kthvalue, logcumsumexp, median, mode, msort, nanmedian,

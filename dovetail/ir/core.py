@@ -34,15 +34,17 @@ class Value(Operators):
 
     weak: stands for a Python number ("int" or "float"), so it does not raise the dtype of what it meets.
     custom: None, or a gradient that stands for the nodes behind this value (autodiff.gradient.with_gradient).
+    seen_as: None, or the same numbers made by views alone, for what is written through it (tensor/views.py).
     """
 
-    __slots__ = ("node", "index", "shape", "dtype", "weak", "name", "custom")
+    __slots__ = ("node", "index", "shape", "dtype", "weak", "name", "custom", "seen_as")
 
     def __init__(
         self, shape: Shape, dtype: DType, node: Node | None = None, index: int = 0, weak: str = "", name: str = ""
     ):
         self.shape, self.dtype, self.node, self.index, self.weak, self.name = shape, dtype, node, index, weak, name
         self.custom: Any = None
+        self.seen_as: Value | None = None
 
     @property
     def ndim(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 import dovetail.ops.primitives as p
-from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, NotCovered, ShapeError, message
 from dovetail.ir.core import Value
 from dovetail.ops import index, shape
@@ -14,7 +13,7 @@ from dovetail.ops.front import front
 from dovetail.ops.promote import cast, expanded, literal
 from dovetail.ops.shape import need_shape, reshaped
 from dovetail.tensor import views
-from dovetail.tensor.meta import meta, normal_strides
+from dovetail.tensor.meta import normal_strides
 from dovetail.tensor.op import op, place_of
 from dovetail.tensor.takeover import take_over
 from dovetail.tensor.tensor import Tensor
@@ -131,51 +130,13 @@ def unbind_copy(input, dim=0):
 @op()
 def view_as_real_copy(input):
     """view_as_real, copied."""
-    return copied(shape.pairs_of_complex(input))
+    return copied(shape.view_as_real(input))
 
 
 @op()
 def view_as_complex_copy(input):
     """view_as_complex, copied."""
-    return copied(shape.complex_of_pairs(input))
-
-
-# --- complex numbers as pairs ---------------------------------------------------------------------------------------
-
-
-@front()
-def view_as_real(input: Tensor) -> Tensor:
-    """Complex numbers as pairs, in the same memory. Shape: (*) complex -> (*, 2) real.
-
-    The values of a tensor that is still pending, or that requires grad, are copied.
-    """
-    if input._run is not None or input.requires_grad or not input.is_complex():
-        return shape.pairs_of_complex(input)
-    steps = (*(2 * s for s in input.stride()), 1)
-    return other_kind(input, (*input.shape, 2), steps, input.dtype.to_real())
-
-
-@front()
-def view_as_complex(input: Tensor) -> Tensor:
-    """Pairs as complex numbers, in the same memory. Shape: (*, 2) real -> (*) complex.
-
-    The values of a tensor that is still pending, or that requires grad, are copied.
-    """
-    pairs = input.is_floating_point() and input.shape[-1:] == (2,)
-    if input._run is not None or input.requires_grad or not pairs:
-        return shape.complex_of_pairs(input)
-    steps = input.stride()
-    if steps[-1] != 1 or any(s % 2 for s in steps[:-1]):
-        problem = "Tensor must have a stride divisible by 2 for all but last dimension, and 1 for the last"
-        raise ShapeError(message("view_as_complex", problem, [("input", input)], "x.contiguous() first"))
-    return other_kind(input, input.shape[:-1], tuple(s // 2 for s in steps[:-1]), input.dtype.to_complex())
-
-
-def other_kind(t: Tensor, sizes: tuple, steps: tuple, dtype: DType) -> Tensor:
-    """A tensor's memory under another dtype; steps in elements of that."""
-    made = t._alias(t._meta.shape, t._meta.strides, 0)
-    made._meta = meta(tuple(sizes), dtype, strides=normal_strides(tuple(sizes), steps))
-    return made
+    return copied(shape.view_as_complex(input))
 
 
 # --- by strides -------------------------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 
 import numpy as np
 
 import dovetail.ops.primitives as p
 from dovetail.base import dtypes
 from dovetail.base.errors import ArgumentError, DimError, DTypeError, ShapeError, message
-from dovetail.ir.core import Value
+from dovetail.ir.core import Value, building
 from dovetail.ops.dims import Shape, broadcast_sizes, listed_dims, numel, one_dim, sizes_of
 from dovetail.ops.promote import cast, constant, expanded, filled
 from dovetail.tensor.op import op
@@ -804,17 +805,31 @@ def cartesian_prod(*tensors):
 # --- complex parts as a dim -------------------------------------------------------------------------------------------
 
 
-@op(top=False, name="view_as_real")
-def pairs_of_complex(input):
-    """Complex numbers as pairs. Shape: (*) complex -> (*, 2) real."""
+def seen_as(x: Value, views: Callable) -> Value:
+    """Note on a value how it comes about by views alone, which a write through it follows backwards."""
+    with building():
+        x.seen_as = views()
+    return x
+
+
+@op(view=True)
+def view_as_real(input):
+    """Complex numbers as pairs, in the same memory. Shape: (*) complex -> (*, 2) real.
+
+    Where a gradient is recorded the values are copied.
+    """
     if input.dtype.kind != "c":
         raise DTypeError(message("view_as_real", "is only supported for complex tensors", [("input", input)]))
-    return stacked([p.real(input), p.imag(input)], input.ndim)
+    pairs = stacked([p.real(input), p.imag(input)], input.ndim)
+    return seen_as(pairs, lambda: p.bitcast(p.reshape(input, shape=(*input.shape, 1)), dtype=input.dtype.to_real()))
 
 
-@op(top=False, name="view_as_complex")
-def complex_of_pairs(input):
-    """Pairs as complex numbers. Shape: (*, 2) real -> (*) complex."""
+@op(view=True, copies="refused")
+def view_as_complex(input):
+    """Pairs as complex numbers, in the same memory. Shape: (*, 2) real -> (*) complex.
+
+    Where a gradient is recorded the values are copied.
+    """
     if input.dtype.kind != "f" or not input.shape or input.shape[-1] != 2:
         raise ShapeError(
             message(
@@ -824,7 +839,8 @@ def complex_of_pairs(input):
             )
         )
     re, im = (reshaped(section(input, input.ndim - 1, i, i + 1), input.shape[:-1]) for i in (0, 1))
-    return p.make_complex(re, im)
+    made = p.make_complex(re, im)
+    return seen_as(made, lambda: p.reshape(p.bitcast(input, dtype=input.dtype.to_complex()), shape=input.shape[:-1]))
 
 
 # --- writing into a copy ----------------------------------------------------------------------------------------------

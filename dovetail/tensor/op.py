@@ -223,6 +223,8 @@ class Op:
         if where is not None:
             require_cpu(where, self.name)
         if wants_grad:
+            if not isinstance(result, Tensor):
+                raise TypeError(message(self.name, "requires_grad is for calls that make one tensor"))
             result.requires_grad_(True)
         return result
 
@@ -427,7 +429,7 @@ class Op:
             )
             e.defs.append((slot, value))
             base = 0
-            if self.view and not copied:
+            if self.view and not copied and not (value.seen_as is not None and gives_grad):
                 base = next((s for s, v in zip(e.ins, values, strict=False) if views.derives(value, v)), 0)
                 e.views = e.views or base > 0
             if m.nbytes >= memory.LARGE and not base:

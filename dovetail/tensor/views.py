@@ -15,6 +15,7 @@ import numpy as np
 
 from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Node, Value
+from dovetail.prims.bits import bitcast
 from dovetail.prims.elementwise import detach, identity
 from dovetail.prims.index import scatter_nd
 from dovetail.prims.make import literal_of
@@ -54,6 +55,7 @@ def chain(value: Value, base: Value) -> list[Node] | None:
     """The nodes from `base` (first) to `value` (last), or None where `value` is not a view of `base`."""
     nodes = []
     while value is not base:
+        value = value.seen_as or value
         node = value.node
         if node is None or not node.inputs or node.prim.write_rule is None:
             return None
@@ -115,7 +117,10 @@ def repeats(node: Node) -> bool:
 def write_back(links: list[Node], base: Value, new: Value) -> Value:
     if any(map(repeats, links)):
         return scattered(links, base, new)
-    values = [base] + [n.out for n in links]
+    values = [base]
+    for node in links:  # a chain that stands in for a value (`seen_as`) is no part of the graph: its values are made
+        again = any(link.prim is bitcast for link in links)
+        values.append(node.prim(values[-1], *node.inputs[1:], **node.params) if again else node.out)
     for node, before in zip(reversed(links), reversed(values[:-1]), strict=True):
         new = node.prim.write_rule(before, new, **node.params)
     return new

@@ -154,6 +154,17 @@ VIEWS: list[Callable] = [
     lambda t, n: t.swapaxes(0, -1)[1:],
     lambda t, n: t.as_strided((2, 2), (1, 1)),
     lambda t, n: dv.view_as_real(t),
+    lambda t, n: t.real,
+    lambda t, n: t.imag,
+    lambda t, n: dv.view_as_complex(t),
+    lambda t, n: t.diagonal(n % 3 - 1, -1, 0),
+    lambda t, n: t.unfold(dim_of(t, n), 1 + n % 2, 2),
+    lambda t, n: t.as_strided((2, 1 + n % 2), (n % 3, 2), n % 2),
+    lambda t, n: t.view(dv.int16),
+    lambda t, n: t.T,
+    lambda t, n: t.view(-1, 1),
+    lambda t, n: dv.broadcast_to(t, (2, *t.shape))[n % 2],
+    lambda t, n: t.movedim(0, -1),
 ]
 
 

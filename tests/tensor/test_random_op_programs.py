@@ -66,11 +66,13 @@ def tried(seed: int) -> None:
     program, numbers, special = author(seed)
     configured(0, 1, "host")
     first = Runner(program, numbers, special)
-    first.run(tolerant=True)
+    looked = first.run(tolerant=True)
     program = [program[i] for i in first.good]
     wanted = Runner(program, numbers, special).run()
     shifted = [Runner(program, numbers, special, np.random.default_rng(n)).run() for n in (1, 2)]
     names = [t.dtype.name for t in first.pool]
+    for n, (f, w, *s) in enumerate(zip(looked, wanted, *shifted, strict=True)):
+        check(f, w, s, names[n], f"seed {seed}: looked at after every step, tensor {n} {names[n]}\n{told(program)}")
     ways = [(2, 1, "host", 2), (2, 2, "host", 1), (2, 1, ("generic", "avx2")[seed % 2], 1)]
     for tier, threads, target, repeats in ways:
         configured(tier, threads, target)

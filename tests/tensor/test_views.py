@@ -114,6 +114,9 @@ def test_parts_of_complex_numbers_share_their_memory():
         dv.view_as_real(z)[:, 0] = 0
         assert z.tolist() == [1j, 5j, 5j]
         pairs = dv.tensor([[1.0, 2.0], [3.0, 4.0]])
+        pending = dv.view_as_real(z * 1)
+        pending[..., 1].zero_()
+        assert pending.tolist() == [[0, 0], [0, 0], [0, 0]]
         dv.view_as_complex(pairs).mul_(1j)
         assert pairs.tolist() == [[-2, 1], [-4, 3]]
 

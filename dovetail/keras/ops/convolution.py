@@ -310,6 +310,9 @@ def adaptive_of(input: Value, size: tuple, largest: bool, last: bool) -> Value:
     """Means or largest of nearly equal parts."""
     x = channels_first(input, last)
     rank = len(size)
+    if rank not in (1, 2, 3) or x.ndim != rank + 2:
+        problem = f"takes batches of channels with 1 to 3 spatial dims, got an input of rank {x.ndim}"
+        raise ShapeError(message("adaptive_pool", problem, [("input", input)]))
     if largest:
         pooled = {1: pools.adaptive_max_pool1d, 2: pools.adaptive_max_pool2d, 3: pools.adaptive_max_pool3d}[rank](
             x, size

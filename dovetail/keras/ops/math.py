@@ -17,7 +17,7 @@ from dovetail.ir.core import Value
 from dovetail.keras.dtypes import as_dtype
 from dovetail.keras.ops.convert import axes, floating, tensor, tensors
 from dovetail.keras.symbolic import symbolic
-from dovetail.ops import calculus, compare, copies, counting, create, fourier, linalg, reduce
+from dovetail.ops import calculus, compare, counting, create, fourier, linalg, reduce
 from dovetail.ops import elementwise as e
 from dovetail.ops import index as indexing
 from dovetail.ops import matmul as products
@@ -155,13 +155,13 @@ def stop_gradient(variable: Any):
 @symbolic
 def view_as_complex(x: Any):
     """Pairs in the last axis as complex numbers."""
-    return copies.view_as_complex(tensor(x))
+    return s.view_as_complex(tensor(x))
 
 
 @symbolic
 def view_as_real(x: Any):
     """Complex numbers as pairs in a new last axis."""
-    return copies.view_as_real(tensor(x))
+    return s.view_as_real(tensor(x))
 
 
 @symbolic
