@@ -80,6 +80,8 @@ class Op:
         self.takes = frozenset(self.names) | frozenset(self.keyword_only)
         last = code.co_varnames[count + len(self.keyword_only)] if self.variadic else ""
         whole = WHOLE_STEPS if "step" in self.takes else WHOLE
+        if self.names[1:2] == ["dim"] and "other" in self.takes:  # max(x, y) is another call than max(x, dim)
+            whole = whole - {"dim"}
         self.whole = [i for i, n in enumerate(self.names) if n in whole]
         self.whole_names = whole & self.takes
         self.whole_rest = last in ("given", "shape", "size")

@@ -33,3 +33,9 @@ def test_a_nan_is_the_largest_and_the_smallest():
     for kind in ("amax", "amin"):
         out = dv.zeros(3).scatter_reduce(0, index, dv.tensor([1.0, float("nan"), 2.0]), kind)
         assert out.isnan().tolist() == [True, False, False]
+
+
+def test_a_tensor_of_one_element_is_an_operand_of_max():
+    x = dv.tensor([1.0, 3.0])
+    assert dv.max(x, dv.tensor(2.0)).tolist() == [2, 3] and x.min(dv.tensor(2.0)).tolist() == [1, 2]
+    assert dv.max(x, other=dv.tensor([2.0])).tolist() == [2, 3] and x.max(0).indices.item() == 1
