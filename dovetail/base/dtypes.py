@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from dovetail.base import spelling
 from dovetail.base.errors import DTypeError, message, need
 
 
@@ -62,7 +63,7 @@ class DType:
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return f"dovetail.{self.name}"
+        return f"{spelling.package}.{self.name}"
 
     __str__ = __repr__
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dovetail.base import spelling
+
 
 class memory_format:
     """An order of dims in memory that a call may ask for."""
@@ -10,7 +12,7 @@ class memory_format:
         self.name = name
 
     def __repr__(self) -> str:
-        return f"dovetail.{self.name}"
+        return f"{spelling.package}.{self.name}"
 
     def __reduce__(self) -> str:
         return self.name

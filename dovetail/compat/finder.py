@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from dovetail.base import spelling
 from dovetail.base.errors import NotCovered, NotCoveredImport, message
 from dovetail.compat import keras_table, torch_table, torchinfo_table, torchtext_table, torchvision_table
 from dovetail.compat.names import Names
@@ -90,6 +91,8 @@ class CompatFinder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to run: names are looked up when asked for."""
+        if module.__name__ == "torch":
+            spelling.as_torch()
 
 
 def brought(root: str) -> bool:

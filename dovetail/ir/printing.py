@@ -120,6 +120,8 @@ def param_key(value: Any):
         return ("complex", param_key(value.real), param_key(value.imag))
     if isinstance(value, bool):
         return ("bool", value)
+    if isinstance(value, DType):
+        return ("dtype", value.name)
     if isinstance(value, dict):
         return tuple([(k, param_key(v)) for k, v in sorted(value.items())])
     return value

@@ -133,8 +133,10 @@ class Module:
         # One positional argument, which is how layers are called, goes straight through: 0.11 us above forward
         # against 0.19 us for a signature of *args, **kwargs alone. Hooks and names cost only those who need them.
         try:
-            if self._has_hooks or args or kwargs or input is ABSENT:
+            if self._has_hooks or kwargs or input is ABSENT:
                 return self._call_any(*(() if input is ABSENT else (input, *args)), **kwargs)
+            if args:
+                return self.forward(input, *args)
             return self.forward(input)
         except DovetailError as error:
             place_error(error, self, (input, *args))

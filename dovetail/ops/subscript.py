@@ -25,7 +25,10 @@ def get(x: Tensor, index: Any) -> Tensor:
     m = x._meta
     if x._run is None and not (m.requires_grad and local.rec.grad):
         if type(index) is slice and m.strides is None and index.step is None and m.shape:
-            part = rows(x, m, index.start, index.stop)
+            start, stop = index.start, index.stop
+            if type(start) is int and type(stop) is int and 0 <= start <= stop <= m.shape[0]:
+                return x._rows(start, stop)
+            part = rows(x, m, start, stop)
             if part is not None:
                 return part
         index = with_plain_bounds(index)
@@ -65,7 +68,7 @@ def rows(x: Tensor, m: Any, start: Any, stop: Any) -> Tensor | None:
     if start < 0 or stop > n or stop < start:
         start, stop, _ = slice(start, stop).indices(n)
         stop = max(start, stop)
-    return kin(x, x._alias((stop - start, *m.shape[1:]), None, start * (m.numel // n if n else 0)))
+    return x._rows(start, stop)
 
 
 def kin(x: Tensor, part: Tensor) -> Tensor:

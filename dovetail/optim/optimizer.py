@@ -255,8 +255,8 @@ class Optimizer:
         """The entries of this step: the last step's while nothing has changed."""
         seen = self._seen
         if len(seen) == len(self.param_groups) + 1:
-            for group, before in zip(self.param_groups, seen, strict=False):
-                if group != before:
+            for i, group in enumerate(self.param_groups):
+                if group != seen[i]:
                     break
             else:
                 for p, had in seen[-1]:

@@ -11,9 +11,11 @@ so every step is a single atomic list operation; the pool counts its blocks now 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Sequence
+from sys import getrefcount
 
 import numpy as np
 
@@ -24,6 +26,31 @@ ALIGN = 64  # one cache line, and one AVX-512 register
 COUNTED = 1 << 20  # blocks from this size on count towards the pool's limit
 CLASS_KEEPS = 4 << 20  # bytes that each class of smaller blocks may keep
 LARGE = 64 << 20  # from here on a request is compared with the memory there is
+SMALL = 4096  # blocks up to this size are made several at a time
+TOGETHER = 16  # so many of them, or what fits into four pages
+
+_word = ctypes.c_size_t.from_address
+_new = object.__new__
+
+
+def address(array: np.ndarray) -> int:
+    """The address of an array's first element."""
+    return _word(id(array) + object.__basicsize__).value
+
+
+def _address_by_interface(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _reads_addresses() -> bool:
+    """Whether an array's address stands right behind Python's own part of the object, as NumPy's C interface has it."""
+    if sys.implementation.name != "cpython":
+        return False
+    return all(address(a) == _address_by_interface(a) for a in (np.empty(3), np.empty((2, 5), np.int8)[1:, 2:]))
+
+
+if not _reads_addresses():
+    address = _address_by_interface
 
 
 class OutOfMemory(DovetailError, MemoryError, RuntimeError):
@@ -44,7 +71,7 @@ class Storage:
 
     ptr       address of the first byte; a multiple of 64 for blocks made by `allocate`
     nbytes    how many bytes were asked for
-    owner     the NumPy uint8 array over the block, or a view of a foreign array
+    owner     a NumPy array over the block, or the foreign array itself
     home      the size class the block returns to; None for foreign memory
     writes    how often one of several tensors over the block was written in place; written: the line of the last time
     """
@@ -70,14 +97,16 @@ class Storage:
     def exported(self) -> bool:
         """Whether NumPy (or whoever else the memory belongs to) can still see this memory."""
         block = self.block
-        if sys.getrefcount(block.owner) > 2:
+        if getrefcount(block.owner) > 2:  # the block's own reference, and getrefcount's argument
             return True
         if block.home is not None:
             return False
-        array = block.owner.base  # a foreign array, to which `owner` refers; more references are somebody else's
-        return type(array) is not np.ndarray or sys.getrefcount(array) > 3 or array.base is not None
+        array = block.owner.base  # what a foreign array looks into
+        if array is None:
+            return type(block.owner) is not np.ndarray
+        return type(array) is not np.ndarray or getrefcount(array) > 3 or array.base is not None
 
-    def __del__(self, getrefcount=sys.getrefcount):
+    def __del__(self, getrefcount=getrefcount):
         block = self.block
         home = block.home
         # A refcount of 2 is the block's own reference and getrefcount's argument: no NumPy view is left.
@@ -122,6 +151,8 @@ class Pool:
 
     def settle(self, home: SizeClass) -> None:
         """After a block came back: keep within the bounds."""
+        if drop is None:  # the interpreter is going away and has emptied this module
+            return
         if home.most:
             drop(home)
             return
@@ -171,12 +202,18 @@ def allocate(nbytes: int) -> Storage:
     >>> allocate(100).ptr % 64
     0
     """
-    home = _pool.by_request.get(nbytes)
+    home = _known_classes.get(nbytes)
     if home:
         try:
-            return Storage(home.pop(), nbytes)
+            block = home.pop()
         except IndexError:  # another thread took the last one
-            pass
+            return _fresh(nbytes)
+        storage = _new(Storage)
+        storage.block = block
+        storage.ptr = block.ptr
+        storage.nbytes = nbytes
+        storage.writes, storage.written = 0, None
+        return storage
     return _fresh(nbytes)
 
 
@@ -193,6 +230,10 @@ def _fresh(nbytes: int) -> Storage:
         if home:
             return allocate(nbytes)
     size = home.size
+    if size <= SMALL:
+        made = small_blocks(home)
+        home += made[1:]
+        return Storage(made[0], nbytes)
     if size >= LARGE:
         check_available(size)
     try:
@@ -203,8 +244,20 @@ def _fresh(nbytes: int) -> Storage:
             owner = np.empty(size + ALIGN, np.uint8)
         except (MemoryError, ValueError, OverflowError):
             raise too_large(nbytes) from None
-    start = owner.__array_interface__["data"][0]
+    start = address(owner)
     return Storage(Block(start + ALIGN - 1 & -ALIGN, owner, start, home), nbytes)
+
+
+def small_blocks(home: SizeClass) -> list[Block]:
+    """Several blocks out of one piece of memory, which lives as long as any of them (benchmark infer_mlp_b1: results
+    that NumPy keeps never come back, so each call needs a new block)."""
+    size = home.size
+    count = min(TOGETHER, 4 * SMALL // size)
+    piece = bytearray(count * size + ALIGN)  # no array: NumPy would take it for the owner in place of its parts
+    skip = -address(np.frombuffer(piece, np.uint8)) % ALIGN
+    parts = [np.ndarray((size,), np.uint8, piece, skip + i * size) for i in range(count)]
+    first = address(parts[0])
+    return [Block(first + i * size, part, first + i * size, home) for i, part in enumerate(parts)]
 
 
 def check_available(nbytes: int, call: str = "allocate", facts: Sequence = ()) -> None:
@@ -277,6 +330,7 @@ def _default_limit() -> int:
 
 
 _pool = Pool(_default_limit())
+_known_classes = _pool.by_request
 
 
 def from_array(array: np.ndarray) -> Storage:
@@ -287,12 +341,12 @@ def from_array(array: np.ndarray) -> Storage:
     >>> a[0]
     np.float64(5.0)
     """
-    if not array.nbytes:  # nothing is shared, and NumPy gives empty arrays addresses of their own
-        owner, nbytes = np.empty(0, np.uint8), 0
-        low = owner.__array_interface__["data"][0]
+    nbytes = array.nbytes
+    if not nbytes:  # nothing is shared, and NumPy gives empty arrays addresses of their own
+        owner = np.empty(0, np.uint8)
+        low = address(owner)
     elif array.flags.c_contiguous:
-        low, nbytes = array.__array_interface__["data"][0], array.nbytes
-        owner = array.reshape(-1).view(np.uint8)
+        low, owner = address(array), array
     else:
         low, high = byte_bounds(array)
         nbytes = high - low
@@ -302,7 +356,7 @@ def from_array(array: np.ndarray) -> Storage:
 
 def byte_bounds(array: np.ndarray) -> tuple[int, int]:
     """Lowest address of an array's elements, and the address after the highest."""
-    low = high = array.__array_interface__["data"][0]
+    low = high = address(array)
     if array.size == 0:
         return low, low
     for n, stride in zip(array.shape, array.strides, strict=True):

@@ -21,7 +21,7 @@ from dovetail.tensor.history import GradientInfo, Ticket, computed_again, differ
 from dovetail.tensor.meta import layout_age, meta
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor, fresh, number_tensor
-from dovetail.tensor.trace import NOTHING, Event, Wild
+from dovetail.tensor.trace import NOTHING, Event, Wild, picker
 
 BACKWARD, GRAD, UPDATE, STAGE = "backward", "grad", "update", "stage"
 
@@ -81,7 +81,7 @@ def quick_backward(loss: Tensor) -> bool:
     slots, info = rec.slots, e.extra
     if slots[e.ins[0]] is not loss:
         return False
-    leaves = [slots[s] for s in info.leaf_slots]
+    leaves = info.leaves_of(slots)
     for p in leaves:
         if p is None or p._grad is not None:
             return False
@@ -241,6 +241,7 @@ def record_backward(rec: Recorder, outputs: list, cotangents: Sequence, given: l
     if not (retain_graph or create_graph):
         e.frees = visited
         e.needs_grad = False
+    info.leaves_of = picker(info.leaf_slots)
     info.plain = (
         key == (False, False, (False,))
         and len(e.ins) == 1
@@ -661,17 +662,20 @@ def free(visited: set[Value]) -> None:
 class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
-    __slots__ = ("entries", "age", "params", "grads", "states", "tensors", "whole", "moved_params", "moved_states")
+    __slots__ = (
+        "entries", "age", "params", "states", "tensors", "whole", "moved_params", "moved_states", "params_of",
+        "states_of",
+    )  # fmt: skip
 
     def __init__(self):
         self.entries: Any = None
         self.age = -1  # when `entries` were seen to be nobody else's memory
         self.params: list[int] = []
-        self.grads: list[int] = []
-        self.states: list[int] = []
-        self.tensors: list = []
+        self.states: list[int] = []  # each once, though parameters may share one
+        self.tensors: list = []  # in these
         self.moved_params: list[tuple[int, int]] = []
         self.moved_states: list[tuple[int, int]] = []
+        self.params_of = self.states_of = picker([])
 
 
 def update(rule: Callable, entries: list[tuple]) -> None:
@@ -710,9 +714,10 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         if ticket.run is not None:
             rec.slots[ticket.slots[next(i for i, q in enumerate(ticket.leaves) if q is p)]] = None
     e.extra.entries, e.extra.age = entries if not e.numbers and not shared else None, layout_age()
-    e.extra.tensors = [t for _, state, _, _ in entries for t in state.values()]  # another model's, if that ran before
+    e.extra.tensors = list(e.extra.states_of(rec.slots))  # another model's, if that ran before
     for position, slot in e.numbers:
         rec.slots[slot] = number_tensor(numbers[position])
+        rec.log.append(slot)
     rec.advance(e)
     commit_update(rec, e)
     if shared:
@@ -739,32 +744,26 @@ def same_groups(e: Event, numbers: dict) -> bool:
 
 def replay_update(rec: Recorder, e: Event) -> bool:
     """Whether every tensor is where the remembered step had it (the entries are known to be the same)."""
-    info, slots = e.extra, rec.slots
-    tickets = rec.run.tickets
-    if len(tickets) == 1 and info.whole:
-        ticket = tickets[0]
-        for s in info.params:
-            p = slots[s]
-            if p is None or p._grad is not ticket:
-                return False
-    else:
+    info, tickets = e.extra, rec.run.tickets
+    if len(tickets) != 1 or not info.whole or tickets[0].slots != info.whole:
         return False
-    if ticket.slots != info.whole:
-        return False
-    return all(map(is_, info.tensors, [slots[s] for s in info.states]))
+    slots, ticket = rec.slots, tickets[0]
+    for p in info.params_of(slots):
+        if p is None or p._grad is not ticket:
+            return False
+    return all(map(is_, info.tensors, info.states_of(slots)))
 
 
 def commit_update(rec: Recorder, e: Event) -> None:
     slots, run, info = rec.slots, rec.run, e.extra
-    for old, new in info.moved_params:
-        t = slots[old]
-        slots[new] = t
-        t._slot = new
-        t._run = run
-        t._version += 1
     for old, new in info.moved_states:
         slots[new] = t = slots[old]
         t._run = run
+    for old, new in info.moved_params:
+        slots[new] = t = slots[old]
+        t._slot = new
+        t._run = run
+        t._version += 1
     rec.updated = e.where
     rec.node = e
     rec.expect = NOTHING if rec.at_once else e.next
@@ -793,6 +792,7 @@ def record_update(
                 e.end += 1
                 rec.reserve(slot + 1)
                 rec.slots[slot] = t
+                rec.log.append(slot)
                 made[x] = Value((), t._meta.dtype, weak=t._weak)
                 e.defs.append((slot, made[x]))
                 found.append((position, slot))
@@ -801,6 +801,7 @@ def record_update(
         e.key = tuple(Wild(type(k)) if i in changed else k for i, k in enumerate(key))
         e.result = [[i for i in changed if numbers[i] == x] for x in made]
     e.nodes = run_rule(rec, e, rule, entries, values, weak, taken)
+    info.params_of, info.states_of = picker(info.params), picker(info.states)
     e.stepped = True
     ticket = rec.run.tickets[0] if len(rec.run.tickets) == 1 else None
     whole = (
@@ -828,7 +829,9 @@ def changed_numbers(rec: Recorder, e: Event, key: tuple, numbers: dict) -> list[
 def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: list, weak: dict, taken: dict) -> list:
     info = e.extra
     at, position = 0, 1
-    written: set[int] = set()
+    new_params: list[tuple] = []
+    new_states: dict[int, tuple] = {}
+    states: dict[int, None] = {}
     with building() as nodes, region(getattr(rule, "__name__", "update"), (), {}):
         for p, state, scalars, flags in entries:
             p_value, g_value, *state_values = values[at : at + 2 + len(state)]
@@ -849,13 +852,14 @@ def run_rule(rec: Recorder, e: Event, rule: Callable, entries: list, values: lis
                 )
             new_p, new_state = rule(p_value, g_value, dict(zip(state, state_values, strict=True)), **named, **flags)
             info.params.append(p_slot)
-            info.states += state_slots
-            info.tensors += list(state.values())
-            info.moved_params.append((p_slot, repoint(e, p_slot, detach(new_p), p, leaf=True)))
+            new_params.append((p_slot, detach(new_p), p))
             for name, t, slot in zip(state, state.values(), state_slots, strict=True):
-                if name in new_state and slot not in written:  # parameters may share a step counter
-                    written.add(slot)
-                    info.moved_states.append((slot, repoint(e, slot, new_state[name], t)))
+                states[slot] = None
+                if name in new_state and slot not in new_states:  # parameters may share a step counter
+                    new_states[slot] = (new_state[name], t)
+        info.states = list(states)
+        info.moved_states = [(slot, repoint(e, slot, value, t)) for slot, (value, t) in new_states.items()]
+        info.moved_params = [(slot, repoint(e, slot, value, p, leaf=True)) for slot, value, p in new_params]
     return nodes
 
 

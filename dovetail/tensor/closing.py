@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterable
 from sys import getrefcount
 from time import perf_counter
 from typing import Any
@@ -25,7 +26,10 @@ from dovetail.runtime import memory
 from dovetail.tensor import anomaly, checks, history, views
 from dovetail.tensor.meta import EARLIER, Meta, meta
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.trace import Event
+from dovetail.tensor.trace import Event, picker
+
+allocate = memory.allocate
+_flag = ctypes.c_bool.from_address
 
 
 def shares_memory(t) -> bool:
@@ -68,10 +72,12 @@ class Closing:
         "sources",
         "leaves",
         "checks",
+        "latest",
     )
 
     def __init__(self, event: Event):
         self.event = event
+        self.latest: Plan | None = None
         self.values: dict[int, Value] = {}
         self.sources: dict[Value, int] = {}
         self.freed: dict[Value, tuple] = {}
@@ -117,7 +123,7 @@ class Closing:
         self.grads = [(s, latest.get(s, s)) for s in grads]
         made = set(fresh) | set(grads)
         self.mutated = [(f, now) for f, now in latest.items() if f not in made]
-        self.reset = reset
+        self.reset = stretches(reset)
         self.tied = [s for s in self.leaves if s in self.metas and self.metas[s].history is not None]
         self.plans: dict[tuple, Plan] = {}
 
@@ -133,24 +139,37 @@ def close(rec: Any, reason: str) -> None:
         live = views.wanted(c, slots)
     else:
         live = [s for s in c.fresh if getrefcount(slots[s]) > 2]
-    live_grads = []
-    if c.grads:
-        live_grads = history.wanted_grads(c, run, slots)
-    key = (tuple(live), tuple(live_grads))
-    plan = c.plans.get(key)
+    live_grads = history.wanted_grads(c, run, slots) if c.grads else []
+    plan = c.latest
     try:
-        if plan is None:
-            plan = c.plans[key] = Plan(c, live, live_grads, slots)
-            plan.reason = reason
+        if plan is None or plan.wanted != (live, live_grads):
+            key = (tuple(live), tuple(live_grads))
+            plan = c.plans.get(key)
+            if plan is None:
+                plan = c.plans[key] = Plan(c, live, live_grads, slots)
+                plan.reason, plan.wanted = reason, (live, live_grads)
+            c.latest = plan
         rec.last = plan
         plan.execute(slots, run)
     finally:
-        for s in c.reset:
-            slots[s] = None
+        for s, end, nothing in c.reset:
+            slots[s:end] = nothing
         if rec.at_once:
             for s in c.tied:
                 slots[s] = None
-        rec.enter_root()
+        rec.begin_again()
+
+
+def stretches(slots: list[int]) -> list[tuple[int, int, list[None]]]:
+    """(first, end, as many None) of slots that follow each other."""
+    found: list[tuple[int, int, list[None]]] = []
+    for s in sorted(set(slots)):
+        if found and found[-1][1] == s:
+            first, end, nothing = found[-1]
+            found[-1] = (first, s + 1, [*nothing, None])
+        else:
+            found.append((s, s + 1, [None]))
+    return found
 
 
 def foreign(t) -> Any:
@@ -179,7 +198,12 @@ def foreign(t) -> Any:
 
 
 class Plan:
-    """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot."""
+    """A trace with the set of results that are wanted: a graph whose inputs and outputs are known by slot.
+
+    read, targets  addresses of the leaves that are read and of those that are written, as of the last run
+    log, noted     the recorder's log of leaves that changed, and how long it was then
+    flag           memory for the one result that says whether a check has failed
+    """
 
     __slots__ = (
         "graph",
@@ -199,12 +223,21 @@ class Plan:
         "checks",
         "source",
         "written",
+        "plain_of",
+        "other_of",
         "block",
         "offsets",
         "dense",
         "reason",
         "live",
         "live_grads",
+        "wanted",
+        "places",
+        "read",
+        "targets",
+        "log",
+        "noted",
+        "flag",
         "__weakref__",
     )
 
@@ -215,6 +248,8 @@ class Plan:
         """only: these values and no writes. lost: values that cannot be computed; what needs them is left out."""
         self.runs = 0
         self.reason = ""
+        self.wanted: tuple = ()
+        self.log: Any = None
         self.program: Any = None
         self.ticket: Any = None
         self.interpret: Any = None
@@ -227,7 +262,10 @@ class Plan:
         self.outs = [(s, c.metas[s], c.metas[s].nbytes) for s in own]
         self.grads = [(s, c.metas[s], c.metas[s].nbytes) for s in live_grads]
         self.mutated = [(now, c.metas[now]) for _, now in mutated]
-        self.written = [now for now, _ in self.mutated]
+        self.written = [now for _, now in mutated]
+        plain = [type(slots[now]) is Tensor for now in self.written]
+        self.plain_of = picker([now for now, one in zip(self.written, plain, strict=True) if one])
+        self.other_of = picker([now for now, one in zip(self.written, plain, strict=True) if not one])
         self.dense = all(m.strides is None for _, m in self.mutated)
         wanted = [c.values[s] for s in own] + [c.values[s] for s in live_grads] + [c.values[now] for _, now in mutated]
         self.segment, self.hists, self.kept = None, (), []
@@ -254,6 +292,12 @@ class Plan:
             self.segment.traits = self.graph, self.in_slots, wanted, c.nodes
         self.source = c
         self.empty = not wanted
+        self.flag = allocate(1) if self.checks else None
+        self.read, self.targets, self.noted = [0] * len(self.in_slots), [0] * len(mutated), 0
+        self.places: dict[int, list[tuple[list[int], int]]] = {}  # slot of a leaf -> where its address goes
+        for addresses, leaves in ((self.read, self.in_slots), (self.targets, [first for first, _ in mutated])):
+            for i, s in enumerate(leaves):
+                self.places.setdefault(s, []).append((addresses, i))
 
     def arrange(self) -> None:
         """Many small kept values share a block: they are let go of together, and a request costs more than they do."""
@@ -271,15 +315,16 @@ class Plan:
         if not self.empty:
             program = self.program or self.advance_tier(slots, run.recorder.at_once)
             try:
-                made, kept = self.run_native(program, slots) if program is not None else self.run_numpy(slots)
+                if program is None:
+                    made, kept = self.run_numpy(slots)
+                else:
+                    made, kept = self.run_native(program, slots, run.recorder.log)
             except Exception:
                 if program is None or not self.mutated:  # what machine code has begun to overwrite cannot be saved
                     self.salvage(slots, run)
                 raise
-        if self.checks:
-            flag = made.pop()  # held while it is read: its memory would be given back at once
-            if ctypes.c_bool.from_address(flag.ptr).value:
-                self.explain(slots, made, kept, run)
+        if self.flag is not None and _flag(self.flag.ptr).value:
+            self.explain(slots, made, kept, run)
         history.deliver(self, made, kept, slots, run)
         if found is not None:
             raise found
@@ -394,6 +439,8 @@ class Plan:
                 t._ptr = t._storage.ptr
             else:
                 np.copyto(t._memory(), result)
+        if self.flag is not None:
+            _flag(self.flag.ptr).value = bool(results.pop())
         made = [memory.from_array(r) for r in results[:first] + results[first + count :]]
         if not self.kept:
             return made, None
@@ -401,24 +448,27 @@ class Plan:
         del made[first : first + len(self.kept)]
         return made, history.Kept(self.kept, [h.ptr for h in held], held)
 
-    def run_native(self, program: Any, slots: list) -> tuple[list, history.Kept | None]:
-        ins = [slots[s]._ptr for s in self.in_slots]
-        made = [memory.allocate(n) for _, _, n in self.outs]
+    def run_native(self, program: Any, slots: list, log: list) -> tuple[list, history.Kept | None]:
+        if self.log is not log or len(log) - self.noted > len(self.places):
+            self.look_up(slots, self.places)
+            self.log = log
+        elif self.noted != len(log):
+            self.look_up(slots, log[self.noted :])
+        self.noted = len(log)
+        made = [allocate(n) for _, _, n in self.outs]
         if self.grads:
-            made += [memory.allocate(n) for _, _, n in self.grads]
+            made += [allocate(n) for _, _, n in self.grads]
         outs = [m.ptr for m in made]
         strided = []
         if self.dense:
-            outs += [slots[now]._ptr for now in self.written]
+            outs += self.targets
         else:
-            for now, m in self.mutated:
-                t = slots[now]
-                if m.strides is None:
-                    outs.append(t._ptr)
-                else:
-                    temporary = memory.allocate(m.nbytes)
-                    strided.append((t, temporary, m))
-                    outs.append(temporary.ptr)
+            for (now, m), ptr in zip(self.mutated, self.targets, strict=True):
+                if m.strides is not None:
+                    temporary = allocate(m.nbytes)
+                    strided.append((slots[now], temporary, m))
+                    ptr = temporary.ptr
+                outs.append(ptr)
         kept = None
         if self.kept:
             if self.block:
@@ -430,13 +480,19 @@ class Plan:
                 ptrs = [h.ptr for h in held]
             kept = history.Kept(self.kept, ptrs, held)
             outs += ptrs
-        if self.checks:
-            made.append(memory.allocate(1))
-            outs.append(made[-1].ptr)
-        program.run(ins, outs)
+        if self.flag is not None:
+            outs.append(self.flag.ptr)
+        program.run(self.read, outs)
         for t, temporary, m in strided:
             np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))
         return made, kept
+
+    def look_up(self, slots: list, changed: Iterable[int]) -> None:
+        """Take in the addresses of leaves. Only those are asked that are others than at the last run: asking all
+        parameters and states is a walk through memory that the step has pushed out of the caches."""
+        for s in changed:
+            for addresses, i in self.places.get(s, ()):
+                addresses[i] = slots[s]._ptr
 
 
 def lost_values(c: Closing, slots: list) -> frozenset[Value]:

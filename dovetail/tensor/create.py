@@ -41,15 +41,16 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
                 "Use dovetail.tensor(data) for numbers and sequences",
             )
         )
-    if any(s < 0 for s in ndarray.strides):
-        raise ArgumentError(
-            message(
-                "from_numpy",
-                "at least one stride of the array is negative, which tensors do not support",
-                [],
-                "Pass a copy: from_numpy(array.copy())",
+    for step in ndarray.strides:
+        if step < 0:
+            raise ArgumentError(
+                message(
+                    "from_numpy",
+                    "at least one stride of the array is negative, which tensors do not support",
+                    [],
+                    "Pass a copy: from_numpy(array.copy())",
+                )
             )
-        )
     return Tensor.from_array(ndarray)
 
 

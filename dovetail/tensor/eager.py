@@ -110,7 +110,8 @@ def sign(args: Any, key: list, rec: Recorder, at: int) -> int:
                     return 0
                 a._run.settle(a)
             slots[at] = a
-            a._slot = at
+            a._slot, a._guessed = at, True
+            rec.log.append(at)
             at += 1
             key.append(a._meta)
         elif kind in NUMBERS:

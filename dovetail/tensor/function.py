@@ -16,6 +16,7 @@ from dovetail.tensor import blame, dual
 from dovetail.tensor.autograd import freed_error
 from dovetail.tensor.history import version
 from dovetail.tensor.joint import Joint, join, value_before
+from dovetail.tensor.meta import forget_leaf
 from dovetail.tensor.modes import GradMode
 from dovetail.tensor.recorder import local
 from dovetail.tensor.steps import step_before
@@ -348,6 +349,7 @@ def become(t: Tensor, other: Tensor) -> None:
     for slot in range(1, rec.node.end):
         if rec.slots[slot] is t:
             rec.slots[slot] = former
+    forget_leaf(t)
     rec.slots[other._slot] = t
     t._meta, t._hist, t._view, t._leaf, t._joint = other._meta, None, None, False, other._joint
     t._run, t._slot, t._storage, t._ptr = other._run, other._slot, other._storage, other._ptr

@@ -10,6 +10,7 @@ A `Ticket` stands in for gradients that nobody has looked at: one object for all
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from sys import getrefcount
 from typing import Any
 from weakref import ref
@@ -153,7 +154,7 @@ class History:
         "inputs", "input_versions", "watched", "_saved",
     )  # fmt: skip
 
-    count = 0
+    next_serial = count(1).__next__
 
     def __init__(
         self, segment: Segment, sources: list, leaves: list, kept: Kept | None, order: int = 0, inputs: list = NONE
@@ -163,8 +164,7 @@ class History:
         self.earlier: dict[int, Any] = NOBODY
         self.hooked: dict[int, Any] = {}
         self.versions = [t._version + t._storage.writes for t in leaves]
-        History.count += 1
-        self.serial = History.count
+        self.serial = History.next_serial()
         self.freed: dict[int, tuple] = {}
         self.inputs = inputs
         self.input_versions = [t._version + t._storage.writes for t in inputs]
@@ -214,14 +214,16 @@ class History:
 class Ticket:
     """Gradients of one backward call that nobody has looked at. `leaves[i]` has its gradient in slot `slots[i]`."""
 
-    __slots__ = ("run", "leaves", "slots", "metas", "values")
+    __slots__ = ("run", "leaves", "slots", "metas", "values", "opened")
 
     def __init__(self, run, leaves: list, slots: tuple[int, ...], metas: list[Meta]):
         self.run, self.leaves, self.slots, self.metas = run, leaves, slots, metas
+        self.opened = False
         self.values: dict[int, Any] | None = None
 
     def open(self, leaf) -> Any:
         """The gradient of `leaf` as a Tensor, which becomes its `.grad`."""
+        self.opened = True
         i = next(i for i, p in enumerate(self.leaves) if p is leaf)
         slot = self.slots[i]
         if self.values is None:
@@ -273,12 +275,13 @@ class GradientInfo:
 
     __slots__ = (
         "leaf_slots", "grads", "slots", "metas", "accumulated", "instances", "collect", "plain", "arrivals", "ends",
-        "targets", "visited",
+        "targets", "visited", "leaves_of",
     )  # fmt: skip
 
     def __init__(self):
         self.plain = False
         self.leaf_slots: list[int] = []
+        self.leaves_of: Any = None  # picks what is in these slots
         self.grads: list[tuple[int, Meta]] = []
         self.slots: tuple[int, ...] = ()
         self.metas: list[Meta] = []
@@ -293,18 +296,17 @@ class GradientInfo:
 
 def wanted_grads(c, run, slots: list) -> list[int]:
     """Latest slots of gradients that a parameter still holds or that somebody looked at."""
-    live = []
-    held = set()
+    held, opened = [], False
     for ticket in run.tickets:
-        for p, s, m in zip(ticket.leaves, ticket.slots, ticket.metas, strict=True):
+        opened = opened or ticket.opened
+        for i, p in enumerate(ticket.leaves):
             if p._grad is ticket:
-                held.add(s)
-                if m.requires_grad:  # its history needs a tensor to hang on
+                held.append(ticket.slots[i])
+                if ticket.metas[i].requires_grad:  # its history needs a tensor to hang on
                     ticket.open(p)
-    for s, now in c.grads:
-        if s in held or (slots[now] is not None and getrefcount(slots[now]) > 2):
-            live.append(now)
-    return live
+    if not held and not opened:
+        return []
+    return [now for s, now in c.grads if s in held or (slots[now] is not None and getrefcount(slots[now]) > 2)]
 
 
 def plan(c, slots: list[int]) -> tuple[Segment | None, tuple]:
@@ -468,8 +470,7 @@ def deliver(plan, made: list, kept: Kept | None, slots: list, run) -> None:
         t = slots[s]
         t._storage = storage = made[k]
         t._ptr = storage.ptr
-        t._run = None
-        t._view = None
+        t._run = t._view = None
         k += 1
     if plan.grads:
         values = {}
@@ -483,8 +484,10 @@ def deliver(plan, made: list, kept: Kept | None, slots: list, run) -> None:
             k += 1
         for ticket in run.tickets:
             ticket.values = values
-    for now in plan.written:
-        slots[now]._run = None
+    for t in plan.plain_of(slots):  # apart from parameters: Python remembers one type for each line
+        t._run = None
+    for t in plan.other_of(slots):
+        t._run = None
     if plan.hists:
         run.recorder.histories += 1
         instance = attach(plan, kept, slots, run.serial)
@@ -517,7 +520,7 @@ def attach(plan, kept: Kept | None, slots: list, order: int = 0) -> History | No
         t._made_by = name
         t._meta = m
         t._hist = (instance, index) if type(index) is int else index
-        if t._joint is not None and type(index) is int:
+        if type(index) is int and t._joint is not None:
             instance.hooked[index] = t
     return instance
 

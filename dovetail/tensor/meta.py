@@ -21,7 +21,7 @@ class Meta:
     history is a Mark, or the Segment FREED, that says how the tensor came to be where guards must see it, or None.
     """
 
-    __slots__ = ("shape", "dtype", "device", "requires_grad", "strides", "history", "numel", "nbytes", "parts")
+    __slots__ = ("shape", "dtype", "device", "requires_grad", "strides", "history", "numel", "nbytes", "row", "parts")
 
     def __init__(self, shape: Shape, dtype: DType, where: device, requires_grad: bool, strides: Shape | None, history):
         self.shape, self.dtype, self.device = shape, dtype, where
@@ -30,7 +30,8 @@ class Meta:
         for s in shape:
             n *= s
         self.numel, self.nbytes = n, n * dtype.itemsize
-        self.parts: dict[tuple, Meta] = {}
+        self.row = self.nbytes // shape[0] if shape and shape[0] else 0  # bytes from one row to the next, where dense
+        self.parts: dict[Any, Meta] = {}  # of views: by number of rows, or by sizes and strides
 
     def with_grad(self, requires_grad: bool, history=None) -> Meta:
         """The meta that differs from this one in its gradient state only."""
@@ -127,6 +128,8 @@ def watch(recorder: Any) -> None:
 
 def forget_leaf(t: Any) -> None:
     """As forget_leaves, for a change of this tensor only: a fresh result is remembered nowhere, and all may stay."""
+    if not t._guessed:
+        return
     for reference in _recorders:
         recorder = reference()
         if recorder is not None and recorder.remembers(t):

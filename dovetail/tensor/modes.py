@@ -43,10 +43,17 @@ class GradMode:
         if inspect.isgeneratorfunction(function):
             return self.around_generator(function)
 
+        modes = self.modes
+
         @functools.wraps(function)
         def inside(*args, **kwargs):
-            with self.again():
+            rec = local.rec
+            before = rec.grad, rec.inference
+            rec.set_modes(*modes())
+            try:
                 return function(*args, **kwargs)
+            finally:
+                local.rec.set_modes(*before)
 
         return inside
 

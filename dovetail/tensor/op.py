@@ -26,7 +26,7 @@ from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.runtime import memory
-from dovetail.tensor import blame, checks, closing, eager, family, lint, packing, views
+from dovetail.tensor import blame, checks, closing, family, lint, packing, replay, views
 from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -40,8 +40,6 @@ WHOLE_SETTINGS = frozenset(  # of primitives
 )
 SELF = frozenset(("contiguous", "flatten", "real", "resolve_conj", "resolve_neg", "atleast_1d", "atleast_2d",
                   "atleast_3d"))  # views that give the very tensor back where nothing changes
-_new = object.__new__
-OTHERWISE = eager.OTHERWISE
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 WHOLE = frozenset(  # parameters that are Python numbers: a tensor with one element is looked at, as torch does
     "C HxW N chunks col diagonal dilation dim dim0 dim1 dim2 dimension dims downscale_factor end_dim group groups "
@@ -123,7 +121,7 @@ class Op:
             out, generator, extra, args, kwargs = self.tidy(args, kwargs)
         result = self.call(args, generator)
         if form is not None:
-            remember_form(self, local.rec.node, *form, plain=extra is None and out is None)
+            replay.remember_form(self, local.rec.node, *form, plain=extra is None and out is None)
         if extra is not None:
             result = self.finish(result, *extra)
         if out is not None:
@@ -299,6 +297,7 @@ class Op:
             flat = flat_numbers(args)
             for position, slot in e.numbers:
                 slots[slot] = number_tensor(flat[position])
+                rec.log.append(slot)
         for old, new, m in e.repoints:
             t = slots[old]
             slots[new] = t
@@ -465,7 +464,7 @@ class Op:
         return ArgumentError(message(self.name, problem, facts, "Use .reshape(...) instead, or x.contiguous() first"))
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
-        """Fill the quick form: one to three leading tensors, plain settings; one fresh result or one write."""
+        """Give the event its replay: one to three leading tensors, plain settings; one fresh result or one write."""
         count = len(tensors)
         if e.numbers or self.random:
             return
@@ -478,11 +477,7 @@ class Op:
             return
         if any(isinstance(k, tuple) or type(k) is Keywords for k in key[count:]):
             return
-        e.rest, e.extra = key[count:], types[count:]
-        e.count, e.given = count, len(key)
-        e.a0, e.a1, e.a2 = (*e.ins, 0, 0)[:3]
-        if not self.writes:
-            e.o0, e.m0, _ = e.outs[0]
+        replay.quicken(e, self, count, key, types)
 
     # -- Python numbers that change -------------------------------------------------------------
 
@@ -535,6 +530,7 @@ class Op:
             slot = e.end
             e.end += 1
             rec.slots[slot] = t
+            rec.log.append(slot)
             value = Value((), t._meta.dtype, weak=t._weak)
             e.defs.append((slot, value))
             numbers.append((position, slot))
@@ -846,57 +842,11 @@ def op(
 
 
 def wrapper(made: Op) -> Callable:
-    """The function that users call: a few comparisons when the call is the expected one."""
-    slow, new, writes, at_once = made.slow, _new, made.writes, eager.call
-    ordinary = made.random or made.writes  # whatever the recorder does with other calls
+    """The function that users call; the expected event says what it gives (replay.py)."""
 
     def call(*args, **kwargs):
         rec = local.rec
-        e = rec.expect
-        if e.op is made:
-            slots = rec.slots
-            count = e.count
-            if not count or len(args) < count:
-                return slow(args, kwargs)
-            # An empty slot holds None, which an argument may be too: `is` alone would take clamp(x, None) for known.
-            known = slots[e.a0] is args[0] and args[0] is not None
-            if count > 1:
-                known = known and slots[e.a1] is args[1] and args[1] is not None
-                if count > 2:
-                    known = known and slots[e.a2] is args[2] and args[2] is not None
-            rest = args[count:]
-            # Types first: comparing a number with a tensor would record a comparison.
-            if kwargs:
-                form = e.form
-                same = form and tuple(map(type, kwargs.values())) == form[1] and kwargs == form[0] and rest == form[2]
-            else:
-                same = len(args) == e.given and (not rest or (tuple(map(type, rest)) == e.extra and rest == e.rest))
-            if same and (known or rebind(slots, e, args)):
-                if writes:
-                    t = args[0]
-                    if t._shared:  # others may see its memory, so the write cannot be put off
-                        return slow(args, kwargs)
-                    _, s, t._meta = e.repoints[0]
-                    t._run, t._slot = rec.run, s
-                    t._version += 1
-                    t._written = t._version, e.where
-                    slots[s] = t
-                    rec.node = e
-                    rec.expect = e.next
-                    return t
-                t = new(Tensor)
-                t._meta = e.m0
-                t._run = rec.run
-                t._slot = s = e.o0
-                slots[s] = t
-                rec.node = e
-                rec.expect = e.next
-                return t
-        if rec.at_once and not ordinary:
-            result = at_once(made, rec, args, kwargs)
-            if result is not OTHERWISE:
-                return result
-        return slow(args, kwargs)
+        return rec.expect.replay(rec, made, args, kwargs)
 
     call.__name__ = call.__qualname__ = made.name
     call.__doc__ = made.body.__doc__
@@ -906,32 +856,6 @@ def wrapper(made: Op) -> Callable:
     if made.random:
         call.__signature__ = public_signature(made)
     return call
-
-
-def rebind(slots: list, e: Event, args: tuple) -> bool:
-    """Put changed leaves (the next batch) into their slots; False where the call is not the remembered one."""
-    if e.count > 1 and len(set(map(id, args[: e.count]))) != len(set(e.ins)):
-        return False  # x * x is another program than x * y
-    for t, s, m in zip(args, e.ins, e.new, strict=False):
-        if slots[s] is t and t is not None:
-            continue
-        if m is None or not isinstance(t, Tensor) or t._meta is not m or m.requires_grad or t._run is not None:
-            return False
-        at = t._slot
-        if at < len(slots) and slots[at] is t:
-            return False
-        slots[s] = t
-        t._slot = s
-    return True
-
-
-def remember_form(made: Op, e: Event, kwargs: dict, types: tuple, args: tuple, plain: bool) -> None:
-    """Let the quick path know a call with keywords: these very keywords, the tensors in front."""
-    count = e.count
-    if e.op is not made or not count or not plain or any(isinstance(v, (Tensor, list, dict)) for v in kwargs.values()):
-        return
-    if len(args) >= count and not any(isinstance(a, (Tensor, list, dict, float)) for a in args[count:]):
-        e.form = (kwargs, types, args[count:])
 
 
 def public_signature(made: Op) -> inspect.Signature:

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import count, repeat
 from operator import is_
 from typing import Any
 
@@ -25,11 +25,12 @@ from dovetail.base import errors
 from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
 from dovetail.tensor import closing
-from dovetail.tensor.meta import Meta, layout_age, watch
+from dovetail.tensor.meta import Meta, forget_leaf, layout_age, watch
 from dovetail.tensor.tensor import watchers
 from dovetail.tensor.trace import HOLE, NOTHING, Event
 
 LONG_BODY = 16  # calls of a loop's body that are worth a program of their own, whatever the sizes
+LONG_LOG = 4096  # changed leaves that are kept account of
 MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the engine's cache)
 
 
@@ -40,16 +41,14 @@ class Run:
     hooked: pending tensors at which Python code waits for the gradient; serial: runs in the order they were begun.
     """
 
-    __slots__ = ("recorder", "tickets", "numbers", "serial", "joints", "hooked")
-    count = 0
+    __slots__ = ("recorder", "tickets", "serial", "joints", "hooked")
+    next_serial = count(1).__next__  # a number kept in the class would make Python forget what it knows of the class
 
     def __init__(self, recorder: Recorder):
-        Run.count += 1
-        self.recorder, self.serial = recorder, Run.count
+        self.recorder, self.serial = recorder, Run.next_serial()
         self.joints: list = []
         self.hooked: list = []
         self.tickets: list = []
-        self.numbers: list = []
 
     def settle(self, t) -> None:
         """Make the value of `t`, a tensor of this run, be there."""
@@ -63,6 +62,7 @@ class Run:
                 return
         other = closing.foreign(t)
         if t._run is not None:
+            forget_leaf(t)
             t._storage, t._ptr, t._meta, t._run = other._storage, other._ptr, other._meta, None
 
 
@@ -166,14 +166,16 @@ class Recorder:
         self.updated: tuple | None = None  # the line of the last optimizer step
         self.template_age = -1
         self.slots: list[Any] = []
+        self.log: list[int] = []  # slots that got another leaf, one after the other; a new list where slots are new
         self.width = 64  # slots that every known trace of any root has room in
-        self.templates: dict[Event, list[Any]] = {}  # the slots as other roots left them
+        self.templates: dict[Event, tuple[list[Any], list[int]]] = {}  # slots and log as other roots left them
         self.run = Run(self)
         self.state = PathState()
         self.root = self.node = self.expect = NOTHING
         self.busy = False
         self.last: Any = None  # the plan that ran last
         self.together = False  # what is recorded belongs into one trace, whatever speaks for closing it
+        self.strayed = False  # the modes have changed on the way of this trace
         self.known_only = False  # refuses tensors that are pending elsewhere (see `aside`)
         self.capture: Any = None  # set while this recorder makes a function into a graph (capture.py)
         self.novelty = Novelty()
@@ -189,39 +191,56 @@ class Recorder:
 
     def enter_root(self) -> None:
         """Stand at the root for the modes in force, with the leaves of the last run as a guess."""
-        key = self.modes()
         if self.events > MAX_EVENTS:
             self.roots.clear()
             self.templates.clear()
             self.events = 0
-        root = self.roots.get(key)
-        if root is None:
-            root = self.roots[key] = Event("root", None)
-            root.extra = []
-        if self.template_age != layout_age():
-            self.templates.clear()
-            self.slots = [None] * self.width
-            self.template_age = layout_age()
-        elif root is not self.root:  # a step under autocast comes back to its root every time
-            self.templates[self.root] = self.slots
-            self.slots = self.templates.pop(root, None) or [None] * self.width
-        self.root = self.node = root
+        self.go_to_root()
+        self.run = Run(self)
+
+    def begin_again(self) -> None:
+        """As enter_root, after a trace was run: nearly always at the root where it began."""
+        if self.strayed or self.template_age != layout_age() or self.events > MAX_EVENTS or not self.roots:
+            self.strayed = False
+            self.enter_root()
+            return
+        if len(self.log) > LONG_LOG:
+            self.log = []
+        root = self.root
+        self.node = root
         self.room = 0
         self.expect = NOTHING if self.at_once else root.next
         self.run = Run(self)
 
+    def go_to_root(self) -> None:
+        """Stand at the root for the modes in force. The run stays: no tensor is pending in it."""
+        key = self.modes()
+        root = self.roots.get(key)
+        if root is None:
+            root = self.roots[key] = Event("root", None, key)
+        age = layout_age()
+        if self.template_age != age:
+            self.templates.clear()
+            self.slots, self.log = [None] * self.width, []
+            self.template_age = age
+        elif root is not self.root:  # a step under autocast comes back to its root every time
+            self.templates[self.root] = self.slots, self.log
+            self.slots, self.log = self.templates.pop(root, None) or ([None] * self.width, [])
+        self.root = self.node = root
+        self.room = 0
+        self.expect = NOTHING if self.at_once else root.next
+
     def remembers(self, t) -> bool:
         """Whether t is among the leaves that earlier traces left in the slots."""
-        wanted = id(t)
-        if wanted in map(id, self.slots):
+        if any(map(is_, self.slots, repeat(t))):
             return True
-        return any([wanted in map(id, slots) for slots in tuple(self.templates.values())])
+        return any([any(map(is_, slots, repeat(t))) for slots, _ in tuple(self.templates.values())])
 
     def slots_of(self, event: Event) -> list[Any]:
         """The slots that a trace which has been run left behind: its leaves."""
         while event.parent is not None:
             event = event.parent
-        return self.slots if event is self.root else self.templates.get(event, [])
+        return self.slots if event is self.root else self.templates.get(event, ([], []))[0]
 
     def sync(self) -> PathState:
         """The path state at `node`, rebuilt after a stretch of hits."""
@@ -262,8 +281,9 @@ class Recorder:
 
     def change_modes(self) -> None:
         if self.node is self.root:
-            self.enter_root()
+            self.go_to_root()
         else:
+            self.strayed = True
             self.mark("modes", self.modes())
 
     def mark(self, what: str, key: tuple) -> Event:
@@ -342,7 +362,8 @@ class Recorder:
             if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m):
                 undo.append((s, slots[s]))
                 slots[s] = t
-                t._slot = s
+                t._slot, t._guessed = s, True
+                self.log.append(s)
                 continue
             break
         else:
@@ -363,7 +384,8 @@ class Recorder:
             if m is None or t._meta is not m or t._run is not None or self.is_bound(t, m):
                 return False
             slots[s] = t
-            t._slot = s
+            t._slot, t._guessed = s, True
+            self.log.append(s)
         return True
 
     def reserve(self, end: int) -> None:
@@ -433,7 +455,8 @@ class Recorder:
         m = t._meta
         value = Value(m.shape, m.dtype, None, 0, weak=getattr(t, "_weak", ""))
         self.slots[s] = t
-        t._slot = s
+        t._slot, t._guessed = s, True
+        self.log.append(s)
         e.ins += (s,)
         e.new += (m,)
         e.defs.append((s, value))
@@ -488,7 +511,8 @@ class Recorder:
             closing.close(self, reason)
         finally:
             self.busy = False
-            self.novelty.end(self)
+            if self.novelty.new or self.novelty.streak:
+                self.novelty.end(self)
 
 
 class Local(threading.local):

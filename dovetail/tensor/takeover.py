@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dovetail.base.errors import GradientError, message
+from dovetail.tensor.meta import forget_leaf
 from dovetail.tensor.recorder import Recorder, local
 from dovetail.tensor.tensor import Tensor
 
@@ -32,6 +33,12 @@ def take_over(t: Tensor, change: Callable[[Tensor], Tensor], call: str) -> Tenso
         other = change(t)
     if other._run is not None and other._run is not rec.run:
         other._settle()
+    if t._guessed:
+        if other._run is None:
+            rec.close()
+        forget_leaf(t)
+        if rec.node is rec.root:
+            rec.enter_root()
     view = None if other._view is t else other._view  # of what was there before, which others may look into
     t._meta, t._hist, t._view, t._leaf = other._meta, other._hist, view, False
     t._version += 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dovetail.base import dtypes, source
+from dovetail.base import dtypes, source, spelling
 from dovetail.base.dtypes import DType, from_numpy_dtype
 from dovetail.base.errors import ArgumentError, DTypeError, GradientError, message
 from dovetail.base.layout import layout, strided
@@ -39,7 +39,7 @@ class Size(tuple):
         return n
 
     def __repr__(self) -> str:
-        return f"dovetail.Size({list(self)})"
+        return f"{spelling.package}.Size({list(self)})"
 
     def __add__(self, other):
         return Size(tuple.__add__(self, tuple(other)))
@@ -57,7 +57,7 @@ class Tensor(Surface):
 
     _meta     shape, dtype, device, gradient state (shared, see meta.py)
     _run      the run of the trace that will compute the value; None when the value is there
-    _slot     the slot in that trace
+    _slot     the slot in that trace; _guessed: a recorder may have it as a leaf of earlier traces
     _storage, _ptr  memory and address, when there is a value
     _base     the tensor whose memory it shares, when there is a value; _lookers: references to those that share its own
     _view     the tensor this one looks into while recording; _shared: its memory may be seen by others
@@ -67,6 +67,7 @@ class Tensor(Surface):
 
     _run: Any = None
     _slot: int = 0
+    _guessed: bool = False
     _storage: Any = None
     _ptr: int = 0
     _grad: Any = None
@@ -427,6 +428,23 @@ class Tensor(Surface):
         t._shared = True
         if self._uncounted:
             t._uncounted = True
+        return t
+
+    def _rows(self, start: int, stop: int) -> Tensor:
+        """x[start:stop] of a dense tensor with a value, within its bounds: how batches are cut."""
+        if not self._shared:
+            self._note_sharing()
+        m = self._meta
+        part = m.parts.get(stop - start)
+        if part is None:
+            part = m.parts[stop - start] = m.part((stop - start, *m.shape[1:]), None)
+        t = _new(Tensor)
+        t._meta = part
+        t._storage = self._storage
+        t._ptr = self._ptr + start * m.row
+        base = self._base
+        t._base = self if base is None else base  # what is written to a part is written to the whole
+        t._shared = True
         return t
 
     # -- copies and pickles -----------------------------------------------------------------------

@@ -6,10 +6,22 @@ and outputs are *slots*, numbered along the path from the root. Slot 0 is never 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from dovetail.ir.core import Node, Value
 from dovetail.tensor.meta import Meta
+
+
+def picker(places: list[int]) -> Callable[[list], Sequence]:
+    """A function that takes what is at `places` out of a list."""
+    if not places:
+        return lambda items: ()
+    first = places[0]
+    if list(places) == list(range(first, first + len(places))):  # one slice is quicker than several places
+        return itemgetter(slice(first, first + len(places)))
+    return itemgetter(*places)
 
 
 class Wild:
@@ -53,7 +65,10 @@ class Event:
     start       the latest event up to here whose inputs all had their values: where a loop body may begin again
     kids, plain, one, cuts, patience: for programs whose traces never come again (eager.py): successors by what decides
     about a call; whether nothing was written so far; (slot, Meta) where the call makes one tensor and no view
-    a0, a1, a2, rest, m0, o0: the quick form, used when the event is `simple` (one to three tensors, one fresh result)
+    replay      what a call is handed to while this event is expected (replay.py)
+    count, given, leading, twice, rest, rest_kinds, form: of a call with one to three tensors in front and plain
+                settings: how many tensors and arguments, (position, slot, Meta of a new leaf) of the tensors, whether
+                one comes twice, the other arguments, their types; a call with keywords
     """
 
     __slots__ = (
@@ -72,14 +87,13 @@ class Event:
         "depth",
         "count",
         "given",
+        "twice",
+        "leading",
         "form",
-        "a0",
-        "a1",
-        "a2",
         "rest",
+        "rest_kinds",
         "rest_types",
-        "m0",
-        "o0",
+        "replay",
         "result",
         "numbers",
         "where",
@@ -114,12 +128,14 @@ class Event:
         self.next: Event = NOTHING
         self.end = parent.end if parent else 1
         self.depth = parent.depth + 1 if parent else 0
-        self.count = self.given = self.a0 = self.a1 = self.a2 = 0
+        self.count = self.given = 0
+        self.twice = False
+        self.leading: list[tuple[int, int, Meta | None]] = []
+        self.replay: Any = NOTHING.replay
         self.form: tuple = ()
         self.rest: tuple = ()
+        self.rest_kinds: tuple = ()
         self.rest_types: tuple = ()
-        self.m0: Meta | None = None
-        self.o0 = 0
         self.result: Any = None
         self.numbers: tuple = ()
         self.where: tuple[str, int, str] = ("", 0, "")
@@ -159,7 +175,7 @@ class Event:
 
 NOTHING: Event = Event.__new__(Event)  # the successor of an event that has none: matches no call
 for _name, _value in dict(
-    op=None, count=0, given=0, a0=0, a1=0, a2=0, children=[], key=(), rest=(), parent=None
+    op=None, count=0, given=0, children=[], key=(), rest=(), parent=None, replay=None
 ).items():
     setattr(NOTHING, _name, _value)
 NOTHING.next = NOTHING

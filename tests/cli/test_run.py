@@ -243,3 +243,12 @@ def test_spawned_processes_are_answered_too(tmp_path):
     )
     made = run(tmp_path, "main.py")
     assert made.stdout == "(0, '2.13.0+dovetail')\n[0, 1, 2, 3] {'2.13.0+dovetail'}\n", made.stderr
+
+
+def test_sizes_and_dtypes_print_as_the_program_expects(tmp_path):
+    """A program that imports torch sees torch's names; one that imports dovetail sees ours."""
+    text = "x = {0}.zeros(2, 3, dtype={0}.float64)\nprint(x.shape, x.dtype, {0}.tensor([1], dtype={0}.int32), x.layout)"
+    for name in ("torch", "dovetail"):
+        write(tmp_path, "sizes.py", f"import {name}\n" + text.format(name))
+        said = f"{name}.Size([2, 3]) {name}.float64 tensor([1], dtype={name}.int32) {name}.strided\n"
+        assert run(tmp_path, "sizes.py").stdout == said

@@ -1,6 +1,7 @@
 """Storages: alignment, reuse, who keeps a block from the pool, requests that are too large."""
 
 import gc
+import sys
 import threading
 
 import numpy as np
@@ -141,3 +142,40 @@ def test_storages_in_a_reference_cycle_return_too():
     del loop
     gc.collect()
     assert allocate(3000).ptr == ptr
+
+
+def test_storages_may_outlive_what_their_module_holds(monkeypatch):
+    """At the end of the interpreter, modules are emptied before the last storages go."""
+    kept = [allocate(500_000) for _ in range(20)]
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    monkeypatch.setattr(memory, "drop", None)
+    kept.clear()
+    assert not said
+
+
+def test_small_blocks_are_apart_and_aligned():
+    made = [allocate(n) for n in (1, 40, 64, 65, 700, 4096) for _ in range(40)]
+    places = sorted((s.ptr, s.nbytes) for s in made)
+    assert all(ptr % 64 == 0 for ptr, _ in places)
+    assert all(a + n <= b for (a, n), (b, _) in zip(places, places[1:], strict=False))
+
+
+def test_a_small_result_that_numpy_keeps_stays_as_it_is():
+    """Small blocks come out of one piece of memory: what keeps one of them must not be taken for keeping another."""
+    first, second = allocate(48), allocate(48)
+    ptr, other = first.ptr, second.ptr
+    view = as_array(first, ptr, (12,), float32)
+    view[...] = 1.0
+    assert first.exported and not second.exported
+    del first, second
+    taken = [allocate(48) for _ in range(100)]
+    assert ptr not in [s.ptr for s in taken] and other in [s.ptr for s in taken]
+    assert (view == 1.0).all()
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", "?", "i8", "c16", "V3"])
+def test_address_is_where_numpy_says(kind):
+    whole = np.zeros((3, 5), kind)
+    for array in (whole, whole[1:, ::2], np.zeros((), kind), whole.T):
+        assert memory.address(array) == array.__array_interface__["data"][0]

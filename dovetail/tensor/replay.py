@@ -1,0 +1,193 @@
+"""Following a known call: each event has a small function that compares a call with it and makes the result.
+
+`e.replay(rec, made, args, kwargs)` is asked for every call of an op `made` while the event `e` is expected. What never
+changes is a closure's own, and events differ in the number of tensors, so nothing is looped over (benchmarks
+infer_mlp_b1, mlp_loop_b32). Whatever does not match goes to `miss`, the ordinary way.
+
+Comparisons are by identity. An empty slot holds None, which an argument may be too, so `is` alone would take
+clamp(x, None) for known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dovetail.tensor import eager
+from dovetail.tensor.recorder import Recorder
+from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.trace import NOTHING, Event
+
+OTHERWISE = eager.OTHERWISE
+_at_once = eager.call
+_new = object.__new__
+
+
+def miss(rec: Recorder, made: Any, args: tuple, kwargs: dict) -> Any:
+    """A call that is not the expected one."""
+    if rec.at_once and not (made.random or made.writes):
+        result = _at_once(made, rec, args, kwargs)
+        if result is not OTHERWISE:
+            return result
+    return made.slow(args, kwargs)
+
+
+NOTHING.replay = miss
+
+
+def quicken(e: Event, made: Any, count: int, key: tuple, types: tuple) -> None:
+    """Give an event whose first `count` arguments are its tensors, and whose others are plain settings, its replay."""
+    e.count, e.given, e.rest, e.rest_kinds = count, len(key), key[count:], types[count:]
+    e.twice = len(set(e.ins)) < count
+    e.leading = list(zip(range(count), e.ins, e.new, strict=False))
+    if made.writes:
+        e.replay = write_of(e, made)
+    else:
+        e.replay = (one_of, two_of, three_of)[count - 1](e, made)
+
+
+def one_of(e: Event, made: Any) -> Callable:
+    (a,) = e.ins
+    slot, m, _ = e.outs[0]
+    bare = -1 if e.rest else 1
+
+    def replay(rec: Recorder, called: Any, args: tuple, kwargs: dict) -> Any:
+        if called is not made or ((kwargs or len(args) != bare) and not same_settings(e, args, kwargs)):
+            return miss(rec, called, args, kwargs)
+        slots = rec.slots
+        x = args[0]
+        if (slots[a] is not x or x is None) and not rebind(rec, e, args):
+            return miss(rec, called, args, kwargs)
+        t = _new(Tensor)
+        t._meta = m
+        t._run = rec.run
+        t._slot = slot
+        slots[slot] = t
+        rec.node = e
+        rec.expect = e.next
+        return t
+
+    return replay
+
+
+def two_of(e: Event, made: Any) -> Callable:
+    a, b = e.ins
+    slot, m, _ = e.outs[0]
+    bare = -1 if e.rest else 2
+
+    def replay(rec: Recorder, called: Any, args: tuple, kwargs: dict) -> Any:
+        if called is not made or ((kwargs or len(args) != bare) and not same_settings(e, args, kwargs)):
+            return miss(rec, called, args, kwargs)
+        slots = rec.slots
+        x, y = args[0], args[1]
+        if (slots[a] is not x or slots[b] is not y or x is None or y is None) and not rebind(rec, e, args):
+            return miss(rec, called, args, kwargs)
+        t = _new(Tensor)
+        t._meta = m
+        t._run = rec.run
+        t._slot = slot
+        slots[slot] = t
+        rec.node = e
+        rec.expect = e.next
+        return t
+
+    return replay
+
+
+def three_of(e: Event, made: Any) -> Callable:
+    a, b, c = e.ins
+    slot, m, _ = e.outs[0]
+    bare = -1 if e.rest else 3
+
+    def replay(rec: Recorder, called: Any, args: tuple, kwargs: dict) -> Any:
+        if called is not made or ((kwargs or len(args) != bare) and not same_settings(e, args, kwargs)):
+            return miss(rec, called, args, kwargs)
+        slots = rec.slots
+        x, y, z = args[0], args[1], args[2]
+        if (
+            slots[a] is not x or slots[b] is not y or slots[c] is not z or x is None or y is None or z is None
+        ) and not rebind(rec, e, args):
+            return miss(rec, called, args, kwargs)
+        t = _new(Tensor)
+        t._meta = m
+        t._run = rec.run
+        t._slot = slot
+        slots[slot] = t
+        rec.node = e
+        rec.expect = e.next
+        return t
+
+    return replay
+
+
+def write_of(e: Event, made: Any) -> Callable:
+    """The replay of a write in place."""
+    leading, count = e.leading, e.count
+    _, slot, m = e.repoints[0]
+
+    def replay(rec: Recorder, called: Any, args: tuple, kwargs: dict) -> Any:
+        if called is not made or ((kwargs or e.rest or len(args) != count) and not same_settings(e, args, kwargs)):
+            return miss(rec, called, args, kwargs)
+        slots = rec.slots
+        for i, s, _ in leading:
+            if slots[s] is not args[i] or args[i] is None:
+                if not rebind(rec, e, args):
+                    return miss(rec, called, args, kwargs)
+                break
+        t = args[0]
+        if t._shared:  # others may see its memory, so the write cannot be put off
+            return miss(rec, called, args, kwargs)
+        t._meta, t._run, t._slot = m, rec.run, slot
+        t._version += 1
+        t._written = t._version, e.where
+        slots[slot] = t
+        rec.node = e
+        rec.expect = e.next
+        return t
+
+    return replay
+
+
+def same_settings(e: Event, args: tuple, kwargs: dict) -> bool:
+    """Whether what is given besides the tensors is what the event remembers."""
+    # Types first: comparing a number with a tensor would record a comparison.
+    rest = args[e.count :]
+    if kwargs:
+        form = e.form
+        if not form or len(args) < e.count or tuple(map(type, kwargs.values())) != form[1] or kwargs != form[0]:
+            return False
+        return not (rest or form[2]) or (tuple(map(type, rest)) == tuple(map(type, form[2])) and rest == form[2])
+    return len(args) == e.given and tuple(map(type, rest)) == e.rest_kinds and rest == e.rest
+
+
+def rebind(rec: Recorder, e: Event, args: tuple) -> bool:
+    """Put changed leaves (the next batch) into their slots; False where the call is not the remembered one."""
+    slots, count = rec.slots, e.count
+    if count > 1:  # x * x is another program than x * y
+        if e.twice:
+            if len(set(map(id, args[:count]))) != len(set(e.ins)):
+                return False
+        elif args[0] is args[1] or (count > 2 and (args[2] is args[0] or args[2] is args[1])):
+            return False
+    for i, s, m in e.leading:
+        t = args[i]
+        if slots[s] is t and t is not None:
+            continue
+        if m is None or not isinstance(t, Tensor) or t._meta is not m or m.requires_grad or t._run is not None:
+            return False
+        at = t._slot
+        if at < len(slots) and slots[at] is t:
+            return False
+        slots[s] = t
+        t._slot, t._guessed = s, True
+        rec.log.append(s)
+    return True
+
+
+def remember_form(made: Any, e: Event, kwargs: dict, types: tuple, args: tuple, plain: bool) -> None:
+    """Let the replay know a call with keywords: these very keywords, the tensors in front."""
+    count = e.count
+    if e.op is not made or not count or not plain or any(isinstance(v, (Tensor, list, dict)) for v in kwargs.values()):
+        return
+    if len(args) >= count and not any(isinstance(a, (Tensor, list, dict, float)) for a in args[count:]):
+        e.form = (kwargs, types, args[count:])
