@@ -56,55 +56,55 @@ def filled_with(value, shape: Shape, dtype) -> Value:
     return p.broadcast(cast(held("full", value, dtype), dtype), shape=shape, dims=())
 
 
-@op()
+@op(differentiable=False)
 def zeros_like(input, *, dtype=None, memory_format=None):
     """Zeros in the shape of `input`."""
     return constant(0, input.shape, setting_dtype(dtype) or input.dtype)
 
 
-@op()
+@op(differentiable=False)
 def ones_like(input, *, dtype=None, memory_format=None):
     """Ones in the shape of `input`."""
     return constant(1, input.shape, setting_dtype(dtype) or input.dtype)
 
 
-@op()
+@op(differentiable=False)
 def empty_like(input, *, dtype=None, memory_format=None):
     """A tensor in the shape of `input` whose values do not matter."""
     return constant(0, input.shape, setting_dtype(dtype) or input.dtype)
 
 
-@op(scalars=("fill_value",))
+@op(scalars=("fill_value",), differentiable=False)
 def full_like(input, fill_value, *, dtype=None, memory_format=None):
     """One number in the shape of `input`."""
     return filled_with(fill_value, input.shape, setting_dtype(dtype) or input.dtype)
 
 
-@op(method=True, top=False)
+@op(method=True, top=False, differentiable=False)
 def new_zeros(input, *shape, size=None, dtype=None):
     """Zeros in the dtype and on the device of `input`."""
     return constant(0, size_given("new_zeros", shape, size), setting_dtype(dtype) or input.dtype)
 
 
-@op(method=True, top=False)
+@op(method=True, top=False, differentiable=False)
 def new_ones(input, *shape, size=None, dtype=None):
     """Ones in the dtype and on the device of `input`."""
     return constant(1, size_given("new_ones", shape, size), setting_dtype(dtype) or input.dtype)
 
 
-@op(method=True, top=False)
+@op(method=True, top=False, differentiable=False)
 def new_empty(input, *shape, size=None, dtype=None):
     """A tensor in the dtype of `input` whose values do not matter."""
     return constant(0, size_given("new_empty", shape, size), setting_dtype(dtype) or input.dtype)
 
 
-@op(method=True, top=False)
+@op(method=True, top=False, differentiable=False)
 def new_empty_strided(input, size, stride, dtype=None):
     """A tensor in the dtype of `input` whose values do not matter; strides are the engine's own business."""
     return constant(0, new_sizes("new_empty_strided", (tuple(size),)), setting_dtype(dtype) or input.dtype)
 
 
-@op(method=True, top=False, scalars=("fill_value",))
+@op(method=True, top=False, scalars=("fill_value",), differentiable=False)
 def new_full(input, size, fill_value, *, dtype=None):
     """One number in the dtype of `input`."""
     return filled_with(fill_value, new_sizes("new_full", (size,)), setting_dtype(dtype) or input.dtype)

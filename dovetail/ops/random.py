@@ -126,13 +126,13 @@ def randn(seed, counter, *shape, size=None, dtype=None):
     return normal_of(Draws(seed, counter), size_given("randn", shape, size), drawn_dtype("randn", dtype))
 
 
-@op(random=True)
+@op(random=True, differentiable=False)
 def rand_like(seed, counter, input, *, dtype=None, memory_format=None):
     """rand in the shape of `input`."""
     return uniform_of(Draws(seed, counter), input.shape, drawn_dtype("rand_like", dtype or input.dtype))
 
 
-@op(random=True)
+@op(random=True, differentiable=False)
 def randn_like(seed, counter, input, *, dtype=None, memory_format=None):
     """randn in the shape of `input`."""
     return normal_of(Draws(seed, counter), input.shape, drawn_dtype("randn_like", dtype or input.dtype))
@@ -158,7 +158,7 @@ def randint(seed, counter, low=0, high=None, size=None, *, dtype=None):
     return cast(drawn, setting_dtype(dtype) or dtypes.int64)
 
 
-@op(random=True)
+@op(random=True, differentiable=False)
 def randint_like(seed, counter, input, low=0, high=None, *, dtype=None, memory_format=None):
     """randint in the shape of `input`."""
     low, high = whole_range("randint_like", low, high)

@@ -40,6 +40,9 @@ def take_over(t: Tensor, change: Callable[[Tensor], Tensor], call: str) -> Tenso
         if rec.node is rec.root:
             rec.enter_root()
     view = None if other._view is t else other._view  # of what was there before, which others may look into
+    if t._run is rec.run and other is not t and rec.slots[t._slot] is t:
+        rec.slots[t._slot] = husk = object.__new__(Tensor)  # what it was stays in the trace, and nobody holds it
+        husk.__dict__.update(t.__dict__)
     t._meta, t._hist, t._view, t._leaf = other._meta, other._hist, view, False
     t._version += 1
     if other._run is None:

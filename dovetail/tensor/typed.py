@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Union
 
-from dovetail.base import dtypes
+from dovetail.base import dtypes, spelling
 from dovetail.base.device import require_cpu
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, message
@@ -46,7 +46,7 @@ class TensorType:
         return self.device == "cuda"
 
     def __repr__(self) -> str:
-        space = "dovetail" if self.device == "cpu" else f"dovetail.{self.device}"
+        space = spelling.package if self.device == "cpu" else f"{spelling.package}.{self.device}"
         return f"<tensor type {space}.{self.__name__}>"
 
     def __reduce__(self):

@@ -221,3 +221,35 @@ def test_an_error_about_a_write_names_both_lines(program, look, how):
         loss.backward()
     lines = [int(word) for word in re.findall(r"line (\d+) of test_views.py", str(caught.value))]
     assert line in lines and any(here < n < here + 25 for n in lines), str(caught.value)
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_view_whose_shape_is_changed_in_place(looked):
+    """x[0].unsqueeze_(0) ended in a zip of unequal lengths when the trace was run."""
+    x = dv.arange(24.0).reshape(2, 3, 4)
+    if looked:
+        x.sum().item()
+    for _ in range(3):
+        y = x[0]
+        y.unsqueeze_(0)
+        assert y.shape == (1, 3, 4) and y.sum().item() == 66
+        y = x[1]
+        y.t_()
+        z = y.unsqueeze_(-1)
+        assert z is y and y.shape == (4, 3, 1) and y[3, 0, 0].item() == 15
+        assert x.squeeze().unsqueeze_(0).shape == (1, 2, 3, 4) and x.shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("name", ["zeros", "ones", "empty", "rand", "randn", "full", "randint"])
+def test_a_tensor_in_the_shape_of_a_parameter_needs_no_gradient(name):
+    """Sums of squared gradients in zeros_like(p) grew a graph, and the second backward through it was refused."""
+    p = dv.ones(3, requires_grad=True)
+    more = {"full": (2.0,), "randint": (5,)}.get(name, ())
+    for _ in range(3):
+        like = getattr(dv, name + "_like")(p, *more)
+        like += 1
+        assert not like.requires_grad
+        if hasattr(p, "new_" + name):
+            new = getattr(p, "new_" + name)((2,), *more)
+            assert not new.requires_grad and new.shape == (2,)
+        (p * like).sum().backward()
