@@ -346,12 +346,22 @@ def from_array(array: np.ndarray) -> Storage:
         owner = np.empty(0, np.uint8)
         low = address(owner)
     elif array.flags.c_contiguous:
-        low, owner = address(array), array
+        return from_dense(array, nbytes)
     else:
         low, high = byte_bounds(array)
         nbytes = high - low
         owner = array_at(low, (nbytes,), np.uint8, keep=array, writeable=array.flags.writeable)
     return Storage(Block(low, owner, low, None), nbytes)
+
+
+def from_dense(array: np.ndarray, nbytes: int) -> Storage:
+    """As from_array, for a row-major array of that many bytes, which are some."""
+    low = address(array)
+    block = _new(Block)
+    block.ptr, block.owner, block.start, block.home = low, array, low, None
+    storage = _new(Storage)
+    storage.block, storage.ptr, storage.nbytes, storage.writes, storage.written = block, low, nbytes, 0, None
+    return storage
 
 
 def byte_bounds(array: np.ndarray) -> tuple[int, int]:

@@ -145,6 +145,7 @@ class Novelty:
             self.patience = min(2 * self.patience, 2_000_000)
             self.streak = self.ENOUGH - 1
             rec.at_once = False
+            rec.template_age = -1  # pieces have left leaves in slots that mean something else on other ways
 
 
 class Recorder:
@@ -225,7 +226,7 @@ class Recorder:
             self.template_age = age
         elif root is not self.root:  # a step under autocast comes back to its root every time
             self.templates[self.root] = self.slots, self.log
-            self.slots, self.log = self.templates.pop(root, None) or ([None] * self.width, [])
+            self.slots, self.log = self.templates.get(root) or ([None] * self.width, [])
         self.root = self.node = root
         self.room = 0
         self.expect = NOTHING if self.at_once else root.next
@@ -257,7 +258,20 @@ class Recorder:
         if grad == self.grad and inference == self.inference:
             return
         self.grad, self.inference = grad, inference
-        self.change_modes()
+        root = self.root
+        if self.node is not root or self.template_age != layout_age():
+            self.change_modes()
+            return
+        other = self.roots.get(self.modes())  # a call under no_grad goes there and back: the short way
+        kept = self.templates.get(other)
+        if kept is None:
+            self.change_modes()
+            return
+        self.templates[root] = self.slots, self.log
+        self.slots, self.log = kept
+        self.root = self.node = other
+        self.room = 0
+        self.expect = NOTHING if self.at_once else other.next
 
     def set_autocast(self, policy: Any) -> None:
         """Enter or leave autocast: as set_modes."""
@@ -359,11 +373,9 @@ class Recorder:
         for t, s, m in zip(tensors, e.ins, e.new, strict=True):
             if slots[s] is t and (m is None or t._meta is m):
                 continue
-            if m is not None and t._meta is m and t._run is None and not self.is_bound(t, m):
+            if m is not None and t._meta is m and t._run is None and not self.is_bound(t):
                 undo.append((s, slots[s]))
-                slots[s] = t
-                t._slot, t._guessed = s, True
-                self.log.append(s)
+                self.put(s, t)
                 continue
             break
         else:
@@ -381,12 +393,22 @@ class Recorder:
         for t, s, m in zip(tensors, e.ins, e.new, strict=False):
             if slots[s] is t and (m is None or t._meta is m):
                 continue
-            if m is None or t._meta is not m or t._run is not None or self.is_bound(t, m):
+            if m is None or t._meta is not m or t._run is not None or self.is_bound(t):
                 return False
-            slots[s] = t
-            t._slot, t._guessed = s, True
-            self.log.append(s)
+            self.put(s, t)
         return True
+
+    def put(self, s: int, t) -> None:
+        """Let `t` be the leaf in slot `s`. As a guess further on it would pass for one more leaf, and its gradient (or
+        what is written to it) for that of another tensor."""
+        slots = self.slots
+        if t._guessed and any(map(is_, slots, repeat(t))):
+            for i in range(self.node.end, len(slots)):
+                if slots[i] is t:
+                    slots[i] = None
+        slots[s] = t
+        t._slot, t._guessed = s, True
+        self.log.append(s)
 
     def reserve(self, end: int) -> None:
         """Make room for slots below `end`."""
@@ -398,11 +420,9 @@ class Recorder:
         """The slot that `t` has, or was given while `e` is being made."""
         return taken.get(id(t)) or self.slot_of(t)
 
-    def is_bound(self, t, m: Meta) -> bool:
-        slots = self.slots
-        if t._slot < self.node.end and slots[t._slot] is t:
-            return True
-        return m.requires_grad and any(map(is_, slots[1 : self.node.end], repeat(t)))
+    def is_bound(self, t) -> bool:
+        """Whether this trace has `t` already."""
+        return t._guessed and any(map(is_, self.slots[1 : self.node.end], repeat(t)))
 
     def slot_of(self, t) -> int:
         """The slot of a tensor of this trace; 0 where it has none yet."""

@@ -11,9 +11,12 @@ clamp(x, None) for known.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 from dovetail.tensor import eager
+from dovetail.tensor.meta import Meta
 from dovetail.tensor.recorder import Recorder
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.trace import NOTHING, Event
@@ -48,6 +51,7 @@ def quicken(e: Event, made: Any, count: int, key: tuple, types: tuple) -> None:
 
 def one_of(e: Event, made: Any) -> Callable:
     (a,) = e.ins
+    (leaf,) = e.new
     slot, m, _ = e.outs[0]
     bare = -1 if e.rest else 1
 
@@ -56,7 +60,7 @@ def one_of(e: Event, made: Any) -> Callable:
             return miss(rec, called, args, kwargs)
         slots = rec.slots
         x = args[0]
-        if (slots[a] is not x or x is None) and not rebind(rec, e, args):
+        if (slots[a] is not x or x is None) and not bind_leaf(rec, x, a, leaf):
             return miss(rec, called, args, kwargs)
         t = _new(Tensor)
         t._meta = m
@@ -72,6 +76,7 @@ def one_of(e: Event, made: Any) -> Callable:
 
 def two_of(e: Event, made: Any) -> Callable:
     a, b = e.ins
+    first, second = (None, None) if e.twice else e.new
     slot, m, _ = e.outs[0]
     bare = -1 if e.rest else 2
 
@@ -80,8 +85,13 @@ def two_of(e: Event, made: Any) -> Callable:
             return miss(rec, called, args, kwargs)
         slots = rec.slots
         x, y = args[0], args[1]
-        if (slots[a] is not x or slots[b] is not y or x is None or y is None) and not rebind(rec, e, args):
-            return miss(rec, called, args, kwargs)
+        if slots[a] is not x or slots[b] is not y or x is None or y is None:
+            if slots[b] is y and y is not None and x is not y and bind_leaf(rec, x, a, first):
+                pass  # the next batch in front
+            elif slots[a] is x and x is not None and x is not y and bind_leaf(rec, y, b, second):
+                pass  # the next targets
+            elif not rebind(rec, e, args):
+                return miss(rec, called, args, kwargs)
         t = _new(Tensor)
         t._meta = m
         t._run = rec.run
@@ -96,6 +106,7 @@ def two_of(e: Event, made: Any) -> Callable:
 
 def three_of(e: Event, made: Any) -> Callable:
     a, b, c = e.ins
+    first = None if e.twice else e.new[0]
     slot, m, _ = e.outs[0]
     bare = -1 if e.rest else 3
 
@@ -104,10 +115,12 @@ def three_of(e: Event, made: Any) -> Callable:
             return miss(rec, called, args, kwargs)
         slots = rec.slots
         x, y, z = args[0], args[1], args[2]
-        if (
-            slots[a] is not x or slots[b] is not y or slots[c] is not z or x is None or y is None or z is None
-        ) and not rebind(rec, e, args):
-            return miss(rec, called, args, kwargs)
+        if slots[b] is not y or slots[c] is not z or y is None or z is None:
+            if not rebind(rec, e, args):
+                return miss(rec, called, args, kwargs)
+        elif slots[a] is not x or x is None:  # the next batch in front of weight and bias
+            if (x is y or x is z or not bind_leaf(rec, x, a, first)) and not rebind(rec, e, args):
+                return miss(rec, called, args, kwargs)
         t = _new(Tensor)
         t._meta = m
         t._run = rec.run
@@ -171,16 +184,22 @@ def rebind(rec: Recorder, e: Event, args: tuple) -> bool:
             return False
     for i, s, m in e.leading:
         t = args[i]
-        if slots[s] is t and t is not None:
-            continue
-        if m is None or not isinstance(t, Tensor) or t._meta is not m or m.requires_grad or t._run is not None:
+        if (slots[s] is not t or t is None) and not bind_leaf(rec, t, s, m):
             return False
-        at = t._slot
-        if at < len(slots) and slots[at] is t:
-            return False
-        slots[s] = t
-        t._slot, t._guessed = s, True
-        rec.log.append(s)
+    return True
+
+
+def bind_leaf(rec: Recorder, t: Any, s: int, m: Meta | None) -> bool:
+    """Put `t` into slot `s`, where it can be the leaf with Meta `m` that the event expects there."""
+    if m is None or not isinstance(t, Tensor) or t._meta is not m or t._run is not None:
+        return False
+    slots = rec.slots
+    if t._guessed and any(map(is_, slots, repeat(t))):
+        return False
+    slots[s] = t
+    t._slot = s
+    t._guessed = True
+    rec.log.append(s)
     return True
 
 

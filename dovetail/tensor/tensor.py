@@ -110,7 +110,8 @@ class Tensor(Surface):
             if m is not None:
                 t = _new(Tensor)
                 t._meta = m
-                t._storage = storage = memory.from_array(array)
+                t._run, t._guessed = None, False  # asked for at once, and a class's own attributes take longer to find
+                t._storage = storage = memory.from_dense(array, m.nbytes) if m.nbytes else memory.from_array(array)
                 t._ptr = storage.ptr
                 t._shared = True
                 return t
@@ -290,8 +291,11 @@ class Tensor(Surface):
                     "Use x.float().numpy()",
                 )
             )
-        array = self._array()
-        self._note_sharing()
+        if self._run is not None:
+            self._run.settle(self)
+        array = self._memory()
+        if not self._shared:
+            self._note_sharing()
         return array
 
     def _note_sharing(self) -> None:
@@ -444,7 +448,7 @@ class Tensor(Surface):
         t._ptr = self._ptr + start * m.row
         base = self._base
         t._base = self if base is None else base  # what is written to a part is written to the whole
-        t._shared = True
+        t._run, t._guessed, t._shared = None, False, True
         return t
 
     # -- copies and pickles -----------------------------------------------------------------------
