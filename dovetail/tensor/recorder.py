@@ -104,7 +104,8 @@ class Novelty:
 
     A trace counts when most of its calls had to be recorded although calls with the same settings and metas had been
     recorded in earlier traces: the program's structure depends on its data. After a few such traces in a row the
-    recorder goes at once (eager.py). From time to time it tries to record again, each time after twice as many calls.
+    recorder goes at once (eager.py). From time to time it tries to record again, each time after twice as many calls;
+    a trial costs as much as ten thousand of them.
     """
 
     __slots__ = ("known", "new", "again", "streak", "left", "patience")
@@ -115,7 +116,7 @@ class Novelty:
     def __init__(self):
         self.known: dict[tuple, int] = {}
         self.new = self.again = self.streak = self.left = 0
-        self.patience = 20_000
+        self.patience = 100_000
 
     def note(self, op, key: tuple, types: tuple, tensors: list, serial: int) -> None:
         """A call was recorded."""
