@@ -27,8 +27,8 @@ from dovetail.runtime import memory
 from dovetail.tensor import closing, views
 from dovetail.tensor.history import History, differentiate
 from dovetail.tensor.meta import meta
-from dovetail.tensor.recorder import Recorder, local
-from dovetail.tensor.tensor import Parameter, Tensor
+from dovetail.tensor.recorder import Recorder, flatten, local
+from dovetail.tensor.tensor import Parameter, Tensor, number_tensor
 from dovetail.tensor.trace import Event
 
 OTHERWISE = object()  # what `call` returns where the ordinary way must be taken
@@ -65,7 +65,9 @@ def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
     except TypeError:  # a setting without a hash
         return OTHERWISE
     if e is None:
-        return unknown(op, rec, args, kwargs, name, at)
+        e = with_numbers(rec, node, args, name) if op.scalars and not kwargs else None
+        if e is None:
+            return unknown(op, rec, args, kwargs, name, at)
     rec.node = e
     if e.one is None:
         return several(rec, e)
@@ -74,6 +76,24 @@ def call(op: Any, rec: Recorder, args: tuple, kwargs: dict) -> Any:
     t._slot, t._meta = e.one
     rec.slots[t._slot] = t
     return t
+
+
+def with_numbers(rec: Recorder, node: Event, args: tuple, name: tuple) -> Event | None:
+    """The successor that this call is where numbers have become inputs, with the numbers bound; None without one."""
+    e = node.kids.get(loosened(name))
+    if e is None or not e.numbers:
+        return None
+    key, types = flatten(args, Tensor, [])
+    if key != e.key or types != e.rest_types:
+        return None
+    for position, slot in e.numbers:
+        rec.slots[slot] = number_tensor(args[position])
+    return e
+
+
+def loosened(name: tuple) -> tuple:
+    """What decides about a call, whatever its floating-point numbers are."""
+    return tuple([float if i and name[i - 1] is float else x for i, x in enumerate(name)])
 
 
 def several(rec: Recorder, e: Event) -> Any:
@@ -142,11 +162,12 @@ def unknown(op: Any, rec: Recorder, args: tuple, kwargs: dict, name: tuple, at: 
         return op.slow(args, kwargs) if result is OTHERWISE else result
     result = op.slow(args, kwargs)
     e = rec.node
-    if e.parent is node and e.plain and not e.numbers:
+    floats = not kwargs and all([type(args[position]) is float for position, _ in e.numbers])
+    if e.parent is node and e.plain and (floats or not e.numbers):
         given: list = []
         tensors_of((*args, *kwargs.values()), given)
         if len(given) == len(e.ins) and all([rec.slots[s] is t for s, t in zip(e.ins, given, strict=True)]):
-            node.kids[name] = e
+            node.kids[loosened(name) if e.numbers else name] = e
             rec.reserve(e.end + 64)
             if e.result is None and len(e.outs) == 1 and not e.outs[0][2]:
                 e.one = e.outs[0][:2]

@@ -547,8 +547,13 @@ def fresh(m: Meta, run: Any, slot: int) -> Tensor:
 
 def number_tensor(x: int | float) -> Tensor:
     """A 0-d input that stands for a Python number."""
-    t = Tensor.from_array(np.array(x, np.float64 if isinstance(x, float) else np.int64))
-    t._weak = "float" if isinstance(x, float) else "int"
+    if isinstance(x, float):
+        t = Tensor.empty((), dtypes.float64)
+        ctypes.c_double.from_address(t._ptr).value = x
+        t._weak = "float"
+    else:
+        t = Tensor.from_array(np.array(x, np.int64))
+        t._weak = "int"
     return t
 
 

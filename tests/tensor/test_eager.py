@@ -227,6 +227,27 @@ class TestAtOnce:
             assert (x * (i + 0.5))[:2].tolist() == [0, i + 0.5]
         assert at_once.events == before
 
+    @pytest.mark.parametrize("tier", [1, 2])
+    def test_numbers_that_change_inside_pieces(self, at_once, tier, monkeypatch):
+        monkeypatch.setattr(config, "tier", tier)
+        rng = np.random.default_rng(4)
+        for i in range(120):
+            x = dv.tensor([0.5, -1.0], requires_grad=True)
+            h, n, d = x * 1.0, np.array([0.5, -1.0]), np.ones(2)
+            for _ in range(1 + i % 4):
+                a, b = rng.uniform(0.5, 1.5, 2).tolist()
+                h = dv.sin(h * a) + b
+                d, n = d * np.cos(n * a) * a, np.sin(n * a) + b
+            h.sum().backward()
+            assert np.allclose(h.tolist(), n, rtol=1e-5) and np.allclose(x.grad.tolist(), d, rtol=1e-4)
+        assert at_once.events < 250
+        assert (x * 2.0).tolist() == [1.0, -2.0] and (x * 2).tolist() == [1.0, -2.0] and (x * True).tolist() == [0.5, -1]
+
+    def test_whole_numbers_that_change_are_bound_anew(self, at_once):
+        x = dv.arange(7.0)
+        for i in (1, 2, 3, 3, 2, 5, 5):
+            assert (x.clamp(i, 6) * 1.0).tolist() == np.clip(np.arange(7.0), i, 6).tolist()
+
     def test_views_share_memory_and_pass_gradients(self, at_once):
         x = dv.arange(6.0).reshape(2, 3).requires_grad_()
         rows = x.t()
