@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 
 import dovetail as dv
+from dovetail.base.config import config
 from dovetail.tensor import closing
 from dovetail.tensor.recorder import local
+
+
+@pytest.fixture(autouse=True)
+def ordinary(monkeypatch):
+    """Interpreted first, and recorded step by step, whatever the environment says."""
+    rec = local.rec
+    rec.close()
+    monkeypatch.setattr(config, "tier", 1)
+    monkeypatch.setattr(rec, "at_once", False)
+    rec.enter_root()
 
 
 @pytest.fixture
