@@ -88,6 +88,7 @@ def with_numbers(rec: Recorder, node: Event, args: tuple, name: tuple) -> Event 
         return None
     for position, slot in e.numbers:
         rec.slots[slot] = number_tensor(args[position])
+        rec.log.append(slot)
     return e
 
 
