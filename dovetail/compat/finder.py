@@ -122,7 +122,8 @@ class Outside(ModuleType):
         elif covered(inner):
             value = importlib.import_module(inner)
         elif name in names.private:
-            value = getattr(importlib.import_module(names.private[name]), name)
+            path, _, own = names.private[name].partition(":")
+            value = getattr(importlib.import_module(path), own or name)
         elif name in public_names(names):
             value = getattr(importlib.import_module(names.door or ""), name)
         else:

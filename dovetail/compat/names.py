@@ -14,7 +14,8 @@ class Names:
     door: the module of ours whose public names answer, or None where only `extra` does
     extra: names that differ from the door's, or that it does not have
     hidden: names that the door has and the outside module has not; they are answered as not covered
-    private: names with an underscore that programs import all the same, and the file of ours that has them
+    private: names with an underscore, or beside the public ones, that programs import all the same, and the file of
+        ours that has them ("file:name" where the name differs)
     """
 
     door: str | None = None

@@ -11,9 +11,32 @@ OURS = frozenset(  # at our top level, not at torch's
     "DovetailWarning FileError GradientError MissingExtra NotCovered NotCoveredImport ShapeError".split()
 )
 
+GLOBAL_HOOKS = (
+    "register_module_buffer_registration_hook register_module_forward_hook register_module_forward_pre_hook "
+    "register_module_full_backward_hook register_module_full_backward_pre_hook "
+    "register_module_module_registration_hook register_module_parameter_registration_hook"
+)
 PRIVATE = {  # file of torch.nn.modules -> names with an underscore that programs import from it, and where ours are
     "loss": {"_Loss": "dovetail.nn.losses", "_WeightedLoss": "dovetail.nn.losses"},
-    "batchnorm": {"_BatchNorm": "dovetail.nn.layers.norm"},
+    "batchnorm": {
+        "_BatchNorm": "dovetail.nn.layers.norm",
+        "_NormBase": "dovetail.nn.layers.norm:_Statistics",
+    },
+    "conv": {
+        "_ConvNd": "dovetail.nn.layers.conv:_Conv",
+        "_ConvTransposeNd": "dovetail.nn.layers.conv:_Transposed",
+    },
+    "dropout": {"_DropoutNd": "dovetail.nn.layers.dropout:_Dropout"},
+    "lazy": {"LazyModuleMixin": "dovetail.nn.layers.lazy"},
+    "module": {
+        "_IncompatibleKeys": "dovetail.nn.state:IncompatibleKeys",
+        **dict.fromkeys(GLOBAL_HOOKS.split(), "dovetail.nn.module"),
+    },
+    "transformer": {"_get_clones": "dovetail.nn.layers.attention:clones"},
+    "pooling": {
+        "_AvgPoolNd": "dovetail.nn.layers.pooling:_AvgPool",
+        "_MaxPoolNd": "dovetail.nn.layers.pooling:_MaxPool",
+    },
     "instancenorm": {"_InstanceNorm": "dovetail.nn.layers.norm"},
     "utils": dict.fromkeys(("_ntuple", "_pair", "_quadruple", "_single", "_triple"), "dovetail.nn.tuples"),
 }
@@ -22,6 +45,10 @@ FILES_OF_MODULES = (
     "lazy linear loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling utils"
 )
 
+FUNCTIONAL = (
+    "atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod cdist chain_matmul "
+    "einsum istft lu meshgrid norm pca_lowrank split stft svd_lowrank tensordot unique unique_consecutive unravel_index"
+)
 CONDITIONS = "_check _check_index _check_is_size _check_not_implemented _check_type _check_value"
 TYPES = "_bool _complex _device _dtype _float _int _layout _size _symint _TensorOrTensors"
 COMMON = (
@@ -57,8 +84,15 @@ TABLE = {
     ),
     "torch.version": Names(
         None,
-        {"__version__": VERSION, "cuda": None, "hip": None, "rocm": None, "xpu": None, "debug": False,
-         "git_version": "dovetail"},
+        {
+            "__version__": VERSION,
+            "cuda": None,
+            "hip": None,
+            "rocm": None,
+            "xpu": None,
+            "debug": False,
+            "git_version": "dovetail",
+        },
     ),
     "torch.nn": Names("dovetail.nn", hidden=frozenset({"layers"})),
     "torch.nn.functional": Names("dovetail.nn.functional"),
@@ -74,6 +108,26 @@ TABLE = {
         "dovetail.io", hidden=frozenset("load_file load_npz safe_open safetensors save_file save_npz".split())
     ),
     "torch.cuda": Names("dovetail.cuda"),
+    "torch.functional": Names(None, private=dict.fromkeys(FUNCTIONAL.split(), "dovetail")),
+    "torch.nn.init": Names(
+        "dovetail.nn.init",
+        private=dict.fromkeys(("_calculate_correct_fan", "_calculate_fan_in_and_fan_out"), "dovetail.nn.init"),
+    ),
+    "torch.optim.lr_scheduler": Names(
+        "dovetail.optim.lr_scheduler", private={"_LRScheduler": "dovetail.optim.lr_scheduler:LRScheduler"}
+    ),
+    "torch.storage": Names(None, private=dict.fromkeys(("TypedStorage", "UntypedStorage"), "dovetail.tensor.storage")),
+    "torch.utils.data._utils": Names(None),
+    "torch.utils.data._utils.collate": Names(
+        "dovetail.utils.data", private={"default_collate_fn_map": "dovetail.data.collate"}
+    ),
+    "torch.distributions.utils": Names(
+        None,
+        private={
+            **dict.fromkeys(("logits_to_probs", "probs_to_logits"), "dovetail.distributions.discrete"),
+            **dict.fromkeys(("broadcast_all", "lazy_property"), "dovetail.distributions.distribution"),
+        },
+    ),
     "torch.types": Names("dovetail.types", private=dict.fromkeys(TYPES.split(), "dovetail.types")),
     "torch.profiler.profiler": Names("dovetail.profiler"),
     "torch.nn.parallel.distributed": Names("dovetail.nn.parallel"),

@@ -15,7 +15,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 from dovetail.base.dtypes import float32
 from dovetail.base.errors import ArgumentError, GradientError, message, user_line, warn
@@ -70,6 +70,11 @@ class Optimizer:
         if "step" in cls.__dict__:  # a step of the user's own gets the hooks and is counted, as ours does
             cls.step = with_hooks(cls.__dict__["step"])  # type: ignore[method-assign]
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        made = super().__new__(cls)
+        made._set_up()  # wrappers around another optimizer often leave out super().__init__()
+        return made
+
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
@@ -84,7 +89,6 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._set_up()
         self._built_at = user_line()
         self._module: Module | None = params.module if isinstance(params, MemberIterator) else None
         groups = self._listed(params)

@@ -91,3 +91,34 @@ def test_names_with_an_underscore_that_programs_import(installed):
 
     assert isinstance(nn.BatchNorm2d(3), _BatchNorm) and isinstance(nn.MSELoss(), _Loss)
     assert _pair(3) == (3, 3) and nn.modules.conv.Conv2d is nn.Conv2d and callable(default_collate)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from torch.optim.lr_scheduler import _LRScheduler, LRScheduler; assert _LRScheduler is LRScheduler",
+        "from torch import nn, ones; assert nn.init._calculate_fan_in_and_fan_out(ones(3, 4)) == (4, 3)",
+        "from torch.nn.modules.conv import _ConvNd, Conv2d; assert isinstance(Conv2d(1, 1, 1), _ConvNd)",
+        "from torch.nn.modules.batchnorm import _NormBase, BatchNorm2d; assert issubclass(BatchNorm2d, _NormBase)",
+        "from torch.nn.modules.dropout import _DropoutNd, Dropout2d; assert issubclass(Dropout2d, _DropoutNd)",
+        "from torch.nn.modules.module import register_module_forward_hook, _IncompatibleKeys",
+        "from torch.nn.modules.transformer import _get_clones, Linear; assert len(_get_clones(Linear(1, 1), 3)) == 3",
+        "from torch.utils.data._utils.collate import default_collate; assert default_collate([1]).tolist() == [1]",
+        "from torch.distributions.utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits",
+        "from torch.functional import norm, meshgrid; from torch.storage import UntypedStorage",
+        "from torch.types import _size, Number, Device; from torch.nn.common_types import _size_2_t",
+        "from torch.utils.hooks import RemovableHandle; from torch.utils._pytree import tree_map",
+        "from torch.nn.parallel import DistributedDataParallel as DDP; from torch.profiler import profile",
+    ],
+)
+def test_imports_that_programs_make_of_torchs_inside(installed, line):
+    exec(line, {})
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [("torch.export", "torch.save"), ("torch.fx", "last_graph"), ("torch.distributed.rpc", "world of one process")],
+)
+def test_what_has_no_answer_names_what_to_use(installed, name, says):
+    with pytest.raises(NotCoveredImport, match=says):
+        importlib.import_module(name)

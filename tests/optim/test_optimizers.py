@@ -292,3 +292,21 @@ def test_what_is_no_state_dict_is_refused_and_nothing_loaded(given, error, says)
         optimizer.load_state_dict(given)
     assert {k: v["momentum_buffer"].tolist() for k, v in optimizer.state_dict()["state"].items()} == before
     assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_a_wrapper_that_leaves_out_super_init():
+    """Lookahead and its like are Optimizers that only hold another one."""
+
+    class Twice(dovetail.optim.Optimizer):
+        def __init__(self, inner):
+            self.inner, self.param_groups, self.state = inner, inner.param_groups, inner.state
+
+        def step(self):
+            self.inner.step()
+            self.inner.step()
+
+    w = dovetail.ones(1, requires_grad=True)
+    optimizer = Twice(dovetail.optim.SGD([w], lr=0.25))
+    (2 * w).sum().backward()
+    optimizer.step()
+    assert w.item() == 0
