@@ -294,6 +294,8 @@ def check_cotangents(call: str, outputs: Sequence[Tensor], cotangents: Given, ba
     if len(outputs) != len(cotangents):
         raise GradientError(message(call, f"got {len(outputs)} tensors and {len(cotangents)} gradients"))
     for t, c in zip(outputs, cotangents, strict=True):
+        if c is not None and not isinstance(c, Tensor):
+            raise TypeError(message(call, f"gradients can be either Tensors or None, but got {type(c).__name__}"))
         if c is not None and c._meta.shape[int(batched) :] != t._meta.shape:
             facts = [("output", t), ("gradient", c)]
             raise GradientError(

@@ -40,7 +40,7 @@ LEFT_ALONE = {  # names that end the process's peace rather than compute: files,
     "no_grad", "enable_grad", "_use_threads", "set_default_device", "set_anomaly_enabled", "set_detect_anomaly",
     "checkpoint", "DataParallel", "__class__", "__setstate__", "share_memory_", "register_hook",
     "__init_subclass__", "__subclasshook__", "__new__", "__del__", "__reduce__", "__reduce_ex__", "__dir__",
-    "__getattribute__", "__setattr__", "__delattr__", "__init__", "__sizeof__", "tofile",
+    "from_array", "empty", "__getattribute__", "__setattr__", "__delattr__", "__init__", "__sizeof__", "tofile",
 }  # fmt: skip
 SHAPES = [(), (1,), (3,), (4,), (0,), (3, 4), (4, 3), (3, 3), (2, 3, 4), (0, 3), (1, 1), (2, 3, 4, 4), (1, 2, 3, 4, 5)]
 DTYPES = ["float32"] * 6 + ["float64", "float16", "bfloat16", "int64", "int64", "int32", "uint8", "int8", "bool",
