@@ -273,6 +273,10 @@ class Function:
         """Run forward; its results lead the gradient through backward."""
         ctx = context_class(cls)(cls, args)
         wanted = local.rec.grad and any(ctx.needs_input_grad)
+        if wanted and may_write(cls):
+            for a, needed in zip(args, ctx.needs_input_grad, strict=True):
+                if needed:
+                    a._settle()  # forward may look, and end the trace that knows how the argument was made
         before = [(a, a._run, local.rec.slot_of(a) if a._run is local.rec.run else 0, a._hist, a._meta)
                   for a, needed in zip(args, ctx.needs_input_grad, strict=True) if needed]  # fmt: skip
 
@@ -292,6 +296,12 @@ class Function:
         if not wanted:
             return plain(made, args)
         return connect(ctx, args, made, tuple(as_before(a, ctx, before) for a in args) if ctx._dirty else args)
+
+
+def may_write(function: type[Function]) -> bool:
+    """Whether forward changes arguments in place, which it has to say by ctx.mark_dirty."""
+    codes = [getattr(f, "__code__", None) for f in (function.forward, function.setup_context)]
+    return any("mark_dirty" in code.co_names for code in codes if code is not None)
 
 
 def plain(made: Any, args: tuple) -> Any:

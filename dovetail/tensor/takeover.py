@@ -21,7 +21,7 @@ def take_over(t: Tensor, change: Callable[[Tensor], Tensor], call: str) -> Tenso
     rec = local.rec
     if t._run is None:
         other = change(stand_in(t))
-    elif t._run is rec.run and any(u is not None and u._view is t for u in rec.slots[: rec.node.end]):
+    elif t._run is rec.run and t._joint is None:
         former = object.__new__(Tensor)
         former.__dict__.update(t.__dict__)
         hand_over(t, former, rec)

@@ -401,3 +401,26 @@ def test_an_activation_between_looks_keeps_its_input_for_backward():
     share = np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in z])
     slope = share + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     assert np.allclose(x.grad.numpy(), 2 * z * share * slope * 2, atol=1e-12)
+
+
+class LooksAndWrites(Function):
+    @staticmethod
+    def forward(ctx, x):
+        x.tolist()
+        x.add_(1)
+        ctx.mark_dirty(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 5
+
+
+def test_an_argument_that_is_looked_at_and_written_keeps_its_gradient():
+    """The trace that knew how it was made ends inside forward."""
+    for _ in range(3):
+        w = leaf()
+        a = w * 2
+        b = LooksAndWrites.apply(a)
+        (b * a).sum().backward()
+        assert b is a and w.grad.tolist() == [60.0] * 3
