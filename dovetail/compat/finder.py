@@ -21,7 +21,14 @@ from types import ModuleType
 
 from dovetail.base import spelling
 from dovetail.base.errors import NotCovered, NotCoveredImport, message
-from dovetail.compat import keras_table, torch_table, torchinfo_table, torchtext_table, torchvision_table
+from dovetail.compat import (
+    keras_table,
+    torch_table,
+    torchdata_table,
+    torchinfo_table,
+    torchtext_table,
+    torchvision_table,
+)
 from dovetail.compat.names import Names
 
 TABLE: dict[str, Names] = {
@@ -29,11 +36,13 @@ TABLE: dict[str, Names] = {
     **torchvision_table.TABLE,
     **torchinfo_table.TABLE,
     **torchtext_table.TABLE,
+    **torchdata_table.TABLE,
     **keras_table.TABLE,
 }
 ROOTS = {name for name in TABLE if "." not in name}
 SPAWNERS = {f"multiprocessing.popen_{kind}" for kind in ("forkserver", "spawn_posix", "spawn_win32")}
 OFTEN_BROUGHT = {
+    "torchdata",
     "torchinfo",
     "torchsummary",
     "torchtext",

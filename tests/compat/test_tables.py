@@ -122,3 +122,14 @@ def test_imports_that_programs_make_of_torchs_inside(installed, line):
 def test_what_has_no_answer_names_what_to_use(installed, name, says):
     with pytest.raises(NotCoveredImport, match=says):
         importlib.import_module(name)
+
+
+def test_a_stateful_loader_is_ours(installed):
+    from torchdata.stateful_dataloader import StatefulDataLoader
+
+    loader = StatefulDataLoader(list(range(8)), batch_size=2, shuffle=True)
+    walk = iter(loader)
+    next(walk)
+    again = StatefulDataLoader(list(range(8)), batch_size=2, shuffle=True)
+    again.load_state_dict(loader.state_dict())
+    assert [b.tolist() for b in again] == [b.tolist() for b in walk]
