@@ -343,7 +343,7 @@ class Recorder:
         expected = self.expect
         if expected.op is op and expected.key == key and expected.rest_types == types and self.bind(expected, tensors):
             return expected
-        for child in reversed(self.node.children):
+        for child in reversed(self.node.like(op, key, types)):
             if child is expected or child.op is not op or child.rest_types != types or child.key != key:
                 continue
             if not self.may_bind(child, tensors):

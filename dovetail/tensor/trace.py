@@ -52,6 +52,7 @@ class Hole:
 
 
 HOLE = Hole()
+MANY = 12  # successors of an event from which on they are looked up
 
 
 class Event:
@@ -82,6 +83,7 @@ class Event:
         "nodes",
         "parent",
         "children",
+        "by_call",
         "next",
         "end",
         "depth",
@@ -125,6 +127,7 @@ class Event:
         self.defs: list[tuple[int, Value]] = []
         self.nodes: list[Node] = []
         self.children: list[Event] = []
+        self.by_call: dict[Any, list[Event]] | None = None  # the same, once they are many
         self.next: Event = NOTHING
         self.end = parent.end if parent else 1
         self.depth = parent.depth + 1 if parent else 0
@@ -168,6 +171,32 @@ class Event:
     def add(self, child: Event) -> None:
         self.children.append(child)
         self.next = child
+        if self.by_call is not None:
+            self.by_call.setdefault(child.call(), []).append(child)
+
+    def call(self) -> Any:
+        """What tells this call from others; None where that cannot be looked up: a number that became an input is equal
+        to any number, and not every setting has a hash."""
+        name = (self.op, self.key, self.rest_types)
+        try:
+            hash(name)
+        except TypeError:
+            return None
+        return None if self.numbers else name
+
+    def like(self, op: Any, key: tuple, types: tuple) -> list[Event]:
+        """The successors that a call may be. A loop over places leaves hundreds (benchmark nanogpt_generate_kv)."""
+        if len(self.children) < MANY:
+            return self.children
+        if self.by_call is None:
+            self.by_call = {}
+            for child in self.children:
+                self.by_call.setdefault(child.call(), []).append(child)
+        loose = self.by_call.get(None, [])
+        try:
+            return loose + self.by_call.get((op, key, types), [])
+        except TypeError:
+            return self.children
 
     def __repr__(self) -> str:
         return f"Event({getattr(self.op, 'name', self.op)}, ins={self.ins}, outs={[s for s, *_ in self.outs]})"

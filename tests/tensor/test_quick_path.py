@@ -215,3 +215,20 @@ def test_modes_that_change_on_the_way(slow_calls):
         assert (x * w).requires_grad
         dovetail.tensor(0.0).item()
     assert slow_calls == []
+
+
+def test_many_successors_are_told_apart():
+    """A loop over places leaves many successors of one event, some of which take any number."""
+    x = dovetail.arange(40.0)
+    w = nn.Parameter(dovetail.ones(40))
+    for turn in range(3):
+        for i in range(30):
+            y = w * x
+            assert (y[i : i + 2] + (i + 0.5)).tolist() == [2 * i + 0.5, 2 * i + 1.5]
+            y = w * x
+            assert (y * (i + turn)).sum().item() == 780.0 * (i + turn)
+            y = w * x
+            assert dovetail.stack([y[i], y[0]]).tolist() == [float(i), 0.0]
+    root = sys.modules["dovetail.tensor.recorder"].local.rec.root
+    many = [e for e in root.children for e in [e, *e.children] if e.by_call is not None]
+    assert many and all(sum(map(len, e.by_call.values())) == len(e.children) for e in many)
