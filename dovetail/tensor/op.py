@@ -9,6 +9,7 @@ A body may depend on its inputs' shapes and dtypes and on its settings only, sin
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -76,13 +77,6 @@ class Op:
         self.scalars = frozenset(i for i, n in enumerate(self.names + self.keyword_only) if n in flags["scalars"])
         self.creates = not any(n in ("input", "self", "tensors", "x") for n in self.names[:1])
         self.takes = frozenset(self.names) | frozenset(self.keyword_only)
-        last = code.co_varnames[count + len(self.keyword_only)] if self.variadic else ""
-        whole = WHOLE_STEPS if "step" in self.takes else WHOLE
-        if self.names[1:2] == ["dim"] and "other" in self.takes:  # max(x, y) is another call than max(x, dim)
-            whole = whole - {"dim"}
-        self.whole = [i for i, n in enumerate(self.names) if n in whole]
-        self.whole_names = whole & self.takes
-        self.whole_rest = last in ("given", "shape", "size")
         self.need_tensor = {i: n for i, n in enumerate(self.names) if self.must_be_tensor(i, n)}
 
     def __repr__(self) -> str:
@@ -135,22 +129,32 @@ class Op:
         r.outs = (result,) if isinstance(result, Value) else result
         return result
 
+    @functools.cached_property
+    def whole(self) -> tuple[list[int], frozenset[str], bool]:
+        """Which parameters are Python numbers: positions, names, and whether what is given beyond them is."""
+        named = WHOLE_STEPS if "step" in self.takes else WHOLE
+        if self.names[1:2] == ["dim"] and "other" in self.takes:  # max(x, y) is another call than max(x, dim)
+            named = named - {"dim"}
+        code = self.body.__code__
+        last = code.co_varnames[code.co_argcount + code.co_kwonlyargcount] if self.variadic else ""
+        places = [i for i, n in enumerate(self.names) if n in named]
+        return places, named & self.takes, last in ("given", "shape", "size")
+
     def holds_sizes(self, args: tuple, kwargs: dict) -> bool:
         """Whether a tensor stands where only Python numbers can be used: zeros(2, lengths.max())."""
-        for i in self.whole:
+        places, names, rest = self.whole
+        for i in places:
             if i < len(args) and holds_tensor(args[i]):
                 return True
-        if self.whole_rest and any(map(holds_tensor, args[len(self.names) :])):
+        if rest and any(map(holds_tensor, args[len(self.names) :])):
             return True
-        return any(holds_tensor(a) for n, a in kwargs.items() if n in self.whole_names) if kwargs else False
+        return any(holds_tensor(a) for n, a in kwargs.items() if n in names) if kwargs else False
 
     def with_numbers(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """The arguments with such tensors looked at."""
-        made = [
-            looked_at(a) if i in self.whole or (i >= len(self.names) and self.whole_rest) else a
-            for i, a in enumerate(args)
-        ]
-        return tuple(made), {n: looked_at(a) if n in self.whole_names else a for n, a in kwargs.items()}
+        places, names, rest = self.whole
+        made = [looked_at(a) if i in places or (i >= len(self.names) and rest) else a for i, a in enumerate(args)]
+        return tuple(made), {n: looked_at(a) if n in names else a for n, a in kwargs.items()}
 
     def tidy(self, args: tuple, kwargs: dict):
         """Split off what the desk does itself and move the other keywords to their positions."""

@@ -75,3 +75,10 @@ def test_another_value_gives_another_size():
         assert dovetail.zeros(2, longest).shape == (2, max(lengths))
         assert x.view(longest, -1).shape == (max(lengths), 12 // max(lengths))
         assert F.pad(x, (0, longest)).shape == (12 + max(lengths),)
+
+
+def test_two_tensors_are_no_tensor_and_its_dim():
+    x, one = dovetail.tensor([1, 3]), dovetail.tensor(2)
+    for _ in range(4):
+        assert dovetail.max(x, one).tolist() == [2, 3] and dovetail.min(x, one).tolist() == [1, 2]
+        assert dovetail.max(x, dovetail.tensor([0, 4])).tolist() == [1, 4]
