@@ -13,6 +13,7 @@ from weakref import ref
 
 import numpy as np
 
+from dovetail.autodiff.gradient import with_gradient
 from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Node, Value
 from dovetail.prims.bits import bitcast
@@ -85,12 +86,16 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
                     found = strided(links, base._meta)
                     need_single_places(e.op.name, target, old.shape, found and found[0])
                 base_new = write_back(links, base_old, new)
+                if not rec.grad or any(node.prim is detach for node in links):
+                    base_new = unnoticed(base_new, base_old, base)
                 repointed[base_slot] = (base_new, base)
                 new = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
                 siblings(rec, e, state, base, base_old, base_new, repointed, skip=target)
         else:
             base = target
     else:
+        if not rec.grad:
+            new = unnoticed(new, old, target)
         siblings(rec, e, state, target, old, new, repointed, skip=target)
     repointed[slot] = (new, target)
     for at, (value, t) in repointed.items():
@@ -107,6 +112,17 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
         e.repoints.append((at, fresh_slot, m))
         if t._leaf and m.requires_grad:
             e.sources.append((value, fresh_slot))
+
+
+def unnoticed(new: Value, old: Value, t: Any) -> Value:
+    """What `t` holds after a write that gradients do not see (under no_grad, through .data): they pass as before it."""
+    if t._leaf or not t._meta.requires_grad or not new.dtype.is_differentiable:
+        return new
+    return with_gradient([detach(new)], [old], passed_on)[0]
+
+
+def passed_on(gs, outs, old) -> tuple:
+    return (gs[0],)
 
 
 def repeats(node: Node) -> bool:
