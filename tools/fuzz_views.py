@@ -1,7 +1,9 @@
-"""Random programs of views, writes in place and looks, in Dovetail and in PyTorch: `python tools/fuzz_views.py [first] [count]`.
+"""Random programs of views, writes in place and looks, in Dovetail and in PyTorch.
 
-Values and gradients must agree; where PyTorch refuses (a leaf that is written, a value that the gradient needs), so must
-Dovetail. Needs torch.
+    python tools/fuzz_views.py [first] [count]
+
+Values and gradients must agree. Where PyTorch refuses, Dovetail may refuse or be right: it keeps copies of some values
+that PyTorch needs as they are. Needs torch.
 """
 
 from __future__ import annotations
@@ -136,7 +138,7 @@ def run(seed: int) -> str | None:
                 results.append(error)
         a, b = results
         if isinstance(a, Exception) or isinstance(b, Exception):
-            if isinstance(a, RuntimeError) and (isinstance(b, RuntimeError) or "multiple views" in str(a)):
+            if isinstance(a, RuntimeError) and (not isinstance(b, Exception) or isinstance(b, RuntimeError)):
                 return None
             return f"turn {turn} of {turns}: torch {str(a)[:150]!r}, ours {type(b).__name__} {str(b)[:150]!r}"
         if len(a) != len(b) or not np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True):

@@ -13,9 +13,11 @@ from dovetail.tensor.meta import contiguous_strides
 from dovetail.tensor.views import dense
 
 
-def written(target: Any, tensors: list) -> bool:
-    """Whether a write of these tensors into `target` is one into others with a gradient."""
-    return (target._base is not None or bool(target._lookers)) and any([t._meta.requires_grad for t in tensors])
+def written(rec: Any, target: Any, tensors: list) -> bool:
+    """Whether a write of these tensors into `target`, with its value, is one into others with a gradient."""
+    if not rec.grad or target._base is None and not target._lookers:
+        return False
+    return any([t._meta.requires_grad for t in tensors])
 
 
 def bring_in(rec: Any, target: Any, ops: dict[str, Any]) -> None:

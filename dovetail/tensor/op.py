@@ -259,9 +259,8 @@ class Op:
             if self.writes:
                 target = tensors[offset]
                 root = views.root(target)
-                kin = rec.grad and rec.capture is None and family.written(root, tensors)
-                if kin or closing.shares_memory(root):
-                    return self.write_for_all(rec, target, kin, tensors, key, types, args)
+                if closing.shares_memory(root) or rec.capture is None and family.written(rec, root, tensors):
+                    return self.write_for_all(rec, target, tensors, key, types, args)
             e = rec.find(self, tensors, key, types)
             if e is not None:
                 return self.commit(rec, e, tensors, args)
@@ -270,14 +269,12 @@ class Op:
             rec.close("the next step or the next turn of a loop began")
         return self.record(rec, tensors, key, types, args)
 
-    def write_for_all(
-        self, rec, target: Tensor, kin: bool, tensors: list, key: tuple, types: tuple, args: tuple
-    ) -> Any:
-        """A write into memory that others see is not put off. kin: they have a part in its gradient too."""
+    def write_for_all(self, rec, target: Tensor, tensors: list, key: tuple, types: tuple, args: tuple) -> Any:
+        """A write into memory that others see is not put off; they may have a part in its gradient too."""
         rec.close("memory that others see was written")
         rec.together = True
         try:
-            if kin:
+            if family.written(rec, target, tensors):
                 family.bring_in(rec, target, OPS)
             e = rec.find(self, tensors, key, types)
             if e is None:

@@ -73,7 +73,8 @@ def derives(value: Value, base: Value) -> bool:
 def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, requires_grad: bool) -> None:
     """Note in `e` that `target` (in `slot`, holding `old`) now holds `new`, and what follows for other views."""
     base = root(target)
-    repointed = {}
+    repointed: dict[int, tuple[Value, Any]] = {}
+    strangers: set[int] = set()  # slots of those that share the memory but not the gradient
     if base is not target:
         base_slot = rec.slot_of(base)
         if base_slot:
@@ -86,29 +87,32 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
                     found = strided(links, base._meta)
                     need_single_places(e.op.name, target, old.shape, found and found[0])
                 base_new = write_back(links, base_old, new)
-                if not rec.grad or any(node.prim is detach for node in links):
+                if apart(links):
+                    strangers.add(base_slot)
+                if not rec.grad or apart(links):
                     base_new = unnoticed(base_new, base_old, base)
                 repointed[base_slot] = (base_new, base)
-                new = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
-                siblings(rec, e, state, base, base_old, base_new, repointed, skip=target)
+                shown = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
+                own = apart(links) and requires_grad
+                new = with_gradient([shown], [new], passed_on)[0] if own else shown
+                siblings(rec, state, base, base_old, base_new, repointed, strangers, skip=target)
         else:
             base = target
     else:
         if not rec.grad:
             new = unnoticed(new, old, target)
-        siblings(rec, e, state, target, old, new, repointed, skip=target)
+        siblings(rec, state, target, old, new, repointed, strangers, skip=target)
     repointed[slot] = (new, target)
     for at, (value, t) in repointed.items():
+        if value.node is None:  # the very value of another tensor, from which the gradient has to be told apart
+            value = identity(value)
         fresh_slot = e.end
         e.end += 1
         e.defs.append((fresh_slot, value))
-        m = (
-            t._meta
-            if t._leaf
-            else meta(
-                value.shape, value.dtype, requires_grad=requires_grad or t._meta.requires_grad, strides=t._meta.strides
-            )
-        )
+        m = t._meta
+        if not t._leaf:
+            wanted = m.requires_grad or requires_grad and at not in strangers
+            m = meta(value.shape, value.dtype, requires_grad=wanted, strides=m.strides)
         e.repoints.append((at, fresh_slot, m))
         if t._leaf and m.requires_grad:
             e.sources.append((value, fresh_slot))
@@ -116,8 +120,10 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
 
 def unnoticed(new: Value, old: Value, t: Any) -> Value:
     """What `t` holds after a write that gradients do not see (under no_grad, through .data): they pass as before it."""
-    if t._leaf or not t._meta.requires_grad or not new.dtype.is_differentiable:
+    if t._leaf or not new.dtype.is_differentiable:
         return new
+    if not t._meta.requires_grad:
+        return detach(new)
     return with_gradient([detach(new)], [old], passed_on)[0]
 
 
@@ -177,7 +183,14 @@ def derive(links: list[Node], base: Value) -> Value:
     return base
 
 
-def siblings(rec, e: Event, state, base, base_old: Value, base_new: Value, repointed: dict, skip) -> None:
+def apart(links: list[Node]) -> bool:
+    """Whether a view shares its memory but no gradient: x.detach(), x.data, a view made under no_grad."""
+    return any(node.prim is detach for node in links)
+
+
+def siblings(
+    rec, state, base, base_old: Value, base_new: Value, repointed: dict, strangers: set[int], skip
+) -> None:
     """Other tensors of the trace that look into `base`: derive them again from its new value."""
     for s in range(1, rec.node.end):
         t = rec.slots[s]
@@ -186,7 +199,11 @@ def siblings(rec, e: Event, state, base, base_old: Value, base_new: Value, repoi
         links = chain(state.values[s], base_old)
         if links is None:
             continue
-        repointed[s] = (derive(links, base_new), t)
+        value = derive(links, base_new)
+        if apart(links):
+            strangers.add(s)
+            value = unnoticed(value, state.values[s], t)
+        repointed[s] = (value, t)
 
 
 # -- when a trace is run -------------------------------------------------------------------------------
@@ -238,7 +255,7 @@ def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int,
         base = t._view
         where = strided(links, base._meta)
         if where is not None:
-            found[s] = (now, *where, all(node.prim is not detach for node in links))
+            found[s] = (now, *where, not apart(links))
     return found
 
 
