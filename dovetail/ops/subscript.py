@@ -18,6 +18,7 @@ from dovetail.tensor.meta import contiguous_strides, normal_strides
 from dovetail.tensor.op import note_write
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.views import remember
 
 
 def get(x: Tensor, index: Any) -> Tensor:
@@ -72,8 +73,9 @@ def rows(x: Tensor, m: Any, start: Any, stop: Any) -> Tensor | None:
 
 
 def kin(x: Tensor, part: Tensor) -> Tensor:
-    """A part of x, which is written too where the part is."""
-    part._base = x if x._base is None else x._base
+    """A part of x: a write through one of them is one through the other."""
+    if x._meta.dtype.is_differentiable:
+        remember(part, x)
     return part
 
 
