@@ -72,6 +72,8 @@ def derives(value: Value, base: Value) -> bool:
 
 def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, requires_grad: bool) -> None:
     """Note in `e` that `target` (in `slot`, holding `old`) now holds `new`, and what follows for other views."""
+    if new.node is None:  # the very value of another tensor, from which the gradient has to be told apart
+        new = identity(new)
     base = root(target)
     repointed: dict[int, tuple[Value, Any]] = {}
     strangers: set[int] = set()  # slots of those that share the memory but not the gradient
@@ -104,8 +106,6 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
         siblings(rec, state, target, old, new, repointed, strangers, skip=target)
     repointed[slot] = (new, target)
     for at, (value, t) in repointed.items():
-        if value.node is None:  # the very value of another tensor, from which the gradient has to be told apart
-            value = identity(value)
         fresh_slot = e.end
         e.end += 1
         e.defs.append((fresh_slot, value))
