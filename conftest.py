@@ -1,7 +1,8 @@
-"""Every test, and every example in a docstring, begins with a recorder that has seen no other."""
+"""Every test, and every example in a docstring, begins with a recorder that has seen no other, and with our names."""
 
 import pytest
 
+from dovetail.base import spelling
 from dovetail.tensor.recorder import Recorder, local
 
 
@@ -10,4 +11,6 @@ def fresh_recorder():
     """What earlier tests recorded, and whether they made calls run at once, is of no account."""
     local.rec.close()
     local.rec = Recorder()
+    before, spelling.package = spelling.package, "dovetail"  # a program that spoke torch in this process is over
     yield
+    spelling.package = before

@@ -103,19 +103,21 @@ class Novelty:
     """Whether a program goes on making new traces out of calls that it has made before.
 
     A trace counts when most of its calls had to be recorded although calls with the same settings and metas had been
-    recorded in earlier traces: the program's structure depends on its data. After a few such traces in a row the
-    recorder goes at once (eager.py). From time to time it tries to record again, each time after twice as many calls;
+    recorded in earlier traces: the program's structure depends on its data. After a few such traces in a row, or a
+    quarter of all where many were good before (a text that is written again, benchmark nanogpt_generate), the recorder
+    goes at once (eager.py). From time to time it tries to record again, each time after twice as many calls;
     a trial costs as much as ten thousand of them.
     """
 
-    __slots__ = ("known", "new", "again", "streak", "left", "patience")
+    __slots__ = ("known", "new", "again", "streak", "ended", "left", "patience")
     ENOUGH = 4  # such traces in a row
+    MANY = 64  # such traces in a row are enough in any case
     SMALLEST = 6  # calls that make a trace count
     MOST = 20_000  # calls remembered
 
     def __init__(self):
         self.known: dict[tuple, int] = {}
-        self.new = self.again = self.streak = self.left = 0
+        self.new = self.again = self.streak = self.ended = self.left = 0
         self.patience = 100_000
 
     def note(self, op, key: tuple, types: tuple, tensors: list, serial: int) -> None:
@@ -131,9 +133,10 @@ class Novelty:
 
     def end(self, rec: Recorder) -> None:
         """A trace was closed."""
+        self.ended += 1
         if self.new >= self.SMALLEST and 4 * self.again >= 3 * self.new:
             self.streak += 1
-            if self.streak >= self.ENOUGH and not rec.at_once:
+            if self.streak >= max(self.ENOUGH, min(self.ended // 4, self.MANY)) and not rec.at_once:
                 rec.at_once, rec.expect, self.left = True, NOTHING, self.patience
         elif not self.new and self.streak and not rec.at_once:
             self.streak -= 1
@@ -144,7 +147,7 @@ class Novelty:
         self.left -= rec.node.depth
         if self.left <= 0:
             self.patience = min(2 * self.patience, 2_000_000)
-            self.streak = self.ENOUGH - 1
+            self.streak = self.MANY - 1
             rec.at_once = False
             rec.template_age = -1  # pieces have left leaves in slots that mean something else on other ways
 
