@@ -30,7 +30,11 @@ class Evidence:
             self.nodes = source.nodes
             slots = rec.slots_of(source.event)
             held = {s: slots[s] for s in source.leaves if s < len(slots)}
-            self.leaves = {source.values[s]: t for s, t in held.items() if t is not None and s in source.values}
+            self.leaves = {
+                source.values[s]: t
+                for s, t in held.items()
+                if t is not None and s in source.values and fits(t, source.values[s])
+            }
 
     def first_overflow(self) -> tuple[Node, str] | None:
         """(node, "inf" or "nan"): the first one that made such a value from finite ones.
@@ -69,6 +73,11 @@ class Evidence:
                 queue.extend(i for i in v.node.inputs if i not in seen)
                 seen.update(v.node.inputs)
         return None
+
+
+def fits(t: Any, v: Value) -> bool:
+    """Whether a tensor can be what the trace began with: another way through the trie may have used its slot since."""
+    return tuple(t._meta.shape) == tuple(v.shape) and t._meta.dtype is v.dtype
 
 
 def finite(a: np.ndarray) -> bool:
