@@ -14,6 +14,7 @@ import math
 import random
 import sys
 import traceback
+from collections.abc import Callable
 
 import numpy as np
 
@@ -445,17 +446,22 @@ def run(seed: int, turns: int) -> str | None:
     return None
 
 
-def main() -> None:
-    first, count = (int(w) for w in (*sys.argv[1:], "0", "20")[:2]) if len(sys.argv) > 2 else (0, 20)
-    turns = int(sys.argv[3]) if len(sys.argv) > 3 else 80
+def compare(run: Callable[[int], str | None], seeds: range, what: str) -> None:
+    """Run a program for each seed, print what differs, and leave with 1 where something does."""
     wrong = 0
-    for seed in range(first, first + count):
-        found = run(seed, turns)
+    for seed in seeds:
+        found = run(seed)
         if found is not None:
             wrong += 1
             print(f"seed {seed}: {found}", flush=True)
-    print(f"{count} programs of {turns} actions, {wrong} differ")
+    print(f"{what}, {wrong} differ")
     sys.exit(wrong > 0)
+
+
+def main() -> None:
+    first, count = (int(w) for w in (*sys.argv[1:], "0", "20")[:2]) if len(sys.argv) > 2 else (0, 20)
+    turns = int(sys.argv[3]) if len(sys.argv) > 3 else 80
+    compare(lambda seed: run(seed, turns), range(first, first + count), f"{count} programs of {turns} actions")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import random
 import sys
 
 import numpy as np
+from fuzz_training import compare
 
 
 def views_of(t, x, r):
@@ -148,14 +149,7 @@ def run(seed: int) -> str | None:
 
 def main() -> None:
     first, count = (int(w) for w in sys.argv[1:3]) if len(sys.argv) > 2 else (0, 200)
-    wrong = 0
-    for seed in range(first, first + count):
-        found = run(seed)
-        if found is not None:
-            wrong += 1
-            print(f"seed {seed}: {found}", flush=True)
-    print(f"{count} programs, {wrong} differ")
-    sys.exit(wrong > 0)
+    compare(run, range(first, first + count), f"{count} programs")
 
 
 if __name__ == "__main__":

@@ -340,9 +340,76 @@ define i64 @dv_team_size() {
 }
 """
 
+ENTRY = """
+; NAME(address, inputs, outputs), with Python's calling convention for positional arguments
+define ptr @NAME(ptr %self, ptr %given, i64 %count) {
+entry:
+  %enough = icmp eq i64 %count, 3
+  br i1 %enough, label %start, label %refuse
+refuse:
+  %class = load ptr, ptr @PyExc_ValueError
+  call void @PyErr_SetString(ptr %class, ptr @wrong)
+  br label %fail
+fail:
+  ret ptr null
+start:
+  %address = load ptr, ptr %given
+  %words = call ptr @PyLong_AsVoidPtr(ptr %address)
+  %null = icmp eq ptr %words, null
+  br i1 %null, label %fail, label %pack
+pack:
+  %ins_at = getelementptr ptr, ptr %given, i64 1
+  %ins = load ptr, ptr %ins_at
+  %outs_at = getelementptr ptr, ptr %given, i64 2
+  %outs = load ptr, ptr %outs_at
+  %n_in_at = getelementptr i64, ptr %words, i64 N_IN
+  %n_in = load i64, ptr %n_in_at
+  %n_out_at = getelementptr i64, ptr %words, i64 N_OUT
+  %n_out = load i64, ptr %n_out_at
+  %addresses = getelementptr i64, ptr %words, i64 ADDRESSES
+  %ok_in = call i1 @copy_list(ptr %ins, i64 %n_in, ptr %addresses)
+  br i1 %ok_in, label %pack_outs, label %fail
+pack_outs:
+  %addresses_out = getelementptr i64, ptr %addresses, i64 %n_in
+  %ok_out = call i1 @copy_list(ptr %outs, i64 %n_out, ptr %addresses_out)
+  br i1 %ok_out, label %go, label %fail
+go:
+  %order_at = getelementptr i64, ptr %words, i64 ORDER
+  %order = load i64, ptr %order_at
+  %bit = and i64 %order, 512
+  %release = icmp ne i64 %bit, 0
+  br i1 %release, label %long, label %short
+short:
+  call void @RUN(ptr %words)
+  br label %done
+long:
+  %state = call ptr @PyEval_SaveThread()
+  call void @RUN(ptr %words)
+  call void @PyEval_RestoreThread(ptr %state)
+  br label %done
+done:
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+}
+"""
+
+
+def entry(name: str, run: str, **places: int) -> str:
+    """A function for Python that puts lists of addresses where they belong among `words`, and runs these.
+
+    run: the function to call with the words; places: which of them hold the counts of inputs and outputs and the order,
+    and from where on the addresses go.
+    """
+    text = ENTRY.replace("NAME", name).replace("RUN", run)
+    for word, place in places.items():
+        text = text.replace(word.upper(), str(place))
+    return text
+
+
 # A block is [body, order, number of inputs, number of outputs, arguments...]; the arguments are what the body gets.
 HEADER = 4
-CALL = """
+CALL = entry("dv_call", "dv_run_block", n_in=2, n_out=3, addresses=HEADER, order=1)
+FOR_PYTHON = """
 @_Py_NoneStruct = external global i8
 @PyExc_ValueError = external global ptr
 @wrong = internal constant [46 x i8] c"a program takes one address for each operand.\\00"
@@ -392,113 +459,12 @@ stored:
 done:
   ret i1 true
 }
-
-; dv_call(address, inputs, outputs), with Python's calling convention for positional arguments
-define ptr @dv_call(ptr %self, ptr %given, i64 %count) {
-entry:
-  %enough = icmp eq i64 %count, 3
-  br i1 %enough, label %start, label %refuse
-refuse:
-  %class = load ptr, ptr @PyExc_ValueError
-  call void @PyErr_SetString(ptr %class, ptr @wrong)
-  br label %fail
-fail:
-  ret ptr null
-start:
-  %address = load ptr, ptr %given
-  %block = call ptr @PyLong_AsVoidPtr(ptr %address)
-  %null = icmp eq ptr %block, null
-  br i1 %null, label %fail, label %pack
-pack:
-  %ins_at = getelementptr ptr, ptr %given, i64 1
-  %ins = load ptr, ptr %ins_at
-  %outs_at = getelementptr ptr, ptr %given, i64 2
-  %outs = load ptr, ptr %outs_at
-  %n_in_at = getelementptr i64, ptr %block, i64 2
-  %n_in = load i64, ptr %n_in_at
-  %n_out_at = getelementptr i64, ptr %block, i64 3
-  %n_out = load i64, ptr %n_out_at
-  %args = getelementptr i64, ptr %block, i64 4
-  %ok_in = call i1 @copy_list(ptr %ins, i64 %n_in, ptr %args)
-  br i1 %ok_in, label %pack_outs, label %fail
-pack_outs:
-  %args_out = getelementptr i64, ptr %args, i64 %n_in
-  %ok_out = call i1 @copy_list(ptr %outs, i64 %n_out, ptr %args_out)
-  br i1 %ok_out, label %go, label %fail
-go:
-  %order_at = getelementptr i64, ptr %block, i64 1
-  %order = load i64, ptr %order_at
-  %bit = and i64 %order, 512
-  %release = icmp ne i64 %bit, 0
-  br i1 %release, label %long, label %short
-short:
-  call void @dv_run_block(ptr %block)
-  br label %done
-long:
-  %state = call ptr @PyEval_SaveThread()
-  call void @dv_run_block(ptr %block)
-  call void @PyEval_RestoreThread(ptr %state)
-  br label %done
-done:
-  call void @Py_IncRef(ptr @_Py_NoneStruct)
-  ret ptr @_Py_NoneStruct
-}
 """
 
 # A chain is [inputs, outputs, words to set, bodies, order, table of addresses..., (where a word stands, its place in
 # the table)..., (body, its arguments)...].
 CHAIN_HEADER = 5
-CHAIN = """
-; dv_chain(address, inputs, outputs): put the addresses where the bodies look for them, then run one after the other
-define ptr @dv_chain(ptr %self, ptr %given, i64 %count) {
-entry:
-  %enough = icmp eq i64 %count, 3
-  br i1 %enough, label %start, label %refuse
-refuse:
-  %class = load ptr, ptr @PyExc_ValueError
-  call void @PyErr_SetString(ptr %class, ptr @wrong)
-  br label %fail
-fail:
-  ret ptr null
-start:
-  %address = load ptr, ptr %given
-  %chain = call ptr @PyLong_AsVoidPtr(ptr %address)
-  %null = icmp eq ptr %chain, null
-  br i1 %null, label %fail, label %pack
-pack:
-  %ins_at = getelementptr ptr, ptr %given, i64 1
-  %ins = load ptr, ptr %ins_at
-  %outs_at = getelementptr ptr, ptr %given, i64 2
-  %outs = load ptr, ptr %outs_at
-  %n_in = load i64, ptr %chain
-  %n_out_at = getelementptr i64, ptr %chain, i64 1
-  %n_out = load i64, ptr %n_out_at
-  %table = getelementptr i64, ptr %chain, i64 5
-  %ok_in = call i1 @copy_list(ptr %ins, i64 %n_in, ptr %table)
-  br i1 %ok_in, label %pack_outs, label %fail
-pack_outs:
-  %table_out = getelementptr i64, ptr %table, i64 %n_in
-  %ok_out = call i1 @copy_list(ptr %outs, i64 %n_out, ptr %table_out)
-  br i1 %ok_out, label %go, label %fail
-go:
-  %order_at = getelementptr i64, ptr %chain, i64 4
-  %order = load i64, ptr %order_at
-  %bit = and i64 %order, 512
-  %release = icmp ne i64 %bit, 0
-  br i1 %release, label %long, label %short
-short:
-  call void @run_chain(ptr %chain)
-  br label %done
-long:
-  %state = call ptr @PyEval_SaveThread()
-  call void @run_chain(ptr %chain)
-  call void @PyEval_RestoreThread(ptr %state)
-  br label %done
-done:
-  call void @Py_IncRef(ptr @_Py_NoneStruct)
-  ret ptr @_Py_NoneStruct
-}
-
+CHAIN = entry("dv_chain", "run_chain", n_in=0, n_out=1, addresses=CHAIN_HEADER, order=4) + """
 define internal void @run_chain(ptr %chain) noinline {
 entry:
   %n_in = load i64, ptr %chain
@@ -608,7 +574,7 @@ def team_text(machine: str | None = None, system: str = sys.platform, python: bo
     """The IR of the team for a processor and an operating system. python: with the entry that Python calls."""
     machine = family(machine or platform.machine())
     flush_bits, fp_mode = FP_MODE.get(machine, FP_MODE[""])
-    parts = [RUN_BLOCK, CALL, CHAIN] if python else [RUN_BLOCK]  # CALL speaks the C interface of CPython
+    parts = [RUN_BLOCK, FOR_PYTHON, CALL, CHAIN] if python else [RUN_BLOCK]  # in the C interface of CPython
     if system.startswith("win"):
         return "\n".join([NO_TEAM, *parts])
     futex = FUTEX_NUMBER.get(machine) if system.startswith("linux") else None

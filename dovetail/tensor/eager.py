@@ -339,7 +339,8 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
                 return False
         visited.append((history, gs))
         holders, places, added = [], [], []  # where each source's gradient is kept; whether there is one already
-        for t in history.sources:
+        sources = history.sources
+        for t in sources:
             if t._joint is not None:
                 return False
             made = t._hist
@@ -372,7 +373,7 @@ def backward(loss: Tensor, cotangent: Tensor | None, retain_graph: bool) -> bool
         given += [t._ptr for t in history.leaves]
         if kept is not None:
             given += kept.ptrs
-        given += [t._ptr for t in history.sources]
+        given += [t._ptr for t in sources]
         results = []
         for i, m in way.reached:
             holder, at = holders[i]

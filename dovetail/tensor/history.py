@@ -180,6 +180,10 @@ class History:
                 sources[i] = as_made(sources[i], made, self.segment.sources[i][0])
         return sources
 
+    def stand_in(self, index: int, before: Any) -> None:
+        """Remember what stands for result `index` as it was, now that its tensor has been written in place."""
+        self.earlier = {**self.earlier, index: before}
+
     @property
     def saved(self) -> list:
         """Everything that the gradient reads, as tensors: of the leaves, then of the values computed on the way."""
@@ -534,8 +538,7 @@ def as_it_was(t, order: int) -> Any:
     before._storage, before._ptr, before._version = t._storage, t._ptr, t._version
     before._hist, before._made_by = t._hist, t._made_by
     if t._hist is not None and t._hist[0] is not None:
-        history, index = t._hist
-        history.earlier = {**history.earlier, index: before}
+        t._hist[0].stand_in(t._hist[1], before)
     if t._joint is not None and t._joint.order[0] < order:
         before._joint, t._joint = t._joint, None
         if t._hist is not None and t._hist[0] is not None:
@@ -553,7 +556,7 @@ def as_made(t: Any, made: tuple, value: Value) -> Any:
     before = fresh(m if m.requires_grad else m.with_grad(True, EARLIER), None, 0)
     before._storage, before._ptr, before._version, before._hist = t._storage, t._ptr, t._version, made
     if history is not None:
-        history.earlier = {**history.earlier, index: before}
+        history.stand_in(index, before)
     return before
 
 

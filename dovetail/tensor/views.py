@@ -77,33 +77,27 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
     base = root(target)
     repointed: dict[int, tuple[Value, Any]] = {}
     strangers: set[int] = set()  # slots of those that share the memory but not the gradient
-    if base is not target:
-        base_slot = rec.slot_of(base)
-        if base_slot:
-            base_old = state.values.get(base_slot) or next(v for s, v in e.defs if s == base_slot)
-            links = chain(old, base_old)
-            if links is None:
-                base = target
-            else:
-                if any(map(repeats, links)):
-                    found = strided(links, base._meta)
-                    need_single_places(e.op.name, target, old.shape, found and found[0])
-                base_new = write_back(links, base_old, new)
-                if apart(links):
-                    strangers.add(base_slot)
-                if not rec.grad or apart(links):
-                    base_new = unnoticed(base_new, base_old, base)
-                repointed[base_slot] = (base_new, base)
-                shown = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
-                own = apart(links) and requires_grad
-                new = with_gradient([shown], [new], passed_on)[0] if own else shown
-                siblings(rec, state, base, base_old, base_new, repointed, strangers, skip=target)
-        else:
-            base = target
-    else:
+    if base is target:
         if not rec.grad:
             new = unnoticed(new, old, target)
         siblings(rec, state, target, old, new, repointed, strangers, skip=target)
+    elif base_slot := rec.slot_of(base):
+        base_old = state.values.get(base_slot) or next(v for s, v in e.defs if s == base_slot)
+        links = chain(old, base_old)
+        if links is not None:
+            if any(map(repeats, links)):
+                found = strided(links, base._meta)
+                need_single_places(e.op.name, target, old.shape, found and found[0])
+            base_new = write_back(links, base_old, new)
+            if apart(links):
+                strangers.add(base_slot)
+            if not rec.grad or apart(links):
+                base_new = unnoticed(base_new, base_old, base)
+            repointed[base_slot] = (base_new, base)
+            shown = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
+            own = apart(links) and requires_grad
+            new = with_gradient([shown], [new], passed_on)[0] if own else shown
+            siblings(rec, state, base, base_old, base_new, repointed, strangers, skip=target)
     repointed[slot] = (new, target)
     for at, (value, t) in repointed.items():
         fresh_slot = e.end
