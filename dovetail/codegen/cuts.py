@@ -15,6 +15,8 @@ from dovetail.codegen.vectors import Extent, is_, known
 from dovetail.ir.sym import Sym
 from dovetail.passes.sizes import Poly, sample
 
+NEAREST = 3 << 13  # bytes that stay in the first-level cache through a tile's work
+NEAR = 1 << 16  # bytes that come from there or follow one another from the second-level cache
 CACHE = 1 << 19  # bytes of operands that one panel's work may touch: half of a common second-level cache
 BLOCK = 384  # terms of a long sum that are added at a time; a third of that where A is read far across its memory
 WAITING = 1 << 20  # bytes of unfinished sums kept at a time
@@ -128,7 +130,9 @@ def plan(target: Target, dtype: DType, m, n, k, a: Operand, b: Operand) -> Plan:
     along_k = len(dims.k) == 1 and is_(dims.k[0][1], 1) and is_(dims.k[0][2], 1) and depth >= lanes > 1
     near = rows <= 16 or rows * depth * dtype.itemsize <= CACHE  # every few columns meet all of A again
     if along_k and (single or not adjacent and near and dot_pays(dot[0], phases[0], lanes, rows, columns, depth)):
-        return Plan("dot", dot)
+        several = rows > dot[0].rows and rows * depth * dtype.itemsize > NEAREST  # tiles, not all of A at hand
+        several = several and columns * depth * dtype.itemsize <= CACHE
+        return Plan("dot", dot, rows_first=several, pack_left=several and known(dims.k[0][0]))
     width = phases[0].width
     adjacent = adjacent and (len(dims.n) == 1 or runs_whole(dims, phases))
     copied = not (adjacent or single) and width > 1 or worth_copying(dtype, dims, rows, columns, depth, width)
@@ -194,7 +198,7 @@ def dot_pays(dot: Phase, panel: Phase, lanes: int, rows: int, columns: int, dept
     by_dots = height * width * (depth / lanes * loads + 1.3)
     padded = -(-columns // panel.lanes) * panel.lanes
     by_panels = -(-rows // panel.rows) * panel.rows * padded * depth / lanes + 0.21 * padded * depth
-    return by_dots < by_panels
+    return 1.06 * by_dots < by_panels  # and few columns of panels in common caches
 
 
 def worth_copying(dtype: DType, dims: Dims, rows: int, columns: int, depth: int, width: int) -> bool:
@@ -204,7 +208,9 @@ def worth_copying(dtype: DType, dims: Dims, rows: int, columns: int, depth: int,
     step = dims.k[-1][2]
     common = gcd(step * dtype.itemsize, 4096) if known(step) else 0
     same_sets = common >= 1024 and depth * common > 1 << 16  # all rows fall on few cache lines
-    return rows >= 128 and columns * depth * dtype.itemsize >= CACHE or rows >= 16 and same_sets
+    whole = columns * depth * dtype.itemsize
+    often = rows >= 32 and whole > NEAREST and width * depth * dtype.itemsize <= NEAR  # panels are at hand, not all of B
+    return often or rows >= 128 and whole >= CACHE or rows >= 16 and same_sets
 
 
 def dot_phases(target: Target, lanes: int, rows: int, columns: int, columns_known: bool) -> tuple[Phase, ...]:
@@ -304,7 +310,14 @@ def left_bytes(cut: Plan, dims: Dims, dtype: DType):
     if not cut.pack_left:
         return 0
     rows = max(phase.rows for phase in cut.phases)
+    if cut.form == "dot":
+        return side_by_side(dims.k[0][0]) * rows * dtype.itemsize
     return (block_terms(cut, dims) * (cut.chunk * rows) + 16) * dtype.itemsize
+
+
+def side_by_side(depth: int) -> int:
+    """Numbers between the beginnings of two rows that are copied: each at the beginning of a line of memory."""
+    return depth + 31 & -16 if depth % 1024 == 0 else depth + 15 & -16
 
 
 def sums_bytes(cut: Plan, dtype: DType, compact: bool) -> int:

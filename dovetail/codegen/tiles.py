@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dovetail.codegen.cuts import TOGETHER, block_terms, left_bytes, merged, panel_bytes, sums_bytes
+from dovetail.codegen.cuts import TOGETHER, block_terms, left_bytes, merged, panel_bytes, side_by_side, sums_bytes
 from dovetail.codegen.panels import along, pack
 from dovetail.codegen.vectors import Extent, Vectors, is_, known
 
@@ -108,11 +108,20 @@ class Product(Vectors):
         row = self.mul(tile, self.phase.rows)
         start, offsets, guards = self.row_places(row)
         pointer = self.at(base_a, start)
+        if self.cut.pack_left:
+            following = self.at(pointer, self.mul(self.phase.rows, self.dims.m[-1][1]))
+            places, offsets = offsets, self.copy_rows(pointer, offsets)
+            pointer = self.copied
         with self.b.loop(self.text(low), self.text(high)) as turn:
+            if self.cut.pack_left:
+                self.fetch_rows(following, places, turn.i)
             col = self.add(column, self.mul(turn.i, self.phase.width))
             masks = self.masks(col)
-            source = self.at(base_b, self.place(col, self.dims.n))
-            sums = self.broadcast_tile(pointer, offsets, source, self.dims.k, masks)
+            if self.cut.form == "dot":
+                sums = self.dot_tile(pointer, offsets, base_b, col)
+            else:
+                source = self.at(base_b, self.place(col, self.dims.n))
+                sums = self.broadcast_tile(pointer, offsets, source, self.dims.k, masks)
             self.finish(sums, row, guards, col, masks, entry)
 
     def meet_rows(self, entry: Extent, col: Extent, low: Extent, high: Extent) -> None:
@@ -262,6 +271,35 @@ class Product(Vectors):
             start, offsets, _ = self.row_places(self.mul(self.add(first, turn.i), rows))
             copy(turn.i, offsets, start, [1] * rows)
             turn.next()
+
+    def copy_rows(self, start: str, offsets: list) -> list[int]:
+        """Copy a tile's rows of A, whose terms are adjacent; returns where each begins. Loads cross no lines then,
+        and the rows are fetched once, one after the other."""
+        depth, lanes = self.dims.k[0][0], self.target.lanes(self.size)
+        room = side_by_side(depth)
+        whole = depth // lanes * lanes
+        for i, offset in enumerate(offsets):
+            source, place = self.at(start, offset), self.at(self.copied, i * room)
+            with self.b.loop("0", str(whole), lanes) as turn:
+                self.store(self.load(self.at(source, turn.i), lanes), self.at(place, turn.i), lanes)
+                turn.next()
+            if depth > whole:
+                with self.b.loop(str(whole), str(depth)) as turn:
+                    self.store(self.load(self.at(source, turn.i), 1), self.at(place, turn.i), 1)
+                    turn.next()
+        return [i * room for i in range(len(offsets))]
+
+    def fetch_rows(self, start: str, offsets: list, turn: Extent) -> None:
+        """Ask for a part of the rows of A that the next tile will copy: turn by turn, while this tile is worked on."""
+        line = 64 // self.size
+        panels = self.n // self.phase.width if known(self.n) else 8
+        lines = -(-self.dims.k[0][0] // line)
+        share = -(-lines // max(panels, 1))
+        self.needs.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        for offset in offsets:
+            part = self.at(self.at(start, offset), self.mul(turn, share * line))
+            for number in range(share):
+                self.b.line(f"call void @llvm.prefetch.p0(ptr {self.at(part, number * line)}, i32 0, i32 2, i32 1)")
 
     def meet_in_blocks(self, entry: Extent, first: Extent, count: Extent, column: Extent, low: Extent, high: Extent):
         """`count` tiles of rows against panels low .. high - 1, a block of k at a time; the sums wait in scratch."""

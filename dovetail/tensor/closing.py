@@ -441,7 +441,7 @@ class Plan:
                 np.copyto(t._memory(), result)
         if self.flag is not None:
             _flag(self.flag.ptr).value = bool(results.pop())
-        made = [memory.from_array(r) for r in results[:first] + results[first + count :]]
+        made = [memory.own(r) for r in results[:first] + results[first + count :]]
         if not self.kept:
             return made, None
         held = made[first : first + len(self.kept)]
