@@ -15,6 +15,7 @@ from typing import Any
 
 from dovetail.base.errors import warn
 
+compiling: list = []  # the piece of work under way, if any: programs leave it a processor meanwhile
 FORK_WAIT = 2.0  # seconds that a fork waits for a compilation that is under way
 EXIT_WAIT = 60.0  # seconds that the process waits for it at its end: on a busy machine one takes several
 
@@ -100,7 +101,9 @@ class Worker:
                 if self._stopping:
                     return
                 ticket, make = self._current
+                compiling.append(ticket)
                 ticket.fill(make)
+                compiling.clear()
                 del ticket, make  # an idle thread keeps nothing alive
                 self._current = None
 
@@ -155,6 +158,7 @@ def _start_afresh() -> None:
     global _worker
     unfinished = _worker.unfinished()
     _worker = Worker()
+    compiling.clear()
     for ticket, make in unfinished:
         _worker.submit(ticket, make)
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from dovetail.base.config import config
 from dovetail.engine import program as programs
-from dovetail.engine.native import RELEASE_FROM, THREADS_FROM, Alias, Layouts, Run
+from dovetail.engine.native import Alias, Layouts, Run
 from dovetail.engine.order import with_own_outputs
+from dovetail.engine.pace import RELEASE_FROM
 from dovetail.engine.program import Program
 from dovetail.engine.stages import Stage, connect, late_outputs, set_aliases
 from dovetail.ir.core import Graph, Node, Region, Value
@@ -25,6 +26,7 @@ from dovetail.prims.families import MAKE
 from dovetail.runtime import memory, pool
 from dovetail.runtime.team import CHAIN_HEADER
 
+THREADS_FROM = 100_000  # nanoseconds of work from which a part is worth a launch, and a trial of threads, of its own
 NO_SIZES = (ctypes.c_int64 * 16)()  # the table of run-time sizes of programs that have none
 
 

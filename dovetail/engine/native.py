@@ -17,6 +17,7 @@ from dovetail.base.config import config
 from dovetail.codegen.lower import KernelInfo
 from dovetail.codegen.lower import lower as default_lower
 from dovetail.codegen.target import Target
+from dovetail.engine.background import compiling
 from dovetail.engine.cache import disk_cache
 from dovetail.engine.order import dump
 from dovetail.engine.pace import Pace
@@ -31,8 +32,6 @@ Lower = Callable[..., Any]  # as codegen.lower.lower
 Native = Callable[[Node], bool]
 Run = Callable[..., None]
 
-THREADS_FROM = 100_000  # nanoseconds of work from which a launch on several threads pays
-RELEASE_FROM = 20_000  # nanoseconds of work from which letting go of Python's lock pays
 ROOMS_BEHIND_CODE = ("ir", "prims", "passes", "codegen", "engine", "runtime")
 
 
@@ -174,7 +173,7 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
     n_in, n_out = len(graph.inputs), len(graph.outputs)
     frames: list[Frame] = []
     body, code = built.body, built.code
-    pace = Pace(threads, built.work_ns >= THREADS_FROM, built.work_ns >= RELEASE_FROM)
+    pace = Pace(threads, built.work_ns)
     scratch, scale = built.arena_bytes, 1.0
     scratch_for = scratch_by_sizes(scratch) if type(scratch) is Sym else None
 
@@ -186,8 +185,9 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
             frame = Frame(body, n_in, n_out)
         if pace.flush is not config.flush_denormal or pace.threads != config.threads:
             pace.obey()
-        if frame.order != pace.order:
-            frame.set_order(pace.order)
+        order = pace.beside if compiling else pace.order
+        if frame.order != order:
+            frame.set_order(order)
         if sizes:
             frame.set_sizes(sizes)
             if scratch_for is not None:
@@ -196,7 +196,7 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
             arena = memory.take_arena(nbytes)
             if frame.arena != arena.ptr:
                 frame.set_arena(arena.ptr)
-        if pace.watched:
+        if pace.watched and not compiling:
             begin = clock()
             call(frame.address, in_ptrs, out_ptrs)
             pace.note((clock() - begin) * share)

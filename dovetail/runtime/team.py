@@ -8,8 +8,12 @@ import sys
 FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
 PAUSE = {"x86_64": "call void @llvm.x86.sse2.pause()", "aarch64": "call void @llvm.aarch64.hint(i32 1)"}
 
-SPINS, YIELDS = 400, 150  # between launches: awake for about 60 us, most of it ready to give way
-BARRIER_SPINS, BARRIER_YIELDS = 600, 300  # inside a launch the others are near
+# Nanoseconds that a thread looks again and again before it sleeps. Giving way in between (sched_yield) would be kinder to
+# others, but Linux since 6.6 counts every call as a slice that was had: after a few hundred of them the thread waits for
+# tens of milliseconds as soon as there is anybody else.
+AWAKE = 150_000  # between launches: what a brief step's Python takes
+AWAKE_AT_BARRIER = 50_000  # inside a launch the others are near
+CLOCK = {"darwin": 6}  # the number of CLOCK_MONOTONIC, elsewhere 1
 
 STATE = """
 @word = internal global i32 0, align 128
@@ -21,9 +25,10 @@ STATE = """
 @body = internal global ptr null, align 128
 @args = internal global ptr null
 @order = internal global i64 0
+@launcher = internal global i32 -1
 @barrier = internal global [384 x i8] zeroinitializer, align 128
 
-declare i32 @sched_yield()
+declare i32 @clock_gettime(i32, ptr)
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
 declare i32 @pthread_detach(i64)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
@@ -31,29 +36,41 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 """
 
 WAITING = """
-define internal i32 @wait(ptr %word, i32 %old, ptr %sleepers, i64 %spins, i64 %yields) noinline {
+define internal i64 @now() noinline {
+  %time = alloca [2 x i64], align 16
+  %r = call i32 @clock_gettime(i32 CLOCK, ptr %time)
+  %seconds = load i64, ptr %time
+  %rest_at = getelementptr i64, ptr %time, i64 1
+  %rest = load i64, ptr %rest_at
+  %whole = mul i64 %seconds, 1000000000
+  %all = add i64 %whole, %rest
+  ret i64 %all
+}
+
+; Wait until the word is another than `old`, and return it: `most` nanoseconds awake, then asleep.
+define internal i32 @wait(ptr %word, i32 %old, ptr %sleepers, i64 %most) noinline {
 entry:
   br label %spin
 spin:
-  %i = phi i64 [ 0, %entry ], [ %i1, %again ]
+  %i = phi i64 [ 0, %entry ], [ %i1, %again ], [ 0, %timed ]
+  %until = phi i64 [ 0, %entry ], [ %until, %again ], [ %end, %timed ]
   %w = load atomic i32, ptr %word acquire, align 4
   %same = icmp eq i32 %w, %old
   br i1 %same, label %again, label %out
 again:
   PAUSE
   %i1 = add i64 %i, 1
-  %more = icmp slt i64 %i1, %spins
-  br i1 %more, label %spin, label %yielding
-yielding:
-  %j = phi i64 [ 0, %again ], [ %j1, %yielded ]
-  %w2 = load atomic i32, ptr %word acquire, align 4
-  %same2 = icmp eq i32 %w2, %old
-  br i1 %same2, label %yielded, label %out2
-yielded:
-  %ignored = call i32 @sched_yield()
-  %j1 = add i64 %j, 1
-  %more2 = icmp slt i64 %j1, %yields
-  br i1 %more2, label %yielding, label %sleep
+  %more = icmp slt i64 %i1, 32
+  br i1 %more, label %spin, label %look
+look:
+  %now = call i64 @now()
+  %begun = icmp ne i64 %until, 0
+  %first = add i64 %now, %most
+  %end = select i1 %begun, i64 %until, i64 %first
+  %early = icmp slt i64 %now, %end
+  br i1 %early, label %timed, label %sleep
+timed:
+  br label %spin
 sleep:
   %before = atomicrmw add ptr %sleepers, i32 1 seq_cst
   br label %asleep
@@ -69,8 +86,6 @@ awake:
   ret i32 %w3
 out:
   ret i32 %w
-out2:
-  ret i32 %w2
 }
 
 define internal void @wake(ptr %word, ptr %sleepers) alwaysinline {
@@ -134,6 +149,59 @@ define internal void @unpark(ptr %word) noinline {
 }
 """
 
+# Which processor a thread is on. Some kernels wake a thread where its waker runs, though another processor is idle (seen
+# in virtual machines that show no shared cache): launcher and worker then take turns, and a step takes twice as long on
+# two threads as on one. A worker that finds itself there moves away, and is free to go anywhere after that.
+ASIDE = """
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @sched_setaffinity(i32, i64, ptr)
+
+define internal i32 @processor() alwaysinline {
+  %n = call i32 @sched_getcpu()
+  ret i32 %n
+}
+
+define internal void @step_aside(i32 %taken) noinline {
+entry:
+  %mask = alloca [128 x i8], align 16
+  %here = call i32 @sched_getcpu()
+  %same = icmp eq i32 %here, %taken
+  %fits = icmp ult i32 %taken, 1024
+  %meant = and i1 %same, %fits
+  br i1 %meant, label %ask, label %done
+ask:
+  %failed = call i32 @sched_getaffinity(i32 0, i64 128, ptr %mask)
+  %ok = icmp eq i32 %failed, 0
+  br i1 %ok, label %move, label %done
+move:
+  %byte = lshr i32 %taken, 3
+  %at = getelementptr i8, ptr %mask, i32 %byte
+  %low = and i32 %taken, 7
+  %number = trunc i32 %low to i8
+  %bit = shl i8 1, %number
+  %others = xor i8 %bit, -1
+  %all = load i8, ptr %at
+  %rest = and i8 %all, %others
+  store i8 %rest, ptr %at
+  %a = call i32 @sched_setaffinity(i32 0, i64 128, ptr %mask)
+  store i8 %all, ptr %at
+  %b = call i32 @sched_setaffinity(i32 0, i64 128, ptr %mask)
+  br label %done
+done:
+  ret void
+}
+"""
+NO_ASIDE = """
+define internal i32 @processor() alwaysinline {
+  ret i32 -1
+}
+
+define internal void @step_aside(i32 %taken) alwaysinline {
+  ret void
+}
+"""
+
 CONDITION_RESET = """
   %r1 = call i32 @pthread_mutex_init(ptr @mutex, ptr null)
   %r2 = call i32 @pthread_cond_init(ptr @condition, ptr null)"""
@@ -160,7 +228,7 @@ open:
   call void @wake(ptr %generation, ptr %sleepers)
   br label %done
 stay:
-  %w = call i32 @wait(ptr %generation, i32 %g, ptr %sleepers, i64 BARRIER_SPINS, i64 BARRIER_YIELDS)
+  %w = call i32 @wait(ptr %generation, i32 %g, ptr %sleepers, i64 AT_BARRIER)
   br label %done
 done:
   ret void
@@ -193,7 +261,7 @@ entry:
   br label %rest
 rest:
   %seen = phi i32 [ %first, %entry ], [ %w, %rest ], [ %w, %working ], [ %w, %last ]
-  %w = call i32 @wait(ptr @word, i32 %seen, ptr @sleepers, i64 SPINS, i64 YIELDS)
+  %w = call i32 @wait(ptr @word, i32 %seen, ptr @sleepers, i64 AWAKE)
   %low = and i32 %w, 255
   %nt = zext i32 %low to i64
   %mine = icmp ult i64 %tid, %nt
@@ -202,6 +270,8 @@ working:
   %body = load ptr, ptr @body
   %args = load ptr, ptr @args
   %order = load i64, ptr @order
+  %taken = load i32, ptr @launcher
+  call void @step_aside(i32 %taken)
   call void @run_flushed(ptr %body, ptr %args, i64 %tid, i64 %nt, ptr @barrier, i64 %order)
   %left = atomicrmw sub ptr @remaining, i32 1 acq_rel
   %is_last = icmp eq i32 %left, 1
@@ -279,6 +349,8 @@ go:
   store ptr %body, ptr @body
   store ptr %args, ptr @args
   store i64 %order, ptr @order
+  %here = call i32 @processor()
+  store i32 %here, ptr @launcher
   %helpers32 = trunc i64 %helpers to i32
   store atomic i32 %helpers32, ptr @remaining monotonic, align 4
   %word = load atomic i32, ptr @word monotonic, align 4
@@ -295,7 +367,7 @@ join:
   %done = icmp eq i32 %left, 0
   br i1 %done, label %finish, label %stay
 stay:
-  %w = call i32 @wait(ptr @remaining, i32 %left, ptr @waiting, i64 BARRIER_SPINS, i64 BARRIER_YIELDS)
+  %w = call i32 @wait(ptr @remaining, i32 %left, ptr @waiting, i64 AT_BARRIER)
   br label %join
 finish:
   store atomic i32 0, ptr @busy release, align 4
@@ -578,14 +650,15 @@ def team_text(machine: str | None = None, system: str = sys.platform, python: bo
     if system.startswith("win"):
         return "\n".join([NO_TEAM, *parts])
     futex = FUTEX_NUMBER.get(machine) if system.startswith("linux") else None
-    parts += [STATE, WAITING, FUTEX if futex else CONDITION, BARRIER, fp_mode, TEAM]
+    aside = ASIDE if system.startswith("linux") else NO_ASIDE
+    parts += [STATE, WAITING, FUTEX if futex else CONDITION, aside, BARRIER, fp_mode, TEAM]
     text = "\n".join(parts)
     if machine == "x86_64":
         text += "declare void @llvm.x86.sse2.pause()\n"
     elif machine == "aarch64":
         text += "declare void @llvm.aarch64.hint(i32)\n"
     replacements = {
-        "BARRIER_SPINS": BARRIER_SPINS, "BARRIER_YIELDS": BARRIER_YIELDS, "SPINS": SPINS, "YIELDS": YIELDS,
+        "AT_BARRIER": AWAKE_AT_BARRIER, "AWAKE": AWAKE, "CLOCK": CLOCK.get(system, 1),
         "PAUSE": PAUSE.get(machine, "fence seq_cst"), "NUMBER": futex, "FLUSH_BITS": flush_bits,
         "SETMASK": 3 if system == "darwin" else 2, "BLOCK": 1 if system == "darwin" else 0,
         "RESET": "" if futex else CONDITION_RESET,

@@ -25,15 +25,15 @@ def total(pace, runs, times, seed=0):
 
 
 def test_an_idle_machine_keeps_the_team():
-    assert total(Pace(None, True, True), 2000, lambda threads, k: 200e3 / threads) > 1800
+    assert total(Pace(None, 200e3), 2000, lambda threads, k: 200e3 / threads) > 1800
 
 
 def test_a_busy_machine_runs_on_one_thread():
-    assert total(Pace(None, True, True), 2000, lambda threads, k: 100e3 if threads == 1 else 700e3) < 150
+    assert total(Pace(None, 100e3), 2000, lambda threads, k: 100e3 if threads == 1 else 700e3) < 150
 
 
 def test_the_choice_follows_the_machine():
-    pace = Pace(None, True, True)
+    pace = Pace(None, 200e3)
     idle = lambda threads, k: 200e3 / threads  # noqa: E731
     busy = lambda threads, k: 200e3 if threads == 1 else 900e3  # noqa: E731
     assert total(pace, 1000, idle) > 850
@@ -42,8 +42,9 @@ def test_the_choice_follows_the_machine():
 
 
 def test_where_there_is_no_choice_nothing_is_watched(monkeypatch):
-    assert not Pace(None, False, True).watched and not Pace(1, True, True).watched
-    pace = Pace(None, True, False)
+    assert not Pace(None, 10e3).watched and not Pace(1, 5e6).watched
+    assert Pace(None, 100e3).order & 255 == 1  # a brief program begins on one thread
+    pace = Pace(None, 5e6)
     assert pace.watched and pace.order & 255 == 2
     monkeypatch.setattr(config, "threads", 1)
     pace.obey()

@@ -11,7 +11,7 @@ import standin
 from graphs import address, chain, inputs, numbers, run, with_cholesky, with_exp
 
 from dovetail.base.config import config
-from dovetail.engine import background, native, program
+from dovetail.engine import background, pace, program
 from dovetail.engine.interpret import interpret
 from dovetail.engine.program import compile, compile_async, find
 from dovetail.engine.stages import split
@@ -101,7 +101,8 @@ def test_an_output_that_is_an_input_or_comes_twice():
 
 @BOTH
 def test_one_or_two_threads_are_equal_bit_by_bit(how, monkeypatch):
-    monkeypatch.setattr(native, "THREADS_FROM", 0)
+    monkeypatch.setattr(pace, "THREADS_FROM", 0)
+    monkeypatch.setattr(pace, "BRIEF", 0)
     graph = chain(6, (37, 53))
     arrays = numbers(graph)
     one = run(compile(graph, threads=1, **how), arrays, graph)
