@@ -157,6 +157,8 @@ def close(rec: Any, reason: str) -> None:
         if rec.at_once:
             for s in c.tied:
                 slots[s] = None
+        if rec.held:
+            rec.let_go()
         rec.begin_again()
 
 
@@ -202,6 +204,7 @@ class Plan:
 
     read, targets  addresses of the leaves that are read and of those that are written, as of the last run
     log, noted     the recorder's log of leaves that changed, and how long it was then
+    held           the recorder's leaves in memory that others see, with copies where they may have written since
     flag           memory for the one result that says whether a check has failed
     """
 
@@ -236,6 +239,7 @@ class Plan:
         "read",
         "targets",
         "log",
+        "held",
         "noted",
         "flag",
         "__weakref__",
@@ -250,6 +254,7 @@ class Plan:
         self.reason = ""
         self.wanted: tuple = ()
         self.log: Any = None
+        self.held: dict[int, memory.Storage | None] = {}
         self.program: Any = None
         self.ticket: Any = None
         self.interpret: Any = None
@@ -310,6 +315,7 @@ class Plan:
     def execute(self, slots: list, run) -> None:
         """Compute the wanted values and put them into their tensors."""
         self.runs += 1
+        self.held = run.recorder.held
         found = self.look_for_nan(slots) if config.anomaly else None
         made, kept = [], None
         if not self.empty:
@@ -345,7 +351,7 @@ class Plan:
 
     def look_for_nan(self, slots: list) -> Exception | None:
         """What detect_anomaly will raise, once the results are delivered."""
-        arrays = [slots[s]._memory() for s in self.in_slots]
+        arrays = [self.leaf(s, slots) for s in self.in_slots]
         return anomaly.search(self.graph, arrays, len(self.outs) + len(self.grads) + len(self.mutated))
 
     def explain(self, slots: list, made: list, kept: history.Kept | None, run) -> None:
@@ -356,7 +362,7 @@ class Plan:
     def find_broken_fact(self, slots: list) -> None:
         for check in self.checks:
             graph, where = cut(self.source.nodes, [check.value], {self.source.values[s]: s for s in self.source.leaves})
-            found = prepare(graph)([slots[s]._memory() for s in where])[0]
+            found = prepare(graph)([self.leaf(s, slots) for s in where])[0]
             if checks.outside(found, check.low, check.high).any():
                 raise check.error(found)
 
@@ -425,7 +431,7 @@ class Plan:
             self.interpret = prepare(self.graph)
         begin = perf_counter()
         try:
-            results = self.interpret([slots[s]._memory() for s in self.in_slots])
+            results = self.interpret([self.leaf(s, slots) for s in self.in_slots])
         except IndexError:
             self.find_broken_fact(slots)
             raise
@@ -455,6 +461,8 @@ class Plan:
         elif self.noted != len(log):
             self.look_up(slots, log[self.noted :])
         self.noted = len(log)
+        if self.held:
+            self.read_held()
         made = [allocate(n) for _, _, n in self.outs]
         if self.grads:
             made += [allocate(n) for _, _, n in self.grads]
@@ -486,6 +494,19 @@ class Plan:
         for t, temporary, m in strided:
             np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))
         return made, kept
+
+    def leaf(self, s: int, slots: list) -> np.ndarray:
+        """What the leaf in a slot held when it was used."""
+        t, copy = slots[s], self.held.get(s)
+        return t._memory() if copy is None else t._view_of(copy, copy.ptr)
+
+    def read_held(self) -> None:
+        """Let the program read the copies of leaves that were held, but for those which it writes."""
+        for s, copy in self.held.items():
+            places = self.places.get(s, ())
+            if copy is not None and all([addresses is self.read for addresses, _ in places]):
+                for addresses, i in places:
+                    addresses[i] = copy.ptr
 
     def look_up(self, slots: list, changed: Iterable[int]) -> None:
         """Take in the addresses of leaves. Only those are asked that are others than at the last run: asking all

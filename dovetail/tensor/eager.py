@@ -133,6 +133,8 @@ def sign(args: Any, key: list, rec: Recorder, at: int) -> int:
             slots[at] = a
             a._slot, a._guessed = at, True
             rec.log.append(at)
+            if a._shared:
+                rec.hold(at, a)
             at += 1
             key.append(a._meta)
         elif kind in NUMBERS:
@@ -157,6 +159,7 @@ def unknown(op: Any, rec: Recorder, args: tuple, kwargs: dict, name: tuple, at: 
     node = rec.node
     for s in range(node.end, at):
         rec.slots[s] = None
+        rec.held.pop(s, None)
     if node is not rec.root and not grows(rec, node):
         rec.close("the calls from here on are known elsewhere")
         result = call(op, rec, args, kwargs) if rec.at_once else OTHERWISE

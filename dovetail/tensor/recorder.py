@@ -11,6 +11,7 @@ Closing a trace runs it (`closing.py`). A trace is closed when somebody looks at
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ import numpy as np
 from dovetail.base import errors
 from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
+from dovetail.runtime import memory
 from dovetail.tensor import closing
 from dovetail.tensor.meta import Meta, forget_leaf, layout_age, watch
 from dovetail.tensor.tensor import watchers
@@ -31,6 +33,7 @@ from dovetail.tensor.trace import HOLE, NOTHING, Event
 
 LONG_BODY = 16  # calls of a loop's body that are worth a program of their own, whatever the sizes
 LONG_LOG = 4096  # changed leaves that are kept account of
+LARGEST_HELD = 64 << 20  # bytes of a leaf that others may write to which are copied when it is used
 MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the engine's cache)
 
 
@@ -172,6 +175,8 @@ class Recorder:
         self.template_age = -1
         self.slots: list[Any] = []
         self.log: list[int] = []  # slots that got another leaf, one after the other; a new list where slots are new
+        self.held: dict[int, memory.Storage | None] = {}  # leaves in memory that others see, as they were when used
+        self.at_risk = False  # others may write to one that was not copied
         self.width = 64  # slots that every known trace of any root has room in
         self.templates: dict[Event, tuple[list[Any], list[int]]] = {}  # slots and log as other roots left them
         self.run = Run(self)
@@ -338,6 +343,8 @@ class Recorder:
         """Forget the guesses past slot `end`: they belong to another branch."""
         slots = self.slots
         slots[end:] = [None] * (len(slots) - end)
+        for s in [s for s in self.held if s >= end]:
+            del self.held[s]
 
     # -- replay --------------------------------------------------------------------------------
 
@@ -386,6 +393,7 @@ class Recorder:
             return True
         for s, before in undo:
             slots[s] = before
+            self.held.pop(s, None)
         return False
 
     def bind_first(self, e: Event, tensors: list) -> bool:
@@ -413,6 +421,37 @@ class Recorder:
         slots[s] = t
         t._slot, t._guessed = s, True
         self.log.append(s)
+        if t._shared:
+            self.hold(s, t)
+
+    def hold(self, s: int, t) -> None:
+        """Note that leaf `t` in slot `s` lies in memory that others see, and copy it where NumPy may write there.
+
+        A program may fill the array that it made the tensor from with the next numbers before the trace is run, and
+        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied,
+        nor are leaves of gradients, which are seldom written so.
+        """
+        self.held[s] = None
+        if not t._storage.exported or self.together or self.capture is not None:
+            return
+        m = t._meta
+        nbytes = m.nbytes
+        if m.strides is not None:
+            steps = [(n - 1) * step for n, step in zip(m.shape, m.strides, strict=True)]
+            nbytes = (sum(steps) + 1) * m.dtype.itemsize if min(steps) >= 0 else LARGEST_HELD + 1
+        if t._leaf or nbytes > LARGEST_HELD:
+            self.at_risk = True
+        elif m.numel:
+            copy = self.held[s] = memory.allocate(nbytes)
+            ctypes.memmove(copy.ptr, t._ptr, nbytes)
+
+    def let_go(self) -> None:
+        """The trace was run: leaves in memory that others see are looked at anew when they are used again."""
+        slots, held = self.slots, self.held
+        for s in held:
+            slots[s] = None
+        held.clear()
+        self.at_risk = False
 
     def reserve(self, end: int) -> None:
         """Make room for slots below `end`."""
@@ -481,6 +520,8 @@ class Recorder:
         self.slots[s] = t
         t._slot, t._guessed = s, True
         self.log.append(s)
+        if t._shared and t._run is None:
+            self.hold(s, t)
         e.ins += (s,)
         e.new += (m,)
         e.defs.append((s, value))

@@ -200,6 +200,8 @@ def bind_leaf(rec: Recorder, t: Any, s: int, m: Meta | None) -> bool:
     t._slot = s
     t._guessed = True
     rec.log.append(s)
+    if t._shared:
+        rec.hold(s, t)
     return True
 
 
