@@ -7,6 +7,8 @@ DOVETAIL_TARGET    host (default) | avx512 | avx2 | generic: the instruction set
 DOVETAIL_DUMP      comma list of: graph, fused, ir, asm: print what a step becomes, on stderr; time: programs keep how
                    long each kernel took, and dovetail.explain() tells
 DOVETAIL_AT_ONCE   1: every operation runs by itself as its line runs (default: only where no step ever comes again)
+DOVETAIL_BESIDE    1: every step that can runs on another thread while Python goes on, 0: none does (default: where
+                   that has turned out quicker)
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ class Config:
         self.compile_after: int = 2  # equal traces before a program is compiled
         self.flush_denormal: bool = True
         self.at_once: bool = env.get("DOVETAIL_AT_ONCE", "0") not in ("", "0")
+        beside = env.get("DOVETAIL_BESIDE", "")
+        self.beside: bool | None = beside != "0" if beside else None
         self.max_pending: int = 2000  # events in a pending trace before it is run unasked
         self.anomaly: bool = False
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dovetail.base.device import require_cpu
 from dovetail.cpu import amp
+from dovetail.runtime.flight import land
 from dovetail.runtime.machine import cpu_features
 from dovetail.tensor.recorder import current
 
@@ -108,6 +109,7 @@ def stream(stream: Any) -> StreamContext:
 def synchronize(device: Any = None) -> None:
     """Compute what has been recorded so far; for stopwatches."""
     current().close("cpu.synchronize was called")
+    land()
 
 
 def get_capabilities() -> dict[str, bool]:

@@ -84,11 +84,11 @@ def take_rows(tensor: Tensor, indices) -> Tensor:
 
     indices: an array that the loader's own samplers made, which is in range, or anything NumPy takes.
     """
-    source = tensor._array()
+    source = tensor._to_read()
     if not isinstance(indices, np.ndarray):
         return Tensor.from_array(source.take(indices, axis=0))
     batch = Tensor.empty((len(indices), *source.shape[1:]), tensor.dtype)
-    source.take(indices, 0, batch._memory(), "clip")  # "raise" would copy everything once more
+    source.take(indices, 0, batch._to_fill(), "clip")  # "raise" would copy everything once more
     return batch
 
 

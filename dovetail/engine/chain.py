@@ -24,6 +24,7 @@ from dovetail.ir.core import Graph, Node, Region, Value
 from dovetail.prims.elementwise import add
 from dovetail.prims.families import MAKE
 from dovetail.runtime import memory, pool
+from dovetail.runtime.flight import flying, land
 from dovetail.runtime.team import CHAIN_HEADER
 
 THREADS_FROM = 100_000  # nanoseconds of work from which a part is worth a launch, and a trial of threads, of its own
@@ -260,6 +261,8 @@ def native_row(steps: list[tuple], n_in: int, n_out: int, nbytes: int) -> Run:
     frames: list[Frame] = []
 
     def run(in_ptrs: list[int], out_ptrs: list[int], sizes: Sequence[int] = ()) -> None:
+        if flying:
+            land()
         try:
             frame = frames.pop()
         except IndexError:

@@ -25,6 +25,8 @@ from dovetail.ir.core import Graph, Node
 from dovetail.ir.printing import fingerprint
 from dovetail.ir.sym import Sym, evaluate
 from dovetail.runtime import memory, native, pool
+from dovetail.runtime.flight import Flight, flying, land
+from dovetail.runtime.pool import APART
 
 Layouts = Sequence[tuple[int, ...] | None]
 Alias = dict[int, int]
@@ -177,7 +179,11 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
     scratch, scale = built.arena_bytes, 1.0
     scratch_for = scratch_by_sizes(scratch) if type(scratch) is Sym else None
 
-    def run(in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = ()) -> None:
+    def run(
+        in_ptrs: Sequence[int], out_ptrs: Sequence[int], sizes: Sequence[int] = (), flight: Flight | None = None
+    ) -> None:
+        if flying:
+            land()
         nbytes, share = scratch, scale
         try:
             frame = frames.pop()
@@ -185,23 +191,46 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
             frame = Frame(body, n_in, n_out)
         if pace.flush is not config.flush_denormal or pace.threads != config.threads:
             pace.obey()
-        order = pace.beside if compiling else pace.order
-        if frame.order != order:
-            frame.set_order(order)
         if sizes:
             frame.set_sizes(sizes)
             if scratch_for is not None:
                 nbytes, share = scratch_for(tuple(sizes))
+        begin = 0
+        if pace.watched:
+            begin = clock()
+            pace.begin(begin, share)
+        order = pace.spare if compiling else pace.order
+        if flight is not None and config.beside:
+            order = pace.beside
+        elif order & APART and flight is None:
+            order = pace.alone
+        if frame.order != order:
+            frame.set_order(order)
         if nbytes:
             arena = memory.take_arena(nbytes)
             if frame.arena != arena.ptr:
                 frame.set_arena(arena.ptr)
-        if pace.watched and not compiling:
-            begin = clock()
-            call(frame.address, in_ptrs, out_ptrs)
-            pace.note((clock() - begin) * share)
-        else:
-            call(frame.address, in_ptrs, out_ptrs)
+        if flight is not None and order & APART:
+
+            def over(waited: int) -> None:
+                pace.blocked += waited
+                if nbytes:
+                    memory.put_arena_back(arena)
+                frames.append(frame)
+                memory.give_back(flight.freed)
+
+            flight.writes, flight.over, flight.held = out_ptrs, over, code
+            try:
+                call(frame.address, in_ptrs, out_ptrs)
+            finally:  # Ctrl-C may come right after the start
+                flying.append(flight)
+            pace.blocked = clock() - begin
+            return
+        call(frame.address, in_ptrs, out_ptrs)
+        if pace.watched:
+            pace.blocked = clock() - begin
+            if order != pace.order:
+                pace.begun = 0  # it says nothing about the way that is on trial
         if nbytes:
             memory.put_arena_back(arena)
         frames.append(frame)
@@ -211,6 +240,8 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
     elif scratch_for is None:
         run.body = body  # for chains (chain.py), which bring frames of their own
     run.code = code  # the machine code stays as long as its function
+    if built.clock_at < 0:
+        run.pace = pace
     return run
 
 

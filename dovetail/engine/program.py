@@ -52,11 +52,14 @@ class Program:
     nbytes                            memory the program holds: its machine code
     arena_bytes                       scratch memory of one run; all programs share it
     work_ns                           how long a run was estimated to take on one thread
+    pace                              how it is launched, where it is one piece of machine code: run() then takes a
+                                      Flight too, and may return before it is done
     """
 
-    __slots__ = ("run", "kernels", "nbytes", "arena_bytes", "work_ns", "__weakref__")
+    __slots__ = ("run", "kernels", "nbytes", "arena_bytes", "work_ns", "pace", "__weakref__")
 
     def __init__(self, run: Run, kernels: list[KernelInfo], nbytes: int, arena_bytes: int, work_ns: float):
+        self.pace = getattr(run, "pace", None)
         self.run, self.kernels, self.nbytes, self.arena_bytes, self.work_ns = run, kernels, nbytes, arena_bytes, work_ns
 
     def describe(self) -> str:

@@ -25,6 +25,7 @@ from dovetail.base.errors import FileError, message
 from dovetail.io import trusted
 from dovetail.io.locations import Place
 from dovetail.nn.module import Module
+from dovetail.runtime.flight import land
 from dovetail.tensor.tensor import Parameter, Size, Tensor
 
 STORAGES = {
@@ -376,4 +377,5 @@ def dumps(obj: Any, older: bool = False) -> tuple[bytes, list[tuple[StorageRef, 
     buffer = io.BytesIO()
     pickler = Pickler(buffer, older=older)
     pickler.dump(obj)
+    land()  # the storages are written from memory
     return buffer.getvalue(), list(pickler.storages.values())

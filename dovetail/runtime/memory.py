@@ -27,6 +27,7 @@ import numpy as np
 
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import DovetailError, message
+from dovetail.runtime.flight import flying, land
 
 ALIGN = 64  # one cache line, and one AVX-512 register
 COUNTED = 1 << 20  # blocks from this size on count towards the pool's limit
@@ -114,8 +115,11 @@ class Storage:
             return type(block.owner) is not np.ndarray
         return type(array) is not np.ndarray or getrefcount(array) > 3 or array.base is not None
 
-    def __del__(self, getrefcount=getrefcount):
+    def __del__(self, getrefcount=getrefcount, flying=flying):
         block = self.block
+        for flight in flying:  # a program may still use it
+            flight.freed.append(block)
+            return
         home = block.home
         # A refcount of 2 is the block's own reference and getrefcount's argument: no NumPy view is left.
         if home is None or getrefcount(block.owner) > 2:
@@ -126,6 +130,17 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"Storage({self.nbytes} bytes at {self.ptr:#x})"
+
+
+def give_back(blocks: list[Block]) -> None:
+    """What the end of a Storage does, for blocks whose storages have ended while a program was flying."""
+    while blocks:
+        block = blocks.pop()
+        home = block.home
+        if home is not None and getrefcount(block.owner) == 2:
+            home.append(block)
+            if len(home) > home.most:
+                home.pool.settle(home)
 
 
 class SizeClass(list):
@@ -453,6 +468,25 @@ def as_array(
 
     The array keeps the memory alive, not the Storage: the block simply does not return to the pool while it lives.
     """
+    if flying:
+        land()
+    return to_fill(storage, ptr, shape, dtype, strides)
+
+
+def to_read(
+    storage: Storage, ptr: int, shape: tuple, dtype: DType | np.dtype, strides: tuple | None = None
+) -> np.ndarray:
+    """As as_array, to be read only: what a program in flight does not write may be looked at meanwhile."""
+    for flight in flying:
+        if storage.ptr in flight.writes:
+            land()
+    return to_fill(storage, ptr, shape, dtype, strides)
+
+
+def to_fill(
+    storage: Storage, ptr: int, shape: tuple, dtype: DType | np.dtype, strides: tuple | None = None
+) -> np.ndarray:
+    """As as_array, for memory that was just allocated: no program in flight knows it."""
     if type(dtype) is DType:
         dtype = dtype.np
     if 0 in shape:
@@ -478,6 +512,8 @@ def array_at(
 
     strides: in bytes; None where the elements follow each other.
     """
+    if flying:
+        land()
     dtype = dtype.np if type(dtype) is DType else np.dtype(dtype)
     if 0 in shape:
         return np.empty(shape, dtype)

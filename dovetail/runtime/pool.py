@@ -5,8 +5,9 @@
     dv_run_block(ptr block)                          dv_launch over a block [body, order, sizes, args...]
     dv_call(address, inputs, outputs)                the same from Python, with lists of addresses to put into the block
     dv_chain(address, inputs, outputs)               several bodies, one after the other (engine/chain.py)
+    dv_wait()                                        until what was launched with APART is done
 
-`order` is threads | FLUSH | RELEASE. The caller is thread 0. Waiting goes in three stages: a short spin, some yields,
+`order` is threads | FLUSH | RELEASE | APART. The caller is thread 0. Waiting goes in three stages: a short spin, some yields,
 then sleep in the kernel; on a busy machine long spinning takes the processor from the very thread one waits for.
 
 The team serves one launch at a time. Where it is busy, or no thread can be had, the body runs on one thread; results
@@ -22,6 +23,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dovetail.runtime import flight
 from dovetail.runtime.native import Code, Store, object_code, resolve_target
 from dovetail.runtime.team import HEADER, team_text
 
@@ -29,6 +31,7 @@ BUILT_IN = sys.implementation.name == "cpython"
 MOST_THREADS = 128
 FLUSH = 1 << 8  # in an order: denormal numbers count as zero while the body runs
 RELEASE = 1 << 9  # in an order: let go of Python's lock while the body runs
+APART = 1 << 10  # in an order: one of the team runs the body while the caller goes on (flight.py)
 
 
 class MethodDef(ctypes.Structure):
@@ -50,6 +53,7 @@ class Team:
     call(address, inputs, outputs): fill the block at an address with two lists of addresses and run it
     chain(address, inputs, outputs): the same for a chain of bodies; None where Python has no entry of its own
     size(): threads that exist, the caller included
+    apart: whether bodies can be launched with APART
     """
 
     code: Code
@@ -57,6 +61,7 @@ class Team:
     call: Callable[[int, list[int], list[int]], None]
     chain: Callable[[int, list[int], list[int]], None] | None
     size: Callable[[], int]
+    apart: bool
 
 
 _team: Team | None = None
@@ -85,7 +90,10 @@ def load_team(machine_code: bytes) -> Team:
     call = python_function(b"dv_call", code.address("dv_call")) if BUILT_IN else None
     chain = python_function(b"dv_chain", code.address("dv_chain")) if BUILT_IN else None
     size = ctypes.PYFUNCTYPE(ctypes.c_int64)(code.address("dv_team_size"))
-    return Team(code, symbols, call or foreign_call(code.address("dv_run_block")), chain, size)
+    apart = BUILT_IN and not sys.platform.startswith("win")
+    if apart:
+        flight.WAITS.append(python_function(b"dv_wait", code.address("dv_wait")))
+    return Team(code, symbols, call or foreign_call(code.address("dv_run_block")), chain, size, apart)
 
 
 def foreign_call(address: int) -> Callable[[int, list[int], list[int]], None]:
@@ -121,6 +129,8 @@ def reset_after_fork() -> None:
         ctypes.PYFUNCTYPE(None)(_team.code.address("dv_reset"))()
 
 
-def order(threads: int, *, flush: bool, release: bool) -> int:
-    """The number that tells dv_launch how to run a body."""
+def order(threads: int, *, flush: bool, release: bool = False, apart: bool = False) -> int:
+    """The number that tells dv_launch how to run a body. apart: by another thread alone, which `threads` does not count."""
+    if apart:
+        return 2 | APART | (FLUSH if flush else 0)
     return max(1, min(threads, MOST_THREADS)) | (FLUSH if flush else 0) | (RELEASE if release else 0)

@@ -260,7 +260,7 @@ entry:
   %first = trunc i64 %b to i32
   br label %rest
 rest:
-  %seen = phi i32 [ %first, %entry ], [ %w, %rest ], [ %w, %working ], [ %w, %last ]
+  %seen = phi i32 [ %first, %entry ], [ %w, %rest ], [ %w, %ready ], [ %w, %last ]
   %w = call i32 @wait(ptr @word, i32 %seen, ptr @sleepers, i64 AWAKE)
   %low = and i32 %w, 255
   %nt = zext i32 %low to i64
@@ -272,7 +272,17 @@ working:
   %order = load i64, ptr @order
   %taken = load i32, ptr @launcher
   call void @step_aside(i32 %taken)
+  %bit = and i64 %order, 1024
+  %alone = icmp ne i64 %bit, 0
+  br i1 %alone, label %apart, label %together
+apart:
+  call void @run_flushed(ptr %body, ptr %args, i64 0, i64 1, ptr null, i64 %order)
+  store atomic i32 0, ptr @busy release, align 4
+  br label %ready
+together:
   call void @run_flushed(ptr %body, ptr %args, i64 %tid, i64 %nt, ptr @barrier, i64 %order)
+  br label %ready
+ready:
   %left = atomicrmw sub ptr @remaining, i32 1 acq_rel
   %is_last = icmp eq i32 %left, 1
   br i1 %is_last, label %last, label %rest
@@ -360,6 +370,12 @@ go:
   %word1 = or i32 %counted1, %nt32
   store atomic i32 %word1, ptr @word seq_cst, align 4
   call void @wake(ptr @word, ptr @sleepers)
+  %bit = and i64 %order, 1024
+  %apart = icmp ne i64 %bit, 0
+  br i1 %apart, label %leave, label %share
+leave:
+  ret void
+share:
   call void @run_flushed(ptr %body, ptr %args, i64 0, i64 %nt, ptr @barrier, i64 %order)
   br label %join
 join:
@@ -371,6 +387,21 @@ stay:
   br label %join
 finish:
   store atomic i32 0, ptr @busy release, align 4
+  ret void
+}
+
+; Until the work that was launched apart is done. Its worker has made the team free before.
+define void @dv_join() {
+entry:
+  br label %look
+look:
+  %left = load atomic i32, ptr @remaining acquire, align 4
+  %done = icmp eq i32 %left, 0
+  br i1 %done, label %out, label %stay
+stay:
+  %w = call i32 @wait(ptr @remaining, i32 %left, ptr @waiting, i64 AWAKE)
+  br label %look
+out:
   ret void
 }
 
@@ -400,6 +431,10 @@ define void @dv_barrier(ptr %bar, i64 %nt) {
 
 define void @dv_launch(ptr %body, ptr %args, i64 %order) {
   call void %body(ptr %args, i64 0, i64 1, ptr null)
+  ret void
+}
+
+define void @dv_join() {
   ret void
 }
 
@@ -533,6 +568,16 @@ done:
 }
 """
 
+WAIT = """
+define ptr @dv_wait(ptr %self, ptr %given, i64 %count) {
+  %state = call ptr @PyEval_SaveThread()
+  call void @dv_join()
+  call void @PyEval_RestoreThread(ptr %state)
+  call void @Py_IncRef(ptr @_Py_NoneStruct)
+  ret ptr @_Py_NoneStruct
+}
+"""
+
 # A chain is [inputs, outputs, words to set, bodies, order, table of addresses..., (where a word stands, its place in
 # the table)..., (body, its arguments)...].
 CHAIN_HEADER = 5
@@ -646,7 +691,7 @@ def team_text(machine: str | None = None, system: str = sys.platform, python: bo
     """The IR of the team for a processor and an operating system. python: with the entry that Python calls."""
     machine = family(machine or platform.machine())
     flush_bits, fp_mode = FP_MODE.get(machine, FP_MODE[""])
-    parts = [RUN_BLOCK, FOR_PYTHON, CALL, CHAIN] if python else [RUN_BLOCK]  # in the C interface of CPython
+    parts = [RUN_BLOCK, FOR_PYTHON, CALL, CHAIN, WAIT] if python else [RUN_BLOCK]  # in the C interface of CPython
     if system.startswith("win"):
         return "\n".join([NO_TEAM, *parts])
     futex = FUTEX_NUMBER.get(machine) if system.startswith("linux") else None

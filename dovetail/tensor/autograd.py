@@ -663,13 +663,14 @@ class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
     __slots__ = (
-        "entries", "age", "params", "states", "tensors", "whole", "moved_params", "moved_states", "params_of",
+        "entries", "age", "flagged", "params", "states", "tensors", "whole", "moved_params", "moved_states", "params_of",
         "states_of",
     )  # fmt: skip
 
     def __init__(self):
         self.entries: Any = None
         self.age = -1  # when `entries` were seen to be nobody else's memory
+        self.flagged: list[Tensor] = []  # those of them that were somebody else's too at some time
         self.params: list[int] = []
         self.states: list[int] = []  # each once, though parameters may share one
         self.tensors: list = []  # in these
@@ -687,12 +688,14 @@ def update(rule: Callable, entries: list[tuple]) -> None:
     """
     rec = local.rec
     e = rec.expect
-    if e.op is UPDATE and e.extra.entries is entries and e.extra.age == layout_age() and replay_update(rec, e):
-        commit_update(rec, e)
-        return
+    if e.op is UPDATE and e.extra.entries is entries and e.extra.age == layout_age():
+        if not any(map(closing.shares_memory, e.extra.flagged)) and replay_update(rec, e):
+            commit_update(rec, e)
+            return
     if not entries:
         return
-    shared = any(t._shared and closing.shares_memory(t) for p, state, _, _ in entries for t in (p, *state.values()))
+    flagged = [t for p, state, _, _ in entries for t in (p, *state.values()) if t._shared]
+    shared = any(map(closing.shares_memory, flagged))
     if shared or rec.node.stepped and any(p._run is rec.run and p._run is not None for p, *_ in entries):
         rec.close()
     unseen = [(p, p._grad) for p, *_ in entries if type(p._grad) is Ticket]
@@ -714,6 +717,7 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         if ticket.run is not None:
             rec.slots[ticket.slots[next(i for i, q in enumerate(ticket.leaves) if q is p)]] = None
     e.extra.entries, e.extra.age = entries if not e.numbers and not shared else None, layout_age()
+    e.extra.flagged = flagged
     e.extra.tensors = list(e.extra.states_of(rec.slots))  # another model's, if that ran before
     for position, slot in e.numbers:
         rec.slots[slot] = number_tensor(numbers[position])
@@ -881,4 +885,4 @@ def after_zero_grad() -> None:
     """Gradients were dropped: the step before, if there was one, can run without keeping them."""
     rec = local.rec
     if rec.node.stepped:
-        rec.close("the gradients were dropped after a step")
+        rec.close("the gradients were dropped after a step", beside=True)

@@ -23,6 +23,8 @@ from dovetail.engine.generic import outline
 from dovetail.engine.interpret import exact, prepare
 from dovetail.ir.core import Graph, Node, Value, building
 from dovetail.runtime import memory
+from dovetail.runtime.flight import Flight, flying, land
+from dovetail.runtime.pool import APART
 from dovetail.tensor import anomaly, checks, history, views
 from dovetail.tensor.meta import EARLIER, Meta, meta
 from dovetail.tensor.tensor import Tensor
@@ -128,8 +130,14 @@ class Closing:
         self.plans: dict[tuple, Plan] = {}
 
 
-def close(rec: Any, reason: str) -> None:
+def close(rec: Any, reason: str, beside: bool = False) -> None:
     """Run the trace the recorder stands at and go back to the root."""
+    broken = None
+    if rec.unproved is not None:
+        (before, facts), rec.unproved = rec.unproved, None
+        land()
+        if _flag(before.flag.ptr).value:
+            broken = before, facts
     event, run = rec.node, rec.run
     slots = rec.slots
     c = event.closings
@@ -150,7 +158,7 @@ def close(rec: Any, reason: str) -> None:
                 plan.reason, plan.wanted = reason, (live, live_grads)
             c.latest = plan
         rec.last = plan
-        plan.execute(slots, run)
+        plan.execute(slots, run, beside)
     finally:
         for s, end, nothing in c.reset:
             slots[s:end] = nothing
@@ -160,6 +168,10 @@ def close(rec: Any, reason: str) -> None:
         if rec.held:
             rec.let_go()
         rec.begin_again()
+    if broken is not None:  # the trace before this one, which ran beside Python
+        before, facts = broken
+        before.held = {s: copy for s, (_, copy) in facts.items()}
+        before.find_broken_fact({s: t for s, (t, _) in facts.items()})
 
 
 def stretches(slots: list[int]) -> list[tuple[int, int, list[None]]]:
@@ -205,7 +217,7 @@ class Plan:
     read, targets  addresses of the leaves that are read and of those that are written, as of the last run
     log, noted     the recorder's log of leaves that changed, and how long it was then
     held           the recorder's leaves in memory that others see, with copies where they may have written since
-    flag           memory for the one result that says whether a check has failed
+    flag           memory for the one result that says whether a check has failed; check_slots: leaves that checks read
     """
 
     __slots__ = (
@@ -240,6 +252,7 @@ class Plan:
         "targets",
         "log",
         "held",
+        "check_slots",
         "noted",
         "flag",
         "__weakref__",
@@ -298,6 +311,7 @@ class Plan:
         self.source = c
         self.empty = not wanted
         self.flag = allocate(1) if self.checks else None
+        self.check_slots = cut(c.nodes, [check.value for check in self.checks], by_value)[1] if self.checks else []
         self.read, self.targets, self.noted = [0] * len(self.in_slots), [0] * len(mutated), 0
         self.places: dict[int, list[tuple[list[int], int]]] = {}  # slot of a leaf -> where its address goes
         for addresses, leaves in ((self.read, self.in_slots), (self.targets, [first for first, _ in mutated])):
@@ -312,28 +326,48 @@ class Plan:
             total += max(m.nbytes + memory.ALIGN - 1 & -memory.ALIGN, memory.ALIGN)
         self.block = total if len(self.kept) > 1 and total <= SMALL else 0
 
-    def execute(self, slots: list, run) -> None:
+    def execute(self, slots: list, run, beside: bool = False) -> None:
         """Compute the wanted values and put them into their tensors."""
         self.runs += 1
         self.held = run.recorder.held
         found = self.look_for_nan(slots) if config.anomaly else None
-        made, kept = [], None
+        made, kept, flight = [], None, None
         if not self.empty:
             program = self.program or self.advance_tier(slots, run.recorder.at_once)
             try:
                 if program is None:
                     made, kept = self.run_numpy(slots)
                 else:
-                    made, kept = self.run_native(program, slots, run.recorder.log)
+                    pace = program.pace
+                    if beside and pace is not None and found is None and self.airworthy(run.recorder):
+                        pace.may_fly = config.beside is not False
+                        flight = Flight() if pace.order & APART or config.beside else None
+                    made, kept = self.run_native(program, slots, run.recorder.log, flight)
             except Exception:
                 if program is None or not self.mutated:  # what machine code has begun to overwrite cannot be saved
                     self.salvage(slots, run)
                 raise
-        if self.flag is not None and _flag(self.flag.ptr).value:
+        if self.flag is None:
+            pass
+        elif flight is not None and flight in flying:
+            run.recorder.unproved = self, {s: (slots[s], self.held.get(s)) for s in self.check_slots}
+        elif _flag(self.flag.ptr).value:
             self.explain(slots, made, kept, run)
         history.deliver(self, made, kept, slots, run)
         if found is not None:
             raise found
+
+    def airworthy(self, rec: Any) -> bool:
+        """Whether the program may run while Python goes on: nobody but tensors sees what it writes, and nobody writes
+        what it reads."""
+        if rec.at_risk or not self.dense or rec.at_once or rec.capture is not None:
+            return False
+        slots = rec.slots
+        for now in self.written:
+            t = slots[now]
+            if t._shared and shares_memory(t):
+                return False
+        return True
 
     def salvage(self, slots: list, run) -> None:
         """A primitive has failed: whatever does not depend on it gets its value all the same, as if run line by line.
@@ -454,7 +488,9 @@ class Plan:
         del made[first : first + len(self.kept)]
         return made, history.Kept(self.kept, [h.ptr for h in held], held)
 
-    def run_native(self, program: Any, slots: list, log: list) -> tuple[list, history.Kept | None]:
+    def run_native(
+        self, program: Any, slots: list, log: list, flight: Flight | None = None
+    ) -> tuple[list, history.Kept | None]:
         if self.log is not log or len(log) - self.noted > len(self.places):
             self.look_up(slots, self.places)
             self.log = log
@@ -490,7 +526,10 @@ class Plan:
             outs += ptrs
         if self.flag is not None:
             outs.append(self.flag.ptr)
-        program.run(self.read, outs)
+        if flight is None:
+            program.run(self.read, outs)
+        else:
+            program.run(self.read, outs, (), flight)
         for t, temporary, m in strided:
             np.copyto(t._memory(), memory.as_array(temporary, temporary.ptr, m.shape, m.dtype))
         return made, kept

@@ -266,7 +266,7 @@ class Op:
                 return self.commit(rec, e, tensors, args)
             if not rec.must_close(self, tensors):
                 break
-            rec.close("the next step or the next turn of a loop began")
+            rec.close("the next step or the next turn of a loop began", beside=True)
         return self.record(rec, tensors, key, types, args)
 
     def write_for_all(self, rec, target: Tensor, tensors: list, key: tuple, types: tuple, args: tuple) -> Any:

@@ -183,6 +183,7 @@ class Recorder:
         self.state = PathState()
         self.root = self.node = self.expect = NOTHING
         self.busy = False
+        self.unproved: tuple | None = None  # (plan, leaves that its checks read) of a program that may still fly
         self.last: Any = None  # the plan that ran last
         self.together = False  # what is recorded belongs into one trace, whatever speaks for closing it
         self.strayed = False  # the modes have changed on the way of this trace
@@ -563,8 +564,11 @@ class Recorder:
                 return False
         return False
 
-    def close(self, reason: str = "a value was looked at") -> None:
-        """Run the pending trace; every tensor that Python still holds gets its value. The reason is for `explain`."""
+    def close(self, reason: str = "a value was looked at", beside: bool = False) -> None:
+        """Run the pending trace; every tensor that Python still holds gets its value. The reason is for `explain`.
+
+        beside: the program may run while Python goes on (runtime/flight.py).
+        """
         if self.node is self.root or self.busy:
             return
         if self.capture is not None:
@@ -573,7 +577,7 @@ class Recorder:
             self.novelty.turn(self)
         self.busy = True
         try:
-            closing.close(self, reason)
+            closing.close(self, reason, beside)
         finally:
             self.busy = False
             if self.novelty.new or self.novelty.streak:

@@ -16,6 +16,7 @@ from dovetail.base.device import device as Device
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.runtime import memory
+from dovetail.runtime.flight import land
 from dovetail.tensor.meta import contiguous_strides, meta, normal_strides
 from dovetail.tensor.tensor import Tensor
 
@@ -53,6 +54,7 @@ class UntypedStorage:
 
     def data_ptr(self) -> int:
         """Address of the first byte."""
+        land()
         return self._block.ptr
 
     def nbytes(self) -> int:

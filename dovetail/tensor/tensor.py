@@ -18,6 +18,7 @@ from dovetail.base.errors import ArgumentError, DTypeError, GradientError, messa
 from dovetail.base.layout import layout, strided
 from dovetail.prims.elementwise import convert
 from dovetail.runtime import memory
+from dovetail.runtime.flight import flying, land
 from dovetail.tensor.meta import Meta, contiguous_strides, forget_leaf, meta, normal_strides
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ class Tensor(Surface):
     def data_ptr(self) -> int:
         """Address of the first element."""
         self._settle()
+        land()
         return self._ptr
 
     def is_floating_point(self) -> bool:
@@ -265,11 +267,20 @@ class Tensor(Surface):
         """What is in the tensor's memory now, whether or not a trace is about to write it."""
         return self._view_of(self._storage, self._ptr)
 
-    def _view_of(self, storage: memory.Storage, ptr: int) -> np.ndarray:
+    def _view_of(self, storage: memory.Storage, ptr: int, how: Any = memory.as_array) -> np.ndarray:
         """Memory laid out as this tensor's, as an array."""
         m = self._meta
         strides = None if m.strides is None else tuple(s * m.dtype.itemsize for s in m.strides)
-        return memory.as_array(storage, ptr, m.shape, m.dtype, strides)
+        return how(storage, ptr, m.shape, m.dtype, strides)
+
+    def _to_read(self) -> np.ndarray:
+        """As _array, for who only reads it."""
+        self._settle()
+        return self._view_of(self._storage, self._ptr, memory.to_read)
+
+    def _to_fill(self) -> np.ndarray:
+        """The memory of a tensor that was just made by `empty`."""
+        return self._view_of(self._storage, self._ptr, memory.to_fill)
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The value as a NumPy array that shares this tensor's memory.
@@ -336,6 +347,8 @@ class Tensor(Surface):
             m = self._meta
         elif watchers:
             watchers[-1](self)
+        if flying:
+            land()
         reader = READERS.get(m.dtype.name)
         return reader.from_address(self._ptr).value if reader is not None else self._array().item()
 

@@ -292,7 +292,10 @@ def deliver(found: dict[int, tuple[int, tuple, int, bool]], slots: list) -> None
         t._ptr = base._ptr + offset * m.dtype.itemsize
         t._meta = meta(m.shape, m.dtype, m.device, m.requires_grad, normal_strides(m.shape, strides), m.history)
         t._run = t._view = None  # its memory says from now on what it looks into
-        t._shared = base._shared = True
+        t._shared = True
+        if base._leaf and not base._shared:
+            base._note_sharing()  # an optimizer's step looks at its parameters once, and again when this is called
+        base._shared = True
         if base._uncounted:
             t._uncounted = True
         if base._leaf and m.requires_grad:

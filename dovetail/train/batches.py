@@ -108,7 +108,7 @@ def rows_of(a: np.ndarray, at: Any) -> Tensor:
     if a.dtype.byteorder == ">":
         return Tensor.from_array(a.take(at, 0))
     batch = Tensor.empty((len(at), *a.shape[1:]), from_numpy_dtype(a.dtype))
-    a.take(at, 0, batch._memory(), "clip")  # "raise" would copy everything once more
+    a.take(at, 0, batch._to_fill(), "clip")  # "raise" would copy everything once more
     return batch
 
 

@@ -180,7 +180,7 @@ class Steps:
             for hook in begin:
                 hook(i, {})
             self.logs = step(batch)
-            close()
+            close("a step of fit, evaluate or predict was made", beside=True)
             self.count = i + 1
             if end:
                 logs = Logs(self.read)

@@ -20,6 +20,7 @@ from typing import Any
 from dovetail.base.config import config
 from dovetail.base.errors import ArgumentError, message
 from dovetail.engine.background import settle
+from dovetail.runtime.flight import land
 from dovetail.tensor.recorder import current
 
 __all__ = ["Compare", "Measurement", "Timer", "select_unit", "timer", "trim_sigfig", "unit_to_english"]
@@ -31,6 +32,7 @@ ENGLISH = {"ns": "nanosecond", "us": "microsecond", "ms": "millisecond", "s": "s
 def timer() -> float:
     """The time now, in seconds; what was recorded before is run first."""
     current().close("a clock was read")
+    land()
     return timeit.default_timer()
 
 

@@ -78,3 +78,23 @@ def test_what_is_too_large_is_not_copied(monkeypatch):
     u = dv.from_numpy(a) * 2
     assert recorder.current().at_risk
     assert u.tolist() == [2, 2, 2] and not recorder.current().at_risk
+
+
+def test_arrays_over_a_parameter_show_every_step_however_late_they_are_made():
+    p = nn.Parameter(dv.ones(3))
+    optimizer = dv.optim.SGD([p], lr=0.5)
+
+    def step():
+        optimizer.zero_grad()
+        p.sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        for _ in range(4):
+            step()
+        seen = p.detach().numpy()
+        for _ in range(3):
+            before = seen.copy()
+            step()
+            assert (seen == before - 0.5).all()
+        del seen

@@ -13,6 +13,7 @@ from dovetail.keras.lookup import table
 from dovetail.keras.naming import auto_name
 from dovetail.keras.policy import get as policy_of
 from dovetail.keras.variable import Variable
+from dovetail.runtime.flight import land
 from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
 
@@ -153,6 +154,7 @@ def restart(v: Variable) -> None:
     """Write a variable's first value into its memory."""
     v._settle()
     if isinstance(v.first, initializers.Zeros):
+        land()
         ctypes.memset(v._ptr, 0, v._meta.nbytes)
     else:
         v._array()[...] = np.asarray(v.first(v.shape, v.dtype))
