@@ -254,7 +254,7 @@ def bound(program: Program, run: Run, family: Family, make_own: Callable[[], Pro
     def replace() -> Program:
         own = make_own()
         result.run, result.kernels, result.nbytes = own.run, own.kernels, own.nbytes
-        result.arena_bytes, result.work_ns = own.arena_bytes, own.work_ns
+        result.arena_bytes, result.work_ns, result.pace = own.arena_bytes, own.work_ns, own.pace
         return result
 
     result = Program(counted, program.kernels, program.nbytes, program.arena_bytes, program.work_ns)

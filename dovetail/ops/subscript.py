@@ -178,8 +178,25 @@ def check_mask(mask: Tensor, x: Tensor, before: list) -> None:
         raise DimError(message("indexing", text + f"tensor {list(x._meta.shape)} at index {at + len(before)}"))
 
 
+WHOLE = (int, type(None))
+
+
+def is_plain(index: Any) -> bool:
+    """Whether an index is made of Python numbers, slices of them, None and `...` alone: there is nothing to settle."""
+    for item in index if type(index) is tuple else (index,):
+        kind = type(item)
+        if kind is slice:
+            if type(item.start) not in WHOLE or type(item.stop) not in WHOLE or type(item.step) not in WHOLE:
+                return False
+        elif kind not in WHOLE and item is not Ellipsis:
+            return False
+    return True
+
+
 def settle_index(index: Any, x: Tensor) -> tuple[Any, bool]:
     """The index with masks turned into positions and arrays into tensors; and whether only basic parts are left."""
+    if is_plain(index):
+        return index, True
     items = list(index) if isinstance(index, tuple) else [index]
     made: list[Any] = []
     basic = True

@@ -663,8 +663,8 @@ class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
     __slots__ = (
-        "entries", "age", "flagged", "params", "states", "tensors", "whole", "moved_params", "moved_states", "params_of",
-        "states_of",
+        "entries", "age", "flagged", "params", "states", "tensors", "whole", "moved_params", "moved_states",
+        "params_of", "states_of",
     )  # fmt: skip
 
     def __init__(self):

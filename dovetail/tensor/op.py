@@ -465,20 +465,23 @@ class Op:
         return ArgumentError(message(self.name, problem, facts, "Use .reshape(...) instead, or x.contiguous() first"))
 
     def quicken(self, e: Event, tensors: list, key: tuple, types: tuple) -> None:
-        """Give the event its replay: one to three leading tensors, plain settings; one fresh result or one write."""
+        """Give the event its replay: a quick one for one to three leading tensors and plain settings with one fresh
+        result or one write, else one for any form."""
         count = len(tensors)
-        if e.numbers or self.random:
+        if e.numbers or self.random or e.limits or not count:
             return
         if self.writes:
-            if len(e.repoints) != 1 or e.repoints[0][0] != e.ins[0] or e.outs:
-                return
-        elif e.result is not None or e.repoints or len(e.outs) != 1 or e.outs[0][2]:
-            return
-        if not 1 <= count <= 3 or key[:count] != (HOLE,) * count or any(t is None for t in types[count:]):
-            return
-        if any(isinstance(k, tuple) or type(k) is Keywords for k in key[count:]):
-            return
-        replay.quicken(e, self, count, key, types)
+            short = len(e.repoints) == 1 and e.repoints[0][0] == e.ins[0] and not e.outs
+        else:
+            short = e.result is None and not e.repoints and len(e.outs) == 1 and not e.outs[0][2]
+        if not short or count > 3 or key[:count] != (HOLE,) * count or any(t is None for t in types[count:]):
+            short = False
+        elif any(isinstance(k, tuple) or type(k) is Keywords for k in key[count:]):
+            short = False
+        if short:
+            replay.quicken(e, self, count, key, types)
+        elif not e.repoints or self.writes:
+            replay.any_of(e, self, key, types)
 
     # -- Python numbers that change -------------------------------------------------------------
 

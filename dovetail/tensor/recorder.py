@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from itertools import count, repeat
 from operator import is_
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -110,17 +111,22 @@ class Novelty:
     quarter of all where many were good before (a text that is written again, benchmark nanogpt_generate), the recorder
     goes at once (eager.py). From time to time it tries to record again, each time after twice as many calls;
     a trial costs as much as ten thousand of them.
+
+    A trace that makes the calls of the one before it on the same tensors, with other numbers or sizes, may well come
+    again: the words of a text that is written with a cache do in the next text. Only many of them in a row count.
     """
 
-    __slots__ = ("known", "new", "again", "streak", "ended", "left", "patience")
+    __slots__ = ("known", "new", "again", "streak", "alike", "before", "ended", "left", "patience")
     ENOUGH = 4  # such traces in a row
     MANY = 64  # such traces in a row are enough in any case
+    ALIKE = 512  # traces in a row that differ in numbers only are enough, too
     SMALLEST = 6  # calls that make a trace count
     MOST = 20_000  # calls remembered
 
     def __init__(self):
         self.known: dict[tuple, int] = {}
-        self.new = self.again = self.streak = self.ended = self.left = 0
+        self.new = self.again = self.streak = self.alike = self.ended = self.left = 0
+        self.before: Event | None = None  # where the last trace was closed
         self.patience = 100_000
 
     def note(self, op, key: tuple, types: tuple, tensors: list, serial: int) -> None:
@@ -134,15 +140,22 @@ class Novelty:
         if len(self.known) > self.MOST:
             self.known.clear()
 
-    def end(self, rec: Recorder) -> None:
-        """A trace was closed."""
+    def end(self, rec: Recorder, event: Event) -> None:
+        """A trace was closed at an event."""
         self.ended += 1
+        before, self.before = self.before, event
         if self.new >= self.SMALLEST and 4 * self.again >= 3 * self.new:
+            self.alike = self.alike + 1 if same_calls(event, before) else 0
+            if 0 < self.alike < self.ALIKE:
+                self.new = self.again = 0
+                return
             self.streak += 1
             if self.streak >= max(self.ENOUGH, min(self.ended // 4, self.MANY)) and not rec.at_once:
                 rec.at_once, rec.expect, self.left = True, NOTHING, self.patience
-        elif not self.new and self.streak and not rec.at_once:
-            self.streak -= 1
+        elif not self.new:
+            self.alike = 0
+            if self.streak and not rec.at_once:
+                self.streak -= 1
         self.new = self.again = 0
 
     def turn(self, rec: Recorder) -> None:
@@ -153,6 +166,17 @@ class Novelty:
             self.streak = self.MANY - 1
             rec.at_once = False
             rec.template_age = -1  # pieces have left leaves in slots that mean something else on other ways
+
+
+def same_calls(a: Event, b: Event | None) -> bool:
+    """Whether two traces are the same ops on the same slots, whatever the numbers and sizes."""
+    if b is None or a.depth != b.depth:
+        return False
+    while a is not b and a.parent is not None and b.parent is not None:
+        if a.op is not b.op or a.ins != b.ins:
+            return False
+        a, b = a.parent, b.parent
+    return a is b
 
 
 class Recorder:
@@ -359,11 +383,31 @@ class Recorder:
                 continue
             if not self.may_bind(child, tensors):
                 continue
-            self.clear_beyond(self.node.end)
-            self.reserve(child.end)
+            self.turn_to(child)
             if self.bind(child, tensors):
                 return child
         return None
+
+    def turn_to(self, child: Event) -> None:
+        """Leave the branch that was taken last for another one, with the parameters that it had when it was left.
+
+        Where every word of a text is a branch, finding them one by one takes as long as all the calls.
+        """
+        node, slots, age = self.node, self.slots, self.template_age
+        end, old = node.end, node.next
+        if old is not child and old is not NOTHING:
+            leaves = [(s, ref(t)) for s, t in enumerate(slots[end:], end) if t is not None and t._leaf]
+            old.tail = age, leaves
+        self.clear_beyond(end)
+        self.reserve(child.end)
+        if child.tail is None or child.tail[0] != age or self.at_once:
+            return
+        here, log = set(map(id, slots[:end])), self.log
+        for s, known in child.tail[1]:
+            t = known()
+            if t is not None and id(t) not in here and not t._shared and s < len(slots):
+                slots[s] = t
+                log.append(s)
 
     def may_bind(self, e: Event, tensors: list) -> bool:
         """A quick look at whether `bind` can succeed: a loop over growing sizes leaves hundreds of successors that
@@ -575,13 +619,13 @@ class Recorder:
             self.capture.refuse()
         if self.at_once:
             self.novelty.turn(self)
-        self.busy = True
+        self.busy, event = True, self.node
         try:
             closing.close(self, reason, beside)
         finally:
             self.busy = False
-            if self.novelty.new or self.novelty.streak:
-                self.novelty.end(self)
+            if self.novelty.new or self.novelty.streak or self.novelty.alike:
+                self.novelty.end(self, event)
 
 
 class Local(threading.local):

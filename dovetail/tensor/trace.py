@@ -66,6 +66,7 @@ class Event:
     start       the latest event up to here whose inputs all had their values: where a loop body may begin again
     kids, plain, one, cuts, patience: for programs whose traces never come again (eager.py): successors by what decides
     about a call; whether nothing was written so far; (slot, Meta) where the call makes one tensor and no view
+    tail        (age of the slots, (slot, reference) of each parameter) of the branch that begins here, when it was left
     replay      what a call is handed to while this event is expected (replay.py)
     count, given, leading, twice, rest, rest_kinds, form: of a call with one to three tensors in front and plain
                 settings: how many tensors and arguments, (position, slot, Meta of a new leaf) of the tensors, whether
@@ -116,6 +117,7 @@ class Event:
         "one",
         "cuts",
         "patience",
+        "tail",
     )
 
     def __init__(self, op, parent: Event | None, key: tuple = ()):
@@ -153,6 +155,7 @@ class Event:
         self.plain = parent is None
         self.one: tuple[int, Meta] | None = None
         self.cuts, self.patience = 0, 16
+        self.tail: tuple[int, list] | None = None
         self.checks: list = []
         self.limits: tuple = ()  # (position, dtype) of numbers that became inputs, and must fit
         self.site: tuple = ()

@@ -209,21 +209,21 @@ def wanted(c, slots: list) -> list[int]:
     A base that only views refer to is wanted when two of them live on, since they share its memory, or when one of them
     repeats its elements.
     """
+    referred = [s for s in c.fresh if getrefcount(slots[s]) > 2]  # by the program, or by views
     lookers: dict[int, list[int]] = {}
     for s in c.fresh:
-        t = slots[s]
-        if t._view is not None:
-            lookers.setdefault(id(t._view), []).append(s)
-    del t
-    alive = {s for s in c.fresh if getrefcount(slots[s]) - 2 - len(lookers.get(id(slots[s]), ())) > 0}
-    for s in c.fresh:
-        seen_by = sum(v in alive for v in lookers.get(id(slots[s]), ()))
-        if seen_by > 1:
+        base = slots[s]._view
+        if base is not None:
+            lookers.setdefault(id(base), []).append(s)
+    del base  # one reference more
+    alive = {s for s in referred if getrefcount(slots[s]) - 2 > len(lookers.get(id(slots[s]), ()))}
+    for s in referred:
+        if len([v for v in lookers.get(id(slots[s]), ()) if v in alive]) > 1:
             alive.add(s)
     if c.repeated:
         bases = [id(slots[s]._view) for s in c.repeated if s in alive]
-        alive.update([s for s in c.fresh if id(slots[s]) in bases])
-    return [s for s in c.fresh if s in alive]
+        alive.update([s for s in referred if id(slots[s]) in bases])
+    return [s for s in referred if s in alive]
 
 
 def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int, bool]]:
