@@ -41,8 +41,8 @@ class Pace:
     """
 
     __slots__ = (
-        "order", "alone", "beside", "spare", "watched", "may_fly", "begun", "blocked", "flush", "threads", "_most", "_work", "_orders",
-        "_way", "_before", "_trying", "_last", "_left", "_distance", "_usual", "_base", "_times",
+        "order", "alone", "beside", "spare", "watched", "may_fly", "begun", "blocked", "flush", "threads", "_most",
+        "_work", "_orders", "_way", "_before", "_trying", "_last", "_left", "_distance", "_usual", "_base", "_times",
     )  # fmt: skip
 
     def __init__(self, threads: int | None, work_ns: float):

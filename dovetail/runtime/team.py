@@ -8,9 +8,9 @@ import sys
 FUTEX_NUMBER = {"x86_64": 202, "aarch64": 98, "riscv64": 98}
 PAUSE = {"x86_64": "call void @llvm.x86.sse2.pause()", "aarch64": "call void @llvm.aarch64.hint(i32 1)"}
 
-# Nanoseconds that a thread looks again and again before it sleeps. Giving way in between (sched_yield) would be kinder to
-# others, but Linux since 6.6 counts every call as a slice that was had: after a few hundred of them the thread waits for
-# tens of milliseconds as soon as there is anybody else.
+# Nanoseconds that a thread looks again and again before it sleeps. Giving way in between (sched_yield) would be kinder
+# to others, but Linux since 6.6 counts every call as a slice that was had: after a few hundred of them the thread waits
+# for tens of milliseconds as soon as there is anybody else.
 AWAKE = 150_000  # between launches: what a brief step's Python takes
 AWAKE_AT_BARRIER = 50_000  # inside a launch the others are near
 CLOCK = {"darwin": 6}  # the number of CLOCK_MONOTONIC, elsewhere 1
@@ -149,9 +149,9 @@ define internal void @unpark(ptr %word) noinline {
 }
 """
 
-# Which processor a thread is on. Some kernels wake a thread where its waker runs, though another processor is idle (seen
-# in virtual machines that show no shared cache): launcher and worker then take turns, and a step takes twice as long on
-# two threads as on one. A worker that finds itself there moves away, and is free to go anywhere after that.
+# Which processor a thread is on. Some kernels wake a thread where its waker runs, though another processor is idle
+# (seen in virtual machines that show no shared cache): launcher and worker then take turns, and a step takes twice as
+# long on two threads as on one. A worker that finds itself there moves away, and is free to go anywhere after that.
 ASIDE = """
 declare i32 @sched_getcpu()
 declare i32 @sched_getaffinity(i32, i64, ptr)

@@ -70,6 +70,8 @@ def backward(
         for t in outputs:
             if t._hist is not None and t._hist[0] is not None:
                 t._hist[0].free(t._hist[1], e.where)
+    if any([closing.shares_memory(rec.slots[new]) for _, new, _ in e.repoints]):
+        rec.close("gradients that others see were added to")
 
 
 def quick_backward(loss: Tensor) -> bool:
@@ -663,8 +665,8 @@ class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
     __slots__ = (
-        "entries", "age", "flagged", "params", "states", "tensors", "whole", "moved_params", "moved_states", "params_of",
-        "states_of",
+        "entries", "age", "flagged", "params", "states", "tensors", "whole", "moved_params", "moved_states",
+        "params_of", "states_of",
     )  # fmt: skip
 
     def __init__(self):

@@ -247,6 +247,8 @@ class Op:
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
         offset = 2 if self.random else 0
+        if rec.held and any(map(rec.changed, tensors)):
+            rec.close("memory that the trace has read was written by others and is used again")
         if self.random:
             generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
@@ -385,6 +387,7 @@ class Op:
         e.nodes = nodes
         e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
         self.quicken(e, tensors, key, types)
+        replay.look_again(e, tensors)
 
     def refuse_numbers_of_tensors(self, nodes: list) -> None:
         """Raise TypeError where a tensor stands for a size or another setting, whose numbers nobody knows yet."""

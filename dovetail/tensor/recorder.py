@@ -26,7 +26,7 @@ from dovetail.base import errors
 from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
 from dovetail.runtime import memory
-from dovetail.tensor import closing
+from dovetail.tensor import closing, views
 from dovetail.tensor.meta import Meta, forget_leaf, layout_age, watch
 from dovetail.tensor.tensor import watchers
 from dovetail.tensor.trace import HOLE, NOTHING, Event
@@ -429,8 +429,7 @@ class Recorder:
         """Note that leaf `t` in slot `s` lies in memory that others see, and copy it where NumPy may write there.
 
         A program may fill the array that it made the tensor from with the next numbers before the trace is run, and
-        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied,
-        nor are leaves of gradients, which are seldom written so.
+        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied.
         """
         self.held[s] = None
         if not t._storage.exported or self.together or self.capture is not None:
@@ -440,7 +439,7 @@ class Recorder:
         if m.strides is not None:
             steps = [(n - 1) * step for n, step in zip(m.shape, m.strides, strict=True)]
             nbytes = (sum(steps) + 1) * m.dtype.itemsize if min(steps) >= 0 else LARGEST_HELD + 1
-        if t._leaf or nbytes > LARGEST_HELD:
+        if nbytes > LARGEST_HELD:
             self.at_risk = True
         elif m.numel:
             copy = self.held[s] = memory.allocate(nbytes)
@@ -453,6 +452,27 @@ class Recorder:
             slots[s] = None
         held.clear()
         self.at_risk = False
+
+    def changed(self, t) -> bool:
+        """Whether others have written to the leaf `t`, or to the leaf under the view `t`, since its first use."""
+        t = views.root(t)
+        for s, copy in self.held.items():
+            if copy is not None and self.slots[s] is t:
+                return not memory.same(copy.ptr, t._ptr, copy.nbytes)
+        return False
+
+    def changed_in(self, places: list[int]) -> bool:
+        """As changed, of the tensors in these slots."""
+        return any([t is not None and self.changed(t) for t in [self.slots[s] for s in places]])
+
+    def release(self, storage: memory.Storage) -> None:
+        """Others are about to see this memory, and may write there: what is pending and reads it is run before."""
+        if self.node is self.root or self.capture is not None:
+            return
+        for s, t in enumerate(self.slots[: self.node.end]):
+            if t is not None and t._storage is storage and self.held.get(s) is None:
+                self.close("memory that the trace reads was shown to others")
+                return
 
     def reserve(self, end: int) -> None:
         """Make room for slots below `end`."""

@@ -92,6 +92,16 @@ def data_of(self: Tensor) -> Tensor:
     return made
 
 
+def show(self: Tensor) -> None:
+    """Others are about to see this tensor's memory: its value must be there, and what reads it must have been run."""
+    if self._run is not None:
+        self._run.settle(self)
+    else:
+        current().release(self._storage)
+    if not self._shared:
+        self._note_sharing()
+
+
 def set_data(self: Tensor, value: Tensor) -> None:
     value._settle()
     current().close()
@@ -104,6 +114,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
     current().enter_root()
 
 
+Tensor._show = show
 Tensor.requires_grad_ = requires_grad_
 Tensor.backward = backward
 Tensor.detach = detach

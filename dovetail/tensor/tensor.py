@@ -88,6 +88,7 @@ class Tensor(Surface):
     _made_by: str = ""
     _instead: Any = None  # of a kind without dense storage: what an op that is given the tensor does
     _meta: Meta
+    _show: Any  # called before others see its memory (state.py)
     name: str | None = None  # torch has the attribute and never fills it; a program may
     __array_priority__ = 1000
 
@@ -306,12 +307,8 @@ class Tensor(Surface):
                     "Use x.float().numpy()",
                 )
             )
-        if self._run is not None:
-            self._run.settle(self)
-        array = self._memory()
-        if not self._shared:
-            self._note_sharing()
-        return array
+        self._show()
+        return self._memory()
 
     def _note_sharing(self) -> None:
         if not self._shared:
