@@ -456,6 +456,8 @@ class Recorder:
     def changed(self, t) -> bool:
         """Whether others have written to the leaf `t`, or to the leaf under the view `t`, since its first use."""
         t = views.root(t)
+        if t._run is not None or not t._shared:
+            return False
         for s, copy in self.held.items():
             if copy is not None and self.slots[s] is t:
                 return not memory.same(copy.ptr, t._ptr, copy.nbytes)
@@ -465,8 +467,16 @@ class Recorder:
         """As changed, of the tensors in these slots."""
         return any([t is not None and self.changed(t) for t in [self.slots[s] for s in places]])
 
+    def prove(self) -> None:
+        """Raise what was found wrong with the trace before, where it ran beside Python."""
+        error = closing.disproof(self)
+        if error is not None:
+            raise error
+
     def release(self, storage: memory.Storage) -> None:
         """Others are about to see this memory, and may write there: what is pending and reads it is run before."""
+        if self.unproved is not None:
+            self.prove()
         if self.node is self.root or self.capture is not None:
             return
         for s, t in enumerate(self.slots[: self.node.end]):
@@ -590,6 +600,8 @@ class Recorder:
         beside: the program may run while Python goes on (runtime/flight.py).
         """
         if self.node is self.root or self.busy:
+            if self.unproved is not None and not self.busy:
+                self.prove()
             return
         if self.capture is not None:
             self.capture.refuse()

@@ -89,6 +89,7 @@ class Tensor(Surface):
     _instead: Any = None  # of a kind without dense storage: what an op that is given the tensor does
     _meta: Meta
     _show: Any  # called before others see its memory (state.py)
+    _await: Any  # called before somebody looks while a program runs beside Python
     name: str | None = None  # torch has the attribute and never fills it; a program may
     __array_priority__ = 1000
 
@@ -345,7 +346,7 @@ class Tensor(Surface):
         elif watchers:
             watchers[-1](self)
         if flying:
-            land()
+            self._await()
         reader = READERS.get(m.dtype.name)
         return reader.from_address(self._ptr).value if reader is not None else self._array().item()
 
@@ -353,6 +354,8 @@ class Tensor(Surface):
         """The value as nested Python lists of numbers."""
         if watchers and self._run is None:
             watchers[-1](self)
+        if flying:
+            self._await()
         return self._array().tolist()
 
     def __bool__(self) -> bool:
