@@ -107,6 +107,8 @@ class Op:
     def slow(self, args: tuple, kwargs: dict) -> Any:
         if scope.nodes is not None:
             return self.inside(args, kwargs)
+        if local.rec.held:
+            local.rec.forget_guesses()
         if self.holds_sizes(args, kwargs):
             args, kwargs = self.with_numbers(args, kwargs)
         out = generator = extra = form = None
@@ -247,8 +249,8 @@ class Op:
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
         offset = 2 if self.random else 0
-        if rec.held and any(map(rec.changed, tensors)):
-            rec.close("memory that the trace has read was written by others and is used again")
+        if rec.held:
+            rec.look_again(tensors)
         if self.random:
             generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]

@@ -206,6 +206,8 @@ class Recorder:
             self.roots.clear()
             self.templates.clear()
             self.events = 0
+        if self.held:
+            self.let_go()
         self.go_to_root()
         self.run = Run(self)
 
@@ -444,6 +446,19 @@ class Recorder:
         elif m.numel:
             copy = self.held[s] = memory.allocate(nbytes)
             ctypes.memmove(copy.ptr, t._ptr, nbytes)
+
+    def look_again(self, tensors: list) -> None:
+        """A call takes the ordinary way: run the trace where others have written to what it has read of these."""
+        self.forget_guesses()
+        if any(map(self.changed, tensors)):
+            self.close("memory that the trace has read was written by others and is used again")
+
+    def forget_guesses(self) -> None:
+        """Leaves that were held for a call which did not come about are no leaves of the trace."""
+        end, slots = self.node.end, self.slots
+        for s in [s for s in self.held if s >= end]:
+            slots[s] = None
+            del self.held[s]
 
     def let_go(self) -> None:
         """The trace was run: leaves in memory that others see are looked at anew when they are used again."""

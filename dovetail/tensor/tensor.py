@@ -544,7 +544,8 @@ def from_sizes_or_data(call: str, data: tuple, dtype: DType) -> Tensor:
         if isinstance(data[0], (float, complex, str)) or not hasattr(data[0], "__len__"):
             kind = type(data[0]).__name__
             raise TypeError(message(call, f"data must be a sequence (got {kind})", [], "tensor(x) takes numbers too"))
-        return Tensor.from_data(data[0], dtype)
+        shares = isinstance(data[0], np.ndarray) and data[0].dtype == dtype.np
+        return Tensor.from_array(data[0]) if shares else Tensor.from_data(data[0], dtype)
     sizes = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
     if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0 for n in sizes):
         raise TypeError(message(call, f"takes sizes, or one sequence of values, got {data!r}"))

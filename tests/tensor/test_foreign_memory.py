@@ -6,6 +6,7 @@ import pytest
 import dovetail as dv
 from dovetail import nn
 from dovetail.tensor import recorder
+from dovetail.tensor.scratch import abandon
 
 
 def test_an_array_written_after_the_call_does_not_change_the_result():
@@ -94,6 +95,25 @@ def test_what_is_used_again_in_one_trace_has_its_value_of_then(use):
         assert [f.tolist() for f in found] == wanted
 
 
+def test_a_gradient_asked_for_by_a_function_and_by_cotangents():
+    slope = dv.func.grad(lambda x: (x**2).sum())
+    for _ in range(3):
+        a, c = np.ones(2, np.float32), np.ones(2, np.float32)
+        t, cotangent, p = dv.from_numpy(a), dv.from_numpy(c), nn.Parameter(dv.ones(2))
+        first, used = slope(t), cotangent * 2
+        a[:], c[:] = 3, 5
+        second = slope(t)
+        (p * 2).backward(cotangent)
+        assert [x.tolist() for x in (first, second, used, p.grad)] == [[2, 2], [6, 6], [2, 2], [10, 10]]
+
+
+def test_the_constructor_shares_an_array_of_the_default_dtype():
+    a = np.ones(2, np.float32)
+    t, other = dv.Tensor(a), dv.Tensor(a.astype(np.float64))
+    a[:] = 4
+    assert t.tolist() == [4, 4] and other.tolist() == [1, 1]
+
+
 def test_a_view_of_an_array_is_used_before_and_after_it_is_written():
     for turn in range(4):
         a = np.ones((3, 2), np.float32)
@@ -166,6 +186,30 @@ def test_arrays_over_gradients_that_stay_in_place():
         assert seen.tolist() == [n, n]
         optimizer.step()
     assert p.tolist() == [1 - 0.5 * 10] * 2
+
+
+def test_a_call_that_fails_has_used_nothing():
+    for _ in range(4):
+        a = np.ones(2, np.float32)
+        t = dv.from_numpy(a)
+        dv.add(t, dv.ones(2)).tolist()
+        with pytest.raises(TypeError, match="operand"):
+            dv.add(t, object())
+        a[:] = 5
+        assert dv.add(t, dv.ones(2)).tolist() == [6, 6]
+
+
+def test_a_trace_that_is_abandoned_has_used_nothing():
+    a = np.ones(2, np.float32)
+    t = dv.from_numpy(a)
+    for n in range(4):
+        a[:] = n
+        u = t * 2
+        abandon(recorder.current())
+        recorder.current().enter_root()
+        a[:] = n + 1
+        assert (t * 2).tolist() == [2 * n + 2] * 2
+        del u
 
 
 def test_what_is_too_large_is_not_copied(monkeypatch):
