@@ -7,8 +7,8 @@
     dv_chain(address, inputs, outputs)               several bodies, one after the other (engine/chain.py)
     dv_wait()                                        until what was launched with APART is done
 
-`order` is threads | FLUSH | RELEASE | APART. The caller is thread 0. Waiting goes in three stages: a short spin, some
-yields, then sleep in the kernel; on a busy machine long spinning takes the processor from the thread one waits for.
+`order` is threads | FLUSH | RELEASE | APART. The caller is thread 0. Who waits looks again and again for a while,
+then sleeps in the kernel; on a busy machine long spinning takes the processor from the thread one waits for.
 
 The team serves one launch at a time. Where it is busy, or no thread can be had, the body runs on one thread; results
 do not depend on that. After a fork the child starts a team of its own.

@@ -182,7 +182,7 @@ def disproof(rec: Any) -> Exception | None:
         before.find_broken_fact({s: t for s, (t, _) in facts.items()})
     except Exception as error:
         return error
-    return None
+    return before.checks[0].error(None)
 
 
 def stretches(slots: list[int]) -> list[tuple[int, int, list[None]]]:
@@ -403,8 +403,10 @@ class Plan:
         """A flag is up: say which fact does not hold. The results are delivered first, so that nothing is lost."""
         history.deliver(self, made, kept, slots, run)
         self.find_broken_fact(slots)
+        raise self.checks[0].error(None)
 
     def find_broken_fact(self, slots: list) -> None:
+        """Raise the error of the first fact that does not hold; nothing where the step has written over its numbers."""
         for check in self.checks:
             graph, where = cut(self.source.nodes, [check.value], {self.source.values[s]: s for s in self.source.leaves})
             found = prepare(graph)([self.leaf(s, slots) for s in where])[0]

@@ -663,11 +663,13 @@ def aside(tensors: list) -> Iterator[None]:
     try:
         yield
     finally:
-        rec.close()
-        rec.enter_root()
-        local.rec = outer
-        for t, place in zip(tensors, places, strict=True):
-            t._slot = place
+        try:
+            rec.close()
+        finally:
+            rec.enter_root()
+            local.rec = outer
+            for t, place in zip(tensors, places, strict=True):
+                t._slot = place
 
 
 def current() -> Recorder:

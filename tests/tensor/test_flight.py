@@ -144,6 +144,26 @@ def test_a_bad_label_is_told_one_step_later_on_its_line():
     assert np.isfinite(lines[-1].item())
 
 
+@pytest.mark.parametrize("flies", [True, False])
+def test_a_bad_index_is_told_though_the_step_writes_over_it(flies, monkeypatch):
+    monkeypatch.setattr(config, "beside", flies)
+    weight, index = dv.ones(5, 4, requires_grad=True), dv.tensor([0, 1])
+    optimizer = dv.optim.SGD([weight], lr=0.1)
+
+    def step(start):
+        index.fill_(start)
+        optimizer.zero_grad()
+        nn.functional.embedding(index, weight).sum().backward()
+        optimizer.step()
+        index.zero_()
+
+    for _ in range(4):
+        step(0)
+    with pytest.raises(IndexError, match="5 rows of the weight"):
+        for start in (9, 0, 0):
+            step(start)
+
+
 def test_threads_that_train_at_once():
     wanted = [curve_of(seed) for seed in range(3)]
     got = [None] * 3
