@@ -2,14 +2,19 @@
 
 Each seed makes a program of the kind people write: a model, an optimiser, and then many turns of a loop in which things
 happen that a recorder might get wrong: a value looked at in the middle, a layer frozen, a weight changed by hand, a
-second model, a hook, a copy, an exception, gradients added up, a loss kept for later. Both frameworks start from the
-same NumPy weights and do the same; every number that is looked at must agree. Needs torch.
+second model, a hook, a copy, an exception, gradients added up, a loss kept for later, an array over a weight or under a
+batch that NumPy writes to. Both frameworks start from the same NumPy weights and do the same; every number that is
+looked at must agree. Needs torch.
+
+Worth running with DOVETAIL_BESIDE=1 DOVETAIL_TIER=2, with DOVETAIL_AT_ONCE=1 and with DOVETAIL_TIER=0 too.
 """
 
 from __future__ import annotations
 
 import copy
+import gc
 import importlib
+import io
 import math
 import random
 import sys
@@ -42,6 +47,9 @@ class World:
         self.seen: list = []
         self.ema = None
         self.array = None
+        self.arrays: list[np.ndarray] = []  # over memory of tensors
+        self.batches = np.zeros((16, 2 * FEATURES), np.float32), np.zeros(8, np.int64)  # memory for all batches
+        self.standing = [self.t.from_numpy(a) for a in (self.batches[0][:5, :FEATURES], self.batches[1][:5])]
 
     # Making things
 
@@ -367,6 +375,194 @@ class World:
             loss.backward()
         return self.maybe(loss, 0.3)
 
+    # Memory that NumPy sees
+
+    def fill(self, *arrays):
+        """Write other numbers into arrays; not between a forward pass and its backward, where torch would take them."""
+        for a in arrays:
+            if a.dtype == np.float32:
+                a[...] = self.numbers.standard_normal(a.shape)
+            else:
+                a[...] = self.numbers.integers(0, CLASSES, a.shape)
+
+    def buffered_batch(self):
+        """A batch in memory that was used for the last one too."""
+        x, y = self.batches
+        self.fill(x, y)
+        kind = self.random.randrange(5)
+        if kind < 2:
+            return self.standing
+        part = [x[:5, :FEATURES], x[1:6, FEATURES:], x[:10:2, ::2]][kind - 2]
+        return self.t.from_numpy(part), self.t.from_numpy(y[:5])
+
+    def buffered_steps(self):
+        losses = []
+        for _ in range(self.random.randint(1, 3)):
+            x, y = self.buffered_batch()
+            self.optimizer.zero_grad()
+            loss = self.loss(self.model(x), y)
+            loss.backward()
+            if self.random.random() < 0.5:
+                self.fill(*self.batches)
+            self.optimizer.step()
+            losses.append(loss)
+            if self.random.random() < 0.3:
+                self.fill(*self.batches)
+        return [float(one) for one in losses] if self.random.random() < 0.7 else None
+
+    def buffered_evaluation(self):
+        outputs, total = [], 0
+        self.model.eval()
+        with self.t.no_grad():
+            for _ in range(self.random.randint(2, 4)):
+                x, y = self.buffered_batch()
+                output = self.model(x)
+                outputs += [output, x * 2, x[1:3] + y[0]]
+                total = total + self.F.cross_entropy(output, y)
+                self.fill(*self.batches)
+                outputs.append(self.F.one_hot(y, CLASSES).sum(0) + x.mean())
+        self.model.train()
+        return [float(o.sum()) for o in outputs] + [float(total)]
+
+    def array_in_forward(self):
+        """What an operation was given is written before anybody looks at its result, and used once more."""
+        x, y = self.buffered_batch()
+        with self.t.no_grad():
+            first = self.model(x).softmax(1)
+            view = x[1:, :3].t()
+            early = view * 2
+            self.fill(*self.batches)
+            second = self.model(x).softmax(1)
+            late = view * 2
+        return [float(one.double().abs().sum()) for one in (first, second, early, late)]
+
+    def any_memory(self):
+        """A tensor whose memory NumPy may see: a parameter's, a gradient's, a state's, a buffer's, a result's."""
+        found = [p.detach() for p in self.model.parameters()]
+        found += [p.grad for p in self.model.parameters() if p.grad is not None]
+        states = self.optimizer.state
+        found += [v for p in self.model.parameters() for v in states.get(p, {}).values() if hasattr(v, "numpy")]
+        found += [b for b in self.model.buffers() if b.dtype == self.t.float32]
+        tensor = self.random.choice(found)
+        return self.model(self.batch()[0]).detach() if self.random.random() < 0.1 else tensor
+
+    def take_array(self):
+        t = self.any_memory()
+        part = self.random.randrange(4)
+        if part == 1 and t.dim():
+            t = t[: 1 + t.shape[0] // 2]
+        elif part == 2 and t.dim() == 2:
+            t = t.t()
+        elif part == 3 and t.dim():
+            t = t[::2]
+        self.arrays.append(t.numpy() if self.random.random() < 0.8 else np.asarray(t))
+        if len(self.arrays) > 4:
+            del self.arrays[self.random.randrange(4)]
+        return [float(self.arrays[-1].sum())] if self.random.random() < 0.3 else None
+
+    def write_array(self):
+        if self.arrays:
+            a = self.random.choice(self.arrays)
+            if self.random.random() < 0.5:
+                a *= 0.9
+            elif a.ndim:
+                a[0] = 0.05
+
+    def write_over_pending(self):
+        """A forward pass is waiting while the weights' own memory is written."""
+        x, y = self.batch()
+        output = self.model(x)
+        p = self.random.choice(list(self.model.parameters())).detach()
+        if self.random.random() < 0.7:
+            p.numpy()[...] *= 0.95
+        else:
+            p.untyped_storage()
+            self.arrays.append(p.numpy())
+            self.arrays[-1][...] *= 0.95
+        return [float(output.sum()), float(self.model(x).sum())]
+
+    def read_arrays(self):
+        return [float(a.sum()) for a in self.arrays]
+
+    def drop_arrays(self):
+        del self.arrays[self.random.randint(0, len(self.arrays)) :]
+        if self.random.random() < 0.5:
+            gc.collect()
+
+    def standing_gradients(self):
+        """Gradients that stay in their memory from step to step, as arrays see."""
+        x, y = self.batch()
+        self.optimizer.zero_grad(set_to_none=False)
+        loss = self.loss(self.model(x), y)
+        loss.backward()
+        seen = self.read_arrays() if self.random.random() < 0.5 else []
+        self.optimizer.step()
+        return seen + self.read_arrays()
+
+    def loader(self):
+        data = importlib.import_module(f"{self.t.__name__}.utils.data")
+        xs, ys = np.empty((14, FEATURES), np.float32), np.empty(14, np.int64)
+        self.fill(xs, ys)
+        dataset = data.TensorDataset(self.t.from_numpy(xs), self.t.from_numpy(ys))
+        losses = []
+        for x, y in data.DataLoader(dataset, batch_size=5, drop_last=self.random.random() < 0.5):
+            self.optimizer.zero_grad()
+            loss = self.loss(self.model(x), y)
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss)
+            if self.random.random() < 0.3:
+                self.fill(xs, ys)
+        return [float(one) for one in losses]
+
+    def saved(self):
+        file = io.BytesIO()
+        self.t.save(self.model.state_dict(), file)
+        self.plain_step()
+        file.seek(0)
+        state = self.t.load(file)
+        if self.random.random() < 0.3:
+            self.model.load_state_dict(state)
+        return [float(v.double().sum()) for v in state.values()]
+
+    def live_state(self):
+        """state_dict() shares memory with the model."""
+        state = self.model.state_dict()
+        copies = {k: v.clone() for k, v in state.items()}
+        self.plain_step()
+        seen = [float(v.double().sum()) for v in (*state.values(), *copies.values())]
+        if self.random.random() < 0.3:
+            self.model.load_state_dict(copies)
+        return seen
+
+    def address(self):
+        before = [p.data_ptr() for p in self.model.parameters()]
+        self.plain_step()
+        return [float(a == p.data_ptr()) for a, p in zip(before, self.model.parameters(), strict=True)]
+
+    def flat(self):
+        """The parameters become parts of one piece of memory."""
+        with self.t.no_grad():
+            whole = self.t.cat([p.reshape(-1) for p in self.model.parameters()])
+        at = 0
+        for p in self.model.parameters():
+            p.data = whole[at : at + p.numel()].view(p.shape)
+            at += p.numel()
+        self.plain_step()
+        return [float(whole.sum())] if self.random.random() < 0.5 else None
+
+    def forget(self):
+        x, y = self.batch()
+        loss = self.loss(self.model(x), y)
+        output = self.model(x)
+        del loss
+        if self.random.random() < 0.5:
+            gc.collect()
+        seen = [float(output.sum())]
+        self.optimizer.zero_grad()
+        self.kept.clear()
+        return seen
+
     def weights(self):
         return [float(p.detach().double().abs().sum()) for p in self.model.parameters()]
 
@@ -400,7 +596,9 @@ ACTIONS = {
     "evaluate": 2, "freeze": 1, "by_hand": 2, "sgd_by_hand": 1, "swap_optimizer": 0.5, "change_rate": 1, "copied": 1,
     "save_or_load": 1, "broken": 1, "keep_loss": 2, "input_gradient": 1, "penalty": 1, "hook": 1, "read_hooks": 1,
     "middle_gradient": 1, "in_place": 1, "average": 1, "look_at_array": 1, "no_step": 1, "weights": 0.5, "state": 0.5,
-    "restart": 0.3, "closure": 1,
+    "restart": 0.3, "closure": 1, "buffered_steps": 3, "buffered_evaluation": 1, "array_in_forward": 1, "take_array": 2,
+    "write_array": 1.5, "write_over_pending": 1, "read_arrays": 1, "drop_arrays": 1, "standing_gradients": 1,
+    "loader": 1, "saved": 0.5, "live_state": 1, "address": 0.5, "flat": 0.3, "forget": 1,
 }  # fmt: skip
 
 

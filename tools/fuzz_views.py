@@ -2,8 +2,9 @@
 
     python tools/fuzz_views.py [first] [count]
 
-Values and gradients must agree. Where PyTorch refuses, Dovetail may refuse or be right: it keeps copies of some values
-that PyTorch needs as they are. Needs torch.
+Values and gradients must agree. In half of the programs NumPy writes to the memory of tensors too; there is no gradient
+then, since PyTorch would take the numbers that it finds at `backward`. Where PyTorch refuses, Dovetail may refuse or be
+right: it keeps copies of some values that PyTorch needs as they are. Needs torch.
 """
 
 from __future__ import annotations
@@ -87,14 +88,17 @@ class Program:
     def __init__(self, name: str, seed: int):
         self.t, self.r = importlib.import_module(name), random.Random(seed)
         values = np.random.default_rng(seed).standard_normal((4, 3)).astype(np.float32)
-        self.w = self.t.from_numpy(values.copy()).requires_grad_(True)
-        self.v = self.t.from_numpy(values[:, :2].copy() + 1).requires_grad_(True)
+        self.with_arrays = bool(seed % 2)
+        self.arrays = [values.copy(), values[:, :2].copy() + 1]
+        self.w, self.v = [self.t.from_numpy(a).requires_grad_(not self.with_arrays) for a in self.arrays]
         self.all = [self.w * 1.5, self.v + 0.5, self.t.zeros(4, 3), self.t.ones(3)]
 
     def turn(self) -> list[float]:
         t, r = self.t, self.r
         what, x = r.random(), r.choice(self.all)
         seen: list[float] = []
+        if self.with_arrays and r.random() < 0.3:
+            return self.array_turn(x)
         if what < 0.3:
             self.all.append(views_of(t, x, r))
         elif what < 0.6:
@@ -115,6 +119,24 @@ class Program:
         if len(self.all) > 9:
             del self.all[r.randrange(9)]
         return seen
+
+    def array_turn(self, x) -> list[float]:
+        """Write to memory that tensors have too, read it, get it, or make a tensor over it."""
+        r, a = self.r, self.r.choice(self.arrays)
+        what, k = r.randrange(7), r.randrange(max(1, len(a))) if a.ndim else 0
+        if what < 3:
+            part = a[k:] if a.ndim and r.random() < 0.5 else a
+            part[...] = part * r.choice([0.5, -1.0]) + 1
+        elif what == 3:
+            self.arrays[r.randrange(len(self.arrays))] = x.numpy()
+        elif what == 4:
+            self.arrays.append(x.numpy())
+            if len(self.arrays) > 4:
+                del self.arrays[r.randrange(4)]
+        elif what == 5:
+            ways = [a, a.T, a[::2] if a.ndim else a, a[k : k + 1] if a.ndim else a]
+            self.all.append(self.t.from_numpy(r.choice(ways)))
+        return [float(a.sum())]
 
     def end(self) -> list[float]:
         total = sum((x * (k + 1)).sum() for k, x in enumerate(self.all))

@@ -209,7 +209,7 @@ def worth_copying(dtype: DType, dims: Dims, rows: int, columns: int, depth: int,
     common = gcd(step * dtype.itemsize, 4096) if known(step) else 0
     same_sets = common >= 1024 and depth * common > 1 << 16  # all rows fall on few cache lines
     whole = columns * depth * dtype.itemsize
-    often = rows >= 32 and whole > NEAREST and width * depth * dtype.itemsize <= NEAR  # a panel is near, not all of B
+    often = rows >= 32 and whole > NEAREST and width * depth * dtype.itemsize <= NEAR  # panels are at hand, B is not
     return often or rows >= 128 and whole >= CACHE or rows >= 16 and same_sets
 
 

@@ -199,7 +199,8 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
         if pace.watched:
             begin = clock()
             pace.begin(begin, share)
-        order = pace.spare if compiling else pace.order
+        shared = bool(compiling)
+        order = pace.spare if shared else pace.order
         if flight is not None and config.beside:
             order = pace.beside
         elif order & APART and flight is None:
@@ -229,7 +230,7 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
         call(frame.address, in_ptrs, out_ptrs)
         if pace.watched:
             pace.blocked = clock() - begin
-            if order != pace.order:
+            if shared and order != pace.order:
                 pace.begun = 0  # it says nothing about the way that is on trial
         if nbytes:
             memory.put_arena_back(arena)

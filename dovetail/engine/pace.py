@@ -41,8 +41,8 @@ class Pace:
     """
 
     __slots__ = (
-        "order", "alone", "beside", "spare", "watched", "may_fly", "begun", "blocked", "flush", "threads",
-        "_most", "_work", "_orders", "_way", "_before", "_trying", "_last", "_left", "_distance", "_usual", "_base",
+        "order", "alone", "beside", "spare", "watched", "may_fly", "begun", "blocked", "flush", "threads", "_most",
+        "_work", "_orders", "_fewer", "_way", "_before", "_trying", "_last", "_left", "_distance", "_usual", "_base",
         "_times",
     )  # fmt: skip
 
@@ -62,13 +62,17 @@ class Pace:
         self._orders = [pool.order(n, flush=self.flush, release=release) for n in (1, threads)]
         self._orders.append(pool.order(1, flush=self.flush, apart=True))
         self.alone, self.beside = self._orders[ALONE], self._orders[BESIDE]
-        self.spare = pool.order(threads - 1, flush=self.flush, release=release)
+        self._fewer = pool.order(threads - 1, flush=self.flush, release=release)
         self._way = self._before = self._last = TEAM if self.watched and self._work >= BRIEF else ALONE
         self._trying, self._distance = False, SHORTEST
         self._usual = self._base = 0.0
         self._times: list[float] = []
         self._left = TRIAL
+        self._go()
+
+    def _go(self) -> None:
         self.order = self._orders[self._way]
+        self.spare = self._fewer if self._way == TEAM else self.alone
 
     def begin(self, now: int, share: float) -> None:
         """A run begins; share: by what to multiply times of its sizes to compare them with those of others."""
@@ -105,7 +109,7 @@ class Pace:
             self._before = self._way
             self._trying, self._way, self._left = True, self._next(), TRIAL
         self._times.clear()
-        self.order = self._orders[self._way]
+        self._go()
 
     def _next(self) -> int:
         """The way to try: of the others, the one that was not tried last."""

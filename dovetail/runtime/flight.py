@@ -34,6 +34,14 @@ class Flight:
 
 
 flying: list[Flight] = []  # at most one
+grounded = False  # nothing may fly any more
+
+
+def ground() -> None:
+    """The process ends: whatever thread of Python's still goes on, machine code must not outlive its memory."""
+    global grounded
+    grounded = True
+    land()
 
 
 def land() -> None:
@@ -49,6 +57,6 @@ def land() -> None:
                 flight.over(perf_counter_ns() - begin)
 
 
-atexit.register(land)
+atexit.register(ground)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=land)

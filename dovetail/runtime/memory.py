@@ -39,6 +39,8 @@ SLAB = 2 << 20  # a huge page of x86-64, and of AArch64 with pages of 4 KB
 CUT = 512 << 10  # blocks below this size are cut from slabs; a larger one would leave too much of a slab unused
 
 _word = ctypes.c_size_t.from_address
+_compare = (ctypes.cdll.msvcrt if sys.platform.startswith("win") else ctypes.CDLL(None)).memcmp
+_compare.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 _new = object.__new__
 
 
@@ -493,6 +495,11 @@ def to_fill(
         return np.empty(shape, dtype)
     block = storage.block
     return np.ndarray(shape, dtype, block.owner, ptr - block.start, strides)
+
+
+def same(a: int, b: int, nbytes: int) -> bool:
+    """Whether the same bytes lie at two addresses, which no program in flight writes to."""
+    return bool(_compare(a, b, nbytes) == 0)
 
 
 class Address:

@@ -7,8 +7,8 @@
     dv_chain(address, inputs, outputs)               several bodies, one after the other (engine/chain.py)
     dv_wait()                                        until what was launched with APART is done
 
-`order` is threads | FLUSH | RELEASE | APART. The caller is thread 0. Who waits looks again and again for a while, then
-sleeps in the kernel; on a busy machine long spinning takes the processor from the very thread one waits for.
+`order` is threads | FLUSH | RELEASE | APART. The caller is thread 0. Who waits looks again and again for a while,
+then sleeps in the kernel; on a busy machine long spinning takes the processor from the thread one waits for.
 
 The team serves one launch at a time. Where it is busy, or no thread can be had, the body runs on one thread; results
 do not depend on that. After a fork the child starts a team of its own.
@@ -130,7 +130,7 @@ def reset_after_fork() -> None:
 
 
 def order(threads: int, *, flush: bool, release: bool = False, apart: bool = False) -> int:
-    """The number that tells dv_launch how to run a body. apart: by another thread alone, whatever `threads` is."""
+    """The number that tells dv_launch how to run a body. apart: by another thread alone, whatever `threads` says."""
     if apart:
         return 2 | APART | (FLUSH if flush else 0)
     return max(1, min(threads, MOST_THREADS)) | (FLUSH if flush else 0) | (RELEASE if release else 0)

@@ -20,7 +20,7 @@ STATE = """
 @sleepers = internal global i32 0, align 128
 @remaining = internal global i32 0, align 128
 @waiting = internal global i32 0, align 128
-@busy = internal global i32 0, align 128
+@busy = internal global i32 0, align 128 ; 1 while a launch has the team, 2 while one of it works apart
 @started = internal global i32 0
 @body = internal global ptr null, align 128
 @args = internal global ptr null
@@ -260,7 +260,7 @@ entry:
   %first = trunc i64 %b to i32
   br label %rest
 rest:
-  %seen = phi i32 [ %first, %entry ], [ %w, %rest ], [ %w, %ready ], [ %w, %last ]
+  %seen = phi i32 [ %first, %entry ], [ %w, %rest ], [ %w, %together ], [ %w, %apart ], [ %w, %last ]
   %w = call i32 @wait(ptr @word, i32 %seen, ptr @sleepers, i64 AWAKE)
   %low = and i32 %w, 255
   %nt = zext i32 %low to i64
@@ -277,12 +277,11 @@ working:
   br i1 %alone, label %apart, label %together
 apart:
   call void @run_flushed(ptr %body, ptr %args, i64 0, i64 1, ptr null, i64 %order)
-  store atomic i32 0, ptr @busy release, align 4
-  br label %ready
+  store atomic i32 0, ptr @busy seq_cst, align 4
+  call void @wake(ptr @busy, ptr @waiting)
+  br label %rest
 together:
   call void @run_flushed(ptr %body, ptr %args, i64 %tid, i64 %nt, ptr @barrier, i64 %order)
-  br label %ready
-ready:
   %left = atomicrmw sub ptr @remaining, i32 1 acq_rel
   %is_last = icmp eq i32 %left, 1
   br i1 %is_last, label %last, label %rest
@@ -340,7 +339,10 @@ entry:
   %many = icmp ugt i64 %wanted, 1
   br i1 %many, label %ask, label %solo
 ask:
-  %pair = cmpxchg ptr @busy, i32 0, i32 1 acquire monotonic
+  %apart_bit = and i64 %order, 1024
+  %apart = icmp ne i64 %apart_bit, 0
+  %taken = select i1 %apart, i32 2, i32 1
+  %pair = cmpxchg ptr @busy, i32 0, i32 %taken acquire monotonic
   %free = extractvalue { i32, i1 } %pair, 1
   br i1 %free, label %gather, label %solo
 solo:
@@ -370,8 +372,6 @@ go:
   %word1 = or i32 %counted1, %nt32
   store atomic i32 %word1, ptr @word seq_cst, align 4
   call void @wake(ptr @word, ptr @sleepers)
-  %bit = and i64 %order, 1024
-  %apart = icmp ne i64 %bit, 0
   br i1 %apart, label %leave, label %share
 leave:
   ret void
@@ -390,18 +390,9 @@ finish:
   ret void
 }
 
-; Until the work that was launched apart is done. Its worker has made the team free before.
+; Until the work that was launched apart is done.
 define void @dv_join() {
-entry:
-  br label %look
-look:
-  %left = load atomic i32, ptr @remaining acquire, align 4
-  %done = icmp eq i32 %left, 0
-  br i1 %done, label %out, label %stay
-stay:
-  %w = call i32 @wait(ptr @remaining, i32 %left, ptr @waiting, i64 AWAKE)
-  br label %look
-out:
+  %w = call i32 @wait(ptr @busy, i32 2, ptr @waiting, i64 AWAKE)
   ret void
 }
 

@@ -50,6 +50,8 @@ def backward(
             if g is not None:
                 t.grad = g if t.grad is None else t.grad + g
         return
+    if rec.held:
+        rec.look_again([c for c in cotangents if c is not None])
     outputs = [rec.own(t) for t in outputs]
     given = [rec.own(c) for c in cotangents if c is not None]
     key = (retain_graph, create_graph, tuple(c is not None for c in cotangents))
@@ -70,6 +72,8 @@ def backward(
         for t in outputs:
             if t._hist is not None and t._hist[0] is not None:
                 t._hist[0].free(t._hist[1], e.where)
+    if any([closing.shares_memory(rec.slots[new]) for _, new, _ in e.repoints]):
+        rec.close("gradients that others see were added to")
 
 
 def quick_backward(loss: Tensor) -> bool:
@@ -468,6 +472,8 @@ def grad(
                 )
             )
     rec.refuse_outside(inputs)
+    if rec.held:
+        rec.look_again([c for c in cotangents if c is not None])
     outputs = [rec.own(t) for t in outputs]
     given = [rec.own(c) for c in cotangents if c is not None]
     key = (retain_graph, create_graph, tuple(c is not None for c in cotangents), len(inputs), batch)
@@ -578,6 +584,8 @@ def stage(
     Returns [(tensor, gradient)] for every leaf and every waiting tensor that the outputs lead to.
     """
     rec = local.rec
+    if rec.held:
+        rec.look_again([c for c in cotangents if c is not None])
     outputs = [rec.own(t) for t in outputs]
     cotangents = [c if c is None else rec.own(c) for c in cotangents]
     given = [c for c in cotangents if c is not None]
@@ -700,6 +708,8 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         rec.close()
     unseen = [(p, p._grad) for p, *_ in entries if type(p._grad) is Ticket]
     tensors = [t for p, state, _, _ in entries for t in (p, p.grad, *state.values())]
+    if rec.held:
+        rec.look_again(tensors)
     tensors = [rec.own(t) for t in tensors]
     key, numbers = settings(rule, entries)
     e = None

@@ -30,12 +30,16 @@ class Check:
     def __init__(self, value: Value, low: Any, high: Any, words: str, bad: Value, where: tuple):
         self.value, self.low, self.high, self.words, self.bad, self.where = value, low, high, words, bad, where
 
-    def error(self, found: np.ndarray) -> Exception:
-        """The error for these numbers: the first bad one, where it stands, and how many there are."""
+    def error(self, found: np.ndarray | None) -> Exception:
+        """The error for these numbers: the first bad one, where it stands, and how many there are. None where nobody
+        knows them any more."""
         call, _, words = self.words.partition(": ")
+        place = [f"computed at {self.where[0]}:{self.where[1]}"] if self.where[0] else []
         if self.high is None:
-            facts = [f"computed at {self.where[0]}:{self.where[1]}"] if self.where[0] else []
-            return ArgumentError(message(call, words, facts))
+            return ArgumentError(message(call, words, place))
+        if found is None:
+            kind = DimError if self.value.dtype.np.kind in "iub" else ArgumentError
+            return kind(message(call, words, ["the numbers were written over in the same step", *place]))
         with np.errstate(all="ignore"):
             wrong = outside(found, self.low, self.high)
         at = tuple(int(i) for i in np.argwhere(wrong)[0]) if found.ndim else ()
@@ -44,8 +48,7 @@ class Check:
         facts = [f"value {value} at {list(at)}" if at else f"value {value}", f"allowed {self.low} to {top}"]
         if wrong.sum() > 1:
             facts.append(f"{int(wrong.sum())} of {found.size} values are outside")
-        if self.where[0]:
-            facts.append(f"computed at {self.where[0]}:{self.where[1]}")
+        facts += place
         kind = DimError if found.dtype.kind in "iub" else ArgumentError
         return kind(message(call, words, facts))
 

@@ -22,6 +22,7 @@ from dovetail.base.errors import GradientError, message
 from dovetail.engine.generic import outline
 from dovetail.engine.interpret import exact, prepare
 from dovetail.ir.core import Graph, Node, Value, building
+from dovetail.runtime import flight as flights
 from dovetail.runtime import memory
 from dovetail.runtime.flight import Flight, flying, land
 from dovetail.runtime.pool import APART
@@ -132,12 +133,7 @@ class Closing:
 
 def close(rec: Any, reason: str, beside: bool = False) -> None:
     """Run the trace the recorder stands at and go back to the root."""
-    broken = None
-    if rec.unproved is not None:
-        (before, facts), rec.unproved = rec.unproved, None
-        land()
-        if _flag(before.flag.ptr).value:
-            broken = before, facts
+    broken = None if rec.unproved is None else disproof(rec)
     event, run = rec.node, rec.run
     slots = rec.slots
     c = event.closings
@@ -168,10 +164,25 @@ def close(rec: Any, reason: str, beside: bool = False) -> None:
         if rec.held:
             rec.let_go()
         rec.begin_again()
-    if broken is not None:  # the trace before this one, which ran beside Python
-        before, facts = broken
-        before.held = {s: copy for s, (_, copy) in facts.items()}
+    if broken is not None:
+        raise broken
+
+
+def disproof(rec: Any) -> Exception | None:
+    """The error of a fact that does not hold in the trace that ran last, if it ran beside Python and has not been asked
+    yet. It is made here, since what is to run next may write to the tensors in question."""
+    if rec.unproved is None:
+        return None
+    (before, facts), rec.unproved = rec.unproved, None
+    land()
+    if not _flag(before.flag.ptr).value:
+        return None
+    before.held = {s: copy for s, (_, copy) in facts.items()}
+    try:
         before.find_broken_fact({s: t for s, (t, _) in facts.items()})
+    except Exception as error:
+        return error
+    return before.checks[0].error(None)
 
 
 def stretches(slots: list[int]) -> list[tuple[int, int, list[None]]]:
@@ -360,12 +371,12 @@ class Plan:
     def airworthy(self, rec: Any) -> bool:
         """Whether the program may run while Python goes on: nobody but tensors sees what it writes, and nobody writes
         what it reads."""
-        if rec.at_risk or not self.dense or rec.at_once or rec.capture is not None:
+        if rec.at_risk or not self.dense or rec.at_once or rec.capture is not None or flights.grounded:
             return False
         slots = rec.slots
         for now in self.written:
             t = slots[now]
-            if t._shared and shares_memory(t):
+            if t._shared and (shares_memory(t) or t._ptr != t._storage.ptr):  # to_read knows the first address only
                 return False
         return True
 
@@ -392,8 +403,10 @@ class Plan:
         """A flag is up: say which fact does not hold. The results are delivered first, so that nothing is lost."""
         history.deliver(self, made, kept, slots, run)
         self.find_broken_fact(slots)
+        raise self.checks[0].error(None)
 
     def find_broken_fact(self, slots: list) -> None:
+        """Raise the error of the first fact that does not hold; nothing where the step has written over its numbers."""
         for check in self.checks:
             graph, where = cut(self.source.nodes, [check.value], {self.source.values[s]: s for s in self.source.leaves})
             found = prepare(graph)([self.leaf(s, slots) for s in where])[0]

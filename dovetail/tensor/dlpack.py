@@ -66,8 +66,8 @@ def dlpack(
         raise BufferError(message("__dlpack__", problem, [("tensor", self)]))
     if stream not in (None, -1):
         raise BufferError(message("__dlpack__", f"memory of the CPU has no streams, got stream={stream!r}"))
-    array = self._array()
-    self._note_sharing()
+    self._show()
+    array = self._memory()
     short = self._meta.dtype is bfloat16
     capsule = (array.view(np.uint16) if short else array).__dlpack__(
         max_version=max_version, dl_device=dl_device, copy=copy

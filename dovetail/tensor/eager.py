@@ -124,6 +124,8 @@ def sign(args: Any, key: list, rec: Recorder, at: int) -> int:
         if kind is Tensor or kind is Parameter:
             s = a._slot
             if s < at and slots[s] is a:
+                if rec.held and rec.changed(a):
+                    return 0
                 key.append(s)
                 continue
             if a._run is not None:

@@ -105,6 +105,8 @@ def drop_joint(t: Tensor) -> None:
 def join(tensors: Sequence[Tensor], node: Any = None) -> list[Tensor]:
     """New tensors with these values at which gradients end: results of `node`, or fresh leaves where it is None."""
     rec = local.rec
+    if rec.held:
+        rec.look_again(tensors)
     given = [rec.own(t) for t in tensors]
     key = (node is not None,)
     e = rec.find(JOIN, given, key, ())

@@ -107,6 +107,8 @@ class Op:
     def slow(self, args: tuple, kwargs: dict) -> Any:
         if scope.nodes is not None:
             return self.inside(args, kwargs)
+        if local.rec.held:
+            local.rec.forget_guesses()
         if self.holds_sizes(args, kwargs):
             args, kwargs = self.with_numbers(args, kwargs)
         out = generator = extra = form = None
@@ -247,6 +249,8 @@ class Op:
         tensors: list[Tensor] = []
         key, types = flatten_call(args, tensors)
         offset = 2 if self.random else 0
+        if rec.held:
+            rec.look_again(tensors)
         if self.random:
             generator = generator or default_generator
             tensors = [generator.seed_tensor, generator.counter_tensor, *tensors]
@@ -385,6 +389,7 @@ class Op:
         e.nodes = nodes
         e.needs_grad = e.needs_grad or any(m.requires_grad for _, m, _ in e.outs)
         self.quicken(e, tensors, key, types)
+        replay.look_again(e, tensors)
 
     def refuse_numbers_of_tensors(self, nodes: list) -> None:
         """Raise TypeError where a tensor stands for a size or another setting, whose numbers nobody knows yet."""

@@ -27,7 +27,7 @@ from dovetail.base import errors
 from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
 from dovetail.runtime import memory
-from dovetail.tensor import closing
+from dovetail.tensor import closing, views
 from dovetail.tensor.meta import Meta, forget_leaf, layout_age, watch
 from dovetail.tensor.tensor import watchers
 from dovetail.tensor.trace import HOLE, NOTHING, Event
@@ -230,6 +230,8 @@ class Recorder:
             self.roots.clear()
             self.templates.clear()
             self.events = 0
+        if self.held:
+            self.let_go()
         self.go_to_root()
         self.run = Run(self)
 
@@ -473,8 +475,7 @@ class Recorder:
         """Note that leaf `t` in slot `s` lies in memory that others see, and copy it where NumPy may write there.
 
         A program may fill the array that it made the tensor from with the next numbers before the trace is run, and
-        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied,
-        nor are leaves of gradients, which are seldom written so.
+        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied.
         """
         self.held[s] = None
         if not t._storage.exported or self.together or self.capture is not None:
@@ -484,11 +485,24 @@ class Recorder:
         if m.strides is not None:
             steps = [(n - 1) * step for n, step in zip(m.shape, m.strides, strict=True)]
             nbytes = (sum(steps) + 1) * m.dtype.itemsize if min(steps) >= 0 else LARGEST_HELD + 1
-        if t._leaf or nbytes > LARGEST_HELD:
+        if nbytes > LARGEST_HELD:
             self.at_risk = True
         elif m.numel:
             copy = self.held[s] = memory.allocate(nbytes)
             ctypes.memmove(copy.ptr, t._ptr, nbytes)
+
+    def look_again(self, tensors: list) -> None:
+        """A call takes the ordinary way: run the trace where others have written to what it has read of these."""
+        self.forget_guesses()
+        if any(map(self.changed, tensors)):
+            self.close("memory that the trace has read was written by others and is used again")
+
+    def forget_guesses(self) -> None:
+        """Leaves that were held for a call which did not come about are no leaves of the trace."""
+        end, slots = self.node.end, self.slots
+        for s in [s for s in self.held if s >= end]:
+            slots[s] = None
+            del self.held[s]
 
     def let_go(self) -> None:
         """The trace was run: leaves in memory that others see are looked at anew when they are used again."""
@@ -497,6 +511,37 @@ class Recorder:
             slots[s] = None
         held.clear()
         self.at_risk = False
+
+    def changed(self, t) -> bool:
+        """Whether others have written to the leaf `t`, or to the leaf under the view `t`, since its first use."""
+        t = views.root(t)
+        if t._run is not None or not t._shared:
+            return False
+        for s, copy in self.held.items():
+            if copy is not None and self.slots[s] is t:
+                return not memory.same(copy.ptr, t._ptr, copy.nbytes)
+        return False
+
+    def changed_in(self, places: list[int]) -> bool:
+        """As changed, of the tensors in these slots."""
+        return any([t is not None and self.changed(t) for t in [self.slots[s] for s in places]])
+
+    def prove(self) -> None:
+        """Raise what was found wrong with the trace before, where it ran beside Python."""
+        error = closing.disproof(self)
+        if error is not None:
+            raise error
+
+    def release(self, storage: memory.Storage) -> None:
+        """Others are about to see this memory, and may write there: what is pending and reads it is run before."""
+        if self.unproved is not None:
+            self.prove()
+        if self.node is self.root or self.capture is not None:
+            return
+        for s, t in enumerate(self.slots[: self.node.end]):
+            if t is not None and t._storage is storage and self.held.get(s) is None:
+                self.close("memory that the trace reads was shown to others")
+                return
 
     def reserve(self, end: int) -> None:
         """Make room for slots below `end`."""
@@ -614,6 +659,8 @@ class Recorder:
         beside: the program may run while Python goes on (runtime/flight.py).
         """
         if self.node is self.root or self.busy:
+            if self.unproved is not None and not self.busy:
+                self.prove()
             return
         if self.capture is not None:
             self.capture.refuse()
@@ -660,11 +707,13 @@ def aside(tensors: list) -> Iterator[None]:
     try:
         yield
     finally:
-        rec.close()
-        rec.enter_root()
-        local.rec = outer
-        for t, place in zip(tensors, places, strict=True):
-            t._slot = place
+        try:
+            rec.close()
+        finally:
+            rec.enter_root()
+            local.rec = outer
+            for t, place in zip(tensors, places, strict=True):
+                t._slot = place
 
 
 def current() -> Recorder:

@@ -20,7 +20,7 @@ from dovetail.tensor.meta import Meta
 from dovetail.tensor.recorder import Recorder
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.trace import HOLE, NOTHING, Event
-from dovetail.tensor.views import looked_into
+from dovetail.tensor.views import looked_into, root
 
 OTHERWISE = eager.OTHERWISE
 _at_once = eager.call
@@ -48,6 +48,22 @@ def quicken(e: Event, made: Any, count: int, key: tuple, types: tuple) -> None:
         e.replay = write_of(e, made)
     else:
         e.replay = (one_of, two_of, three_of)[count - 1](e, made)
+
+
+def look_again(e: Event, tensors: list) -> None:
+    """Let the replay of an event that takes leaves which the trace has used before, or views of leaves, look first
+    whether others have written to them since."""
+    again = [s for t, s, m in zip(tensors, e.ins, e.new, strict=True) if m is None and root(t)._run is None]
+    replay = e.replay
+    if not again or replay is miss:
+        return
+
+    def careful(rec: Recorder, called: Any, args: tuple, kwargs: dict) -> Any:
+        if rec.held and rec.changed_in(again):
+            return miss(rec, called, args, kwargs)
+        return replay(rec, called, args, kwargs)
+
+    e.replay = careful
 
 
 def one_of(e: Event, made: Any) -> Callable:

@@ -10,6 +10,7 @@ from typing import Any
 from dovetail.base.config import config
 from dovetail.base.errors import GradientError, message
 from dovetail.prims.elementwise import detach as cut_off
+from dovetail.runtime.flight import land
 from dovetail.tensor import autograd, eager, staged, steps  # noqa: F401  (steps gives Tensor its grad_fn)
 from dovetail.tensor.meta import INFERENCE, WATCHED, forget_leaves, meta
 from dovetail.tensor.op import op
@@ -92,6 +93,22 @@ def data_of(self: Tensor) -> Tensor:
     return made
 
 
+def show(self: Tensor) -> None:
+    """Others are about to see this tensor's memory: its value must be there, and what reads it must have been run."""
+    if self._run is not None:
+        self._run.settle(self)
+    else:
+        current().release(self._storage)
+    if not self._shared:
+        self._note_sharing()
+
+
+def wait(self: Tensor) -> None:
+    """Somebody looks at a value while a program runs beside Python: its errors come first."""
+    land()
+    current().prove()
+
+
 def set_data(self: Tensor, value: Tensor) -> None:
     value._settle()
     current().close()
@@ -104,6 +121,7 @@ def set_data(self: Tensor, value: Tensor) -> None:
     current().enter_root()
 
 
+Tensor._show, Tensor._await = show, wait
 Tensor.requires_grad_ = requires_grad_
 Tensor.backward = backward
 Tensor.detach = detach

@@ -18,13 +18,13 @@ from dovetail.base.errors import ArgumentError, ShapeError, message
 from dovetail.runtime import memory
 from dovetail.runtime.flight import land
 from dovetail.tensor.meta import contiguous_strides, meta, normal_strides
+from dovetail.tensor.recorder import current
 from dovetail.tensor.tensor import Tensor
 
 
 def storage_of(t: Tensor) -> memory.Storage:
     """The block that holds a tensor's value, which others may now write to."""
-    t._settle()
-    t._note_sharing()
+    t._show()
     return t._storage
 
 
@@ -51,6 +51,10 @@ class UntypedStorage:
 
     def _bytes(self) -> np.ndarray:
         return memory.as_array(self._block, self._block.ptr, (self._block.nbytes,), dtypes.uint8)
+
+    def _bytes_to_write(self) -> np.ndarray:
+        current().release(self._block)
+        return self._bytes()
 
     def data_ptr(self) -> int:
         """Address of the first byte."""
@@ -98,7 +102,7 @@ class UntypedStorage:
 
     def fill_(self, value: int) -> UntypedStorage:
         """One value in every byte."""
-        self._bytes()[...] = value
+        self._bytes_to_write()[...] = value
         return self
 
     def copy_(self, source: UntypedStorage, non_blocking: bool = False) -> UntypedStorage:
@@ -106,7 +110,7 @@ class UntypedStorage:
         if source.nbytes() != self.nbytes():
             problem = f"the storages differ in size, {self.nbytes()} and {source.nbytes()} bytes"
             raise ShapeError(message("UntypedStorage.copy_", problem))
-        self._bytes()[...] = source._bytes()
+        self._bytes_to_write()[...] = source._bytes()
         return self
 
     def clone(self) -> UntypedStorage:
@@ -121,7 +125,7 @@ class UntypedStorage:
         return UntypedStorage(got) if isinstance(at, slice) else int(got)
 
     def __setitem__(self, at: Any, value: Any) -> None:
-        self._bytes()[at] = value
+        self._bytes_to_write()[at] = value
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.tolist())
@@ -152,6 +156,7 @@ class TypedStorage:
 
     def _array(self) -> np.ndarray:
         block = self._untyped._block
+        current().release(block)
         return memory.as_array(block, block.ptr, (self.size(),), self.dtype)
 
     def untyped(self) -> UntypedStorage:

@@ -88,6 +88,8 @@ class Tensor(Surface):
     _made_by: str = ""
     _instead: Any = None  # of a kind without dense storage: what an op that is given the tensor does
     _meta: Meta
+    _show: Any  # called before others see its memory (state.py)
+    _await: Any  # called before somebody looks while a program runs beside Python
     name: str | None = None  # torch has the attribute and never fills it; a program may
     __array_priority__ = 1000
 
@@ -306,12 +308,8 @@ class Tensor(Surface):
                     "Use x.float().numpy()",
                 )
             )
-        if self._run is not None:
-            self._run.settle(self)
-        array = self._memory()
-        if not self._shared:
-            self._note_sharing()
-        return array
+        self._show()
+        return self._memory()
 
     def _note_sharing(self) -> None:
         if not self._shared:
@@ -348,7 +346,7 @@ class Tensor(Surface):
         elif watchers:
             watchers[-1](self)
         if flying:
-            land()
+            self._await()
         reader = READERS.get(m.dtype.name)
         return reader.from_address(self._ptr).value if reader is not None else self._array().item()
 
@@ -356,6 +354,8 @@ class Tensor(Surface):
         """The value as nested Python lists of numbers."""
         if watchers and self._run is None:
             watchers[-1](self)
+        if flying:
+            self._await()
         return self._array().tolist()
 
     def __bool__(self) -> bool:
@@ -544,7 +544,8 @@ def from_sizes_or_data(call: str, data: tuple, dtype: DType) -> Tensor:
         if isinstance(data[0], (float, complex, str)) or not hasattr(data[0], "__len__"):
             kind = type(data[0]).__name__
             raise TypeError(message(call, f"data must be a sequence (got {kind})", [], "tensor(x) takes numbers too"))
-        return Tensor.from_data(data[0], dtype)
+        shares = isinstance(data[0], np.ndarray) and data[0].dtype == dtype.np
+        return Tensor.from_array(data[0]) if shares else Tensor.from_data(data[0], dtype)
     sizes = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
     if any(isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0 for n in sizes):
         raise TypeError(message(call, f"takes sizes, or one sequence of values, got {data!r}"))

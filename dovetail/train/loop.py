@@ -192,6 +192,7 @@ class Steps:
                 interrupt.check()
                 if learner.stop_training and self.turn == "train":
                     break
+        close("the batches are over")  # and says what was wrong with the last one
         return i + 1
 
     def read(self) -> dict[str, float]:

@@ -4,8 +4,11 @@ import random
 
 import pytest
 
+import dovetail as dv
 from dovetail.base.config import config
 from dovetail.engine.pace import Pace
+from dovetail.runtime.pool import APART
+from dovetail.tensor.recorder import current
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,27 @@ def test_the_choice_follows_the_machine():
     assert total(pace, 1000, idle) > 850
     assert total(pace, 1000, busy) < 150
     assert total(pace, 6000, idle) > 1500
+
+
+def test_a_program_that_may_not_fly_after_all_goes_on_trying(monkeypatch):
+    monkeypatch.setattr(config, "tier", 2)
+    x, orders = dv.rand(128, 128), []
+    for _ in range(300):
+        y = x @ x
+        y._settle()
+        pace = current().last.program.pace
+        pace.may_fly = True  # as if it could have flown once
+        orders.append(pace.order)
+    tried = [order for order in orders if order & APART]
+    assert pace.watched
+    assert 0 < len(tried) < 150
+
+
+def test_only_who_runs_on_the_team_leaves_the_compiler_a_processor(monkeypatch):
+    monkeypatch.setattr(config, "threads", 8)
+    for work, threads in ((10e3, 1), (100e3, 1), (5e6, 7)):
+        pace = Pace(None, work)
+        assert pace.spare & 255 == threads
 
 
 def test_where_there_is_no_choice_nothing_is_watched(monkeypatch):

@@ -1,8 +1,10 @@
 """The thread team: barriers, launches from several Python threads, fork, denormals, the portable way of waiting."""
 
 import ctypes
+import dataclasses
 import os
 import platform
+import re
 import sys
 import threading
 import time
@@ -73,11 +75,11 @@ define void @present(ptr %args, i64 %tid, i64 %nt, ptr %bar) {
 class Job:
     """A body with a block of its own."""
 
-    def __init__(self, team, code, name, threads, flush=False, release=True):
+    def __init__(self, team, code, name, threads, flush=False, release=True, apart=False):
         self.team = team
         self.block = (ctypes.c_uint64 * 16)()
         self.block[0] = code.address(name)
-        self.block[1] = pool.order(threads, flush=flush, release=release)
+        self.block[1] = pool.order(threads, flush=flush, release=release, apart=apart)
         self.arguments = (ctypes.c_uint64 * 12).from_buffer(self.block, 8 * pool.HEADER)
 
     def __call__(self):
@@ -91,7 +93,7 @@ def team_of(kind):
     team = pool.team()
     if kind == "ctypes":
         call = pool.foreign_call(team.code.address("dv_run_block"))
-        return pool.Team(team.code, team.symbols, call, None, team.size)
+        return dataclasses.replace(team, call=call, chain=None, apart=False)
     return team
 
 
@@ -178,6 +180,57 @@ def test_a_child_starts_a_team_of_its_own():
             good = good and job.arguments[0] == 2
         os._exit(0 if good else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def waits(team):
+    """Wait for what a team does apart."""
+    return ctypes.CFUNCTYPE(None)(team.code.address("dv_join"))
+
+
+@pytest.mark.skipif(not pool.team().apart, reason="nothing runs apart here")
+@pytest.mark.parametrize("kind", ["futex", "condition"])
+def test_a_worker_runs_a_body_apart(kind):
+    team = team_of(kind)
+    code, join = Code(object_code(BODY, resolve_target()), team.symbols), waits(team)
+    for _ in range(200):
+        job, both = Job(team, code, "present", 1, apart=True), Job(team, code, "present", 2)
+        job()
+        both()  # alone, or with the worker after it has come back
+        assert both.arguments[0] == both.arguments[1]
+        join()
+        assert (job.arguments[0], job.arguments[1]) == (1, 1)
+
+
+LINGER = """
+define internal void @linger() noinline {
+  %begin = call i64 @now()
+  %end = add i64 %begin, 300000
+  br label %loop
+loop:
+  %now = call i64 @now()
+  %on = icmp slt i64 %now, %end
+  br i1 %on, label %loop, label %done
+done:
+  ret void
+}
+"""
+
+
+@pytest.mark.skipif(not pool.team().apart, reason="nothing runs apart here")
+def test_a_launch_may_follow_the_moment_a_worker_makes_the_team_free():
+    text = re.sub(r"(store atomic i32 0, ptr @busy .*)", r"\1\n  call void @linger()", team_text())
+    text += LINGER  # as if it had lost its processor there
+    team = pool.load_team(object_code(text, resolve_target("generic"), level=2))
+    code = Code(object_code(BODY, resolve_target()), team.symbols)
+    for _ in range(20):
+        first, threads = Job(team, code, "present", 1, apart=True), 1
+        first()
+        while threads == 1:  # until the team is free
+            job = Job(team, code, "present", 2)
+            job()
+            threads = job.arguments[1]
+            assert job.arguments[0] == threads  # everybody is done who takes part
+    waits(team)()
 
 
 def test_wrong_operands_are_refused():

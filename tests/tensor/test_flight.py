@@ -144,6 +144,26 @@ def test_a_bad_label_is_told_one_step_later_on_its_line():
     assert np.isfinite(lines[-1].item())
 
 
+@pytest.mark.parametrize("flies", [True, False])
+def test_a_bad_index_is_told_though_the_step_writes_over_it(flies, monkeypatch):
+    monkeypatch.setattr(config, "beside", flies)
+    weight, index = dv.ones(5, 4, requires_grad=True), dv.tensor([0, 1])
+    optimizer = dv.optim.SGD([weight], lr=0.1)
+
+    def step(start):
+        index.fill_(start)
+        optimizer.zero_grad()
+        nn.functional.embedding(index, weight).sum().backward()
+        optimizer.step()
+        index.zero_()
+
+    for _ in range(4):
+        step(0)
+    with pytest.raises(IndexError, match="5 rows of the weight"):
+        for start in (9, 0, 0):
+            step(start)
+
+
 def test_threads_that_train_at_once():
     wanted = [curve_of(seed) for seed in range(3)]
     got = [None] * 3
@@ -219,3 +239,71 @@ def test_memory_that_numpy_sees_is_written_in_turn():
         w.sum().backward()
         optimizer.step()
         assert (seen == 1 - 0.5 * (i + 1)).all()
+
+
+def bad_step():
+    """Make a step beside Python whose labels are out of range; returns (its loss, the weight, its labels)."""
+    weight = dv.ones(3, 4, requires_grad=True)
+    optimizer = dv.optim.SGD([weight], lr=0.1)
+    labels = dv.tensor([0, 1])
+    for _ in range(4):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(dv.ones(2, 3) @ weight, labels)
+        loss.backward()
+        optimizer.step()
+    labels[1] = 9
+    loss = nn.functional.cross_entropy(dv.ones(2, 3) @ weight, labels)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    assert flying
+    return loss, weight, labels
+
+
+LAST_LOOKS = {
+    "item": lambda loss, weight: loss.item(),
+    "tolist": lambda loss, weight: weight.tolist(),
+    "numpy": lambda loss, weight: weight.detach().numpy(),
+    "another trace": lambda loss, weight: (dv.ones(2) + 1).tolist(),
+    "nothing to run": lambda loss, weight: dv.cpu.synchronize(),
+}
+
+
+@pytest.mark.parametrize("look", LAST_LOOKS)
+def test_a_bad_label_is_told_to_who_looks_after_the_last_step(look):
+    loss, weight, _ = bad_step()
+    with pytest.raises(IndexError, match="9"):
+        LAST_LOOKS[look](loss, weight)
+    assert np.isfinite(dv.ones(2).sum().item())  # it is told once
+
+
+def test_a_bad_label_is_told_although_the_labels_are_written_over():
+    _, _, labels = bad_step()
+    with pytest.raises(IndexError, match="9"):
+        labels.fill_(0)
+        dv.cpu.synchronize()
+
+
+def test_a_parameter_in_a_larger_memory_is_read_after_its_step():
+    whole = dv.zeros(600 * 400 + 4)
+    w = nn.Parameter(dv.ones(400, 600))
+    w.data = whole[4:].view(400, 600)
+    del whole
+    optimizer = dv.optim.SGD([w], lr=1.0)
+    for turn in range(1, 5):
+        (w * dv.ones(400, 600)).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        assert (w.detach()._to_read()[-1] == -turn).all()
+
+
+def test_nothing_flies_at_the_end(monkeypatch):
+    monkeypatch.setattr(flight, "grounded", True)
+    w = nn.Parameter(dv.ones(3))
+    optimizer = dv.optim.SGD([w], lr=0.5)
+    for _ in range(4):
+        optimizer.zero_grad()
+        assert not flying
+        w.sum().backward()
+        optimizer.step()
+    assert w.tolist() == [-1, -1, -1]
