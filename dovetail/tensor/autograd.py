@@ -667,6 +667,9 @@ def free(visited: set[Value]) -> None:
 # -- optimizer.step() --------------------------------------------------------------------------------------
 
 
+BEFORE_OTHERS_WRITE = "others see memory that the step writes, or a batch too large to be copied"
+
+
 class UpdateInfo:
     """What an update event remembers: slots of parameters, gradients and states, in order."""
 
@@ -699,6 +702,8 @@ def update(rule: Callable, entries: list[tuple]) -> None:
     if e.op is UPDATE and e.extra.entries is entries and e.extra.age == layout_age():
         if not any(map(closing.shares_memory, e.extra.flagged)) and replay_update(rec, e):
             commit_update(rec, e)
+            if rec.at_risk:
+                rec.close(BEFORE_OTHERS_WRITE)
             return
     if not entries:
         return
@@ -734,8 +739,8 @@ def update(rule: Callable, entries: list[tuple]) -> None:
         rec.log.append(slot)
     rec.advance(e)
     commit_update(rec, e)
-    if shared:
-        rec.close()
+    if shared or rec.at_risk:
+        rec.close(BEFORE_OTHERS_WRITE)
 
 
 def settings(rule: Callable, entries: list) -> tuple[tuple, dict]:

@@ -475,7 +475,8 @@ class Recorder:
         """Note that leaf `t` in slot `s` lies in memory that others see, and copy it where NumPy may write there.
 
         A program may fill the array that it made the tensor from with the next numbers before the trace is run, and
-        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied.
+        a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied;
+        an optimizer's step is then run at once.
         """
         self.held[s] = None
         if not t._storage.exported or self.together or self.capture is not None:

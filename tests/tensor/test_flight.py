@@ -219,7 +219,7 @@ from dovetail.runtime.flight import flying
 assert flying
 del x, w, o
 """
-    env = dict(os.environ, DOVETAIL_BESIDE="1", DOVETAIL_TIER="2")
+    env = dict(os.environ, DOVETAIL_BESIDE="1", DOVETAIL_TIER="2", DOVETAIL_AT_ONCE="0")
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and not done.stderr, done.stderr
 

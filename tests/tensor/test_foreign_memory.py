@@ -17,7 +17,10 @@ def test_an_array_written_after_the_call_does_not_change_the_result():
     assert u.tolist() == [2, 2, 2] and t.tolist() == [5, 5, 5] and (t * 2).tolist() == [10, 10, 10]
 
 
-def test_one_buffer_for_all_batches_trains_as_fresh_arrays_do():
+@pytest.mark.parametrize("largest", [recorder.LARGEST_HELD, 8])
+def test_one_buffer_for_all_batches_trains_as_fresh_arrays_do(largest, monkeypatch):
+    monkeypatch.setattr(recorder, "LARGEST_HELD", largest)
+
     def losses(batches):
         dv.manual_seed(0)
         model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
