@@ -69,7 +69,6 @@ from dovetail.ops import counting as counting_ops
 from dovetail.ops import elementwise as elementwise_ops
 from dovetail.ops import index as index_ops
 from dovetail.ops import matmul as matmul_ops
-from dovetail.ops import random as random_ops
 from dovetail.ops import shape as shape_ops
 from dovetail.ops import sort as sort_ops
 from dovetail.ops.activation import celu, elu, hardshrink, log_softmax, prelu, relu, selu, softmax, threshold
@@ -301,7 +300,6 @@ addmm_ = matmul_ops.addmm.inplace
 addmv_ = matmul_ops.addmv.inplace
 addr_ = matmul_ops.addr.inplace
 baddbmm_ = matmul_ops.baddbmm.inplace
-bernoulli_ = random_ops.bernoulli.inplace
 tril_ = shape_ops.tril.inplace
 triu_ = shape_ops.triu.inplace
 cumprod_ = sort_ops.cumprod.inplace
@@ -342,14 +340,14 @@ __all__ = [
     "arctanh_", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_", "as_strided_copy",
     "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan2_", "atan_", "atanh", "atanh_",
     "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "baddbmm_", "bartlett_window", "batch_norm",
-    "bernoulli", "bernoulli_", "bilinear", "binary_cross_entropy_with_logits", "bincount", "binomial", "bitwise_and",
-    "bitwise_and_", "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or",
-    "bitwise_or_", "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window",
-    "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast",
-    "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu", "celu_", "chain_matmul", "channel_shuffle", "cholesky",
-    "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min",
-    "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations", "complex", "concat", "concatenate", "conj",
-    "conj_physical", "conj_physical_", "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
+    "bernoulli", "bilinear", "binary_cross_entropy_with_logits", "bincount", "binomial", "bitwise_and", "bitwise_and_",
+    "bitwise_left_shift", "bitwise_left_shift_", "bitwise_not", "bitwise_not_", "bitwise_or", "bitwise_or_",
+    "bitwise_right_shift", "bitwise_right_shift_", "bitwise_xor", "bitwise_xor_", "blackman_window", "block_diag",
+    "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cartesian_prod", "cat",
+    "cdist", "ceil", "ceil_", "celu", "celu_", "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse",
+    "cholesky_solve", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
+    "clone", "column_stack", "combinations", "complex", "concat", "concatenate", "conj", "conj_physical",
+    "conj_physical_", "constant_pad_nd", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
     "conv_transpose2d", "conv_transpose3d", "convolution", "copy", "copy_", "copysign", "copysign_", "corrcoef", "cos",
     "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "ctc_loss",
     "cummax", "cummin", "cumprod", "cumprod_", "cumsum", "cumsum_", "cumulative_trapezoid", "deg2rad", "deg2rad_",

@@ -178,7 +178,7 @@ def randperm(seed, counter, n, *, dtype=None):
     return cast(p.argsort(keys, dim=0, descending=False, stable=True), setting_dtype(dtype) or dtypes.int64)
 
 
-@op(random=True, method=True, inplace=True)
+@op(random=True, method=True)
 def bernoulli(seed, counter, input, p=None):
     """1 with the probability given by each element (or by p), else 0."""
     return bernoulli_of(Draws(seed, counter), input, p)
@@ -423,6 +423,12 @@ def normal_like(seed, counter, input, mean=0.0, std=1.0):
     if std < 0:
         raise ArgumentError(message("normal_", f"expects std >= 0.0, but found std {std}"))
     return scaled_normal(Draws(seed, counter), input.shape, input.dtype, mean, std)
+
+
+@op(random=True, inplace=True, top=False, name="bernoulli", differentiable=False, also=("Tensor.bernoulli_",))
+def bernoulli_like(seed, counter, input, p=0.5):
+    """1 with probability p (a number, or one for each element), else 0; what `input` held is of no account."""
+    return bernoulli_of(Draws(seed, counter), input, p)
 
 
 @op(random=True, inplace=True, top=False, name="random", differentiable=False, also=("Tensor.random_",))

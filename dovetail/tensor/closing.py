@@ -463,11 +463,12 @@ class Plan:
 
     def alias_map(self, slots: list) -> dict[int, int]:
         """Outputs that are written over the input they replace."""
-        where = {id(slots[s]): i for i, s in enumerate(self.in_slots)}
+        where = {s: i for i, s in enumerate(self.in_slots)}
         first = len(self.outs) + len(self.grads)
+        before = {now: s for s, now in self.source.mutated}
         found = {}
         for k, (now, m) in enumerate(self.mutated):
-            i = where.get(id(slots[now]))
+            i = where.get(before[now])
             if i is not None and m.strides is None:
                 found[first + k] = i
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dovetail.tensor.joint import copy_of, leave, waits
 from dovetail.tensor.meta import contiguous_strides
 from dovetail.tensor.views import dense
 
@@ -20,16 +21,22 @@ def written(rec: Any, target: Any, tensors: list) -> bool:
     return any([t._meta.requires_grad for t in tensors])
 
 
+def members(t: Any) -> list:
+    """`t` and those that it shares memory with, what they look into first."""
+    root = t if t._base is None else t._base
+    found = [root, *[v for r in root._lookers or () if (v := r()) is not None]]
+    return found if any(v is t for v in found) else [*found, t]
+
+
 def bring_in(rec: Any, target: Any, ops: dict[str, Any]) -> None:
     """Make the views of what `target` looks into views of the trace, before the target is written."""
     root = target if target._base is None else target._base
-    members = [v for r in root._lookers or () if (v := r()) is not None]
-    if target is not root and not any(v is target for v in members):
-        members.append(target)
-    for v in members:
-        if v._run is None and v._storage is root._storage and v._base is root:
+    for v in members(target):
+        if v is not root and v._run is None and v._storage is root._storage and v._base is root:
             w = view_of(root, v, ops)
             if w is not None:
+                if waits(v, True):
+                    leave(v, copy_of(v), 0)
                 rec.slots[w._slot] = v
                 v._meta, v._view, v._run, v._slot, v._hist, v._leaf = w._meta, w._view, w._run, w._slot, None, False
 

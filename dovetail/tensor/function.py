@@ -9,18 +9,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ref
 
 from dovetail.base import errors
 from dovetail.base.errors import GradientError, message
 from dovetail.tensor import blame, dual
 from dovetail.tensor.autograd import freed_error
+from dovetail.tensor.family import members
 from dovetail.tensor.history import version
-from dovetail.tensor.joint import Joint, join, value_before
+from dovetail.tensor.joint import Joint, copy_of, join, leave
 from dovetail.tensor.meta import forget_leaf
 from dovetail.tensor.modes import GradMode
 from dovetail.tensor.recorder import local
 from dovetail.tensor.steps import step_before
 from dovetail.tensor.tensor import Tensor
+from dovetail.tensor.views import root
 
 
 class Context:
@@ -273,12 +276,6 @@ class Function:
         """Run forward; its results lead the gradient through backward."""
         ctx = context_class(cls)(cls, args)
         wanted = local.rec.grad and any(ctx.needs_input_grad)
-        if wanted and may_write(cls):
-            for a, needed in zip(args, ctx.needs_input_grad, strict=True):
-                if needed:
-                    a._settle()  # forward may look, and end the trace that knows how the argument was made
-        before = [(a, a._run, local.rec.slot_of(a) if a._run is local.rec.run else 0, a._hist, a._meta)
-                  for a, needed in zip(args, ctx.needs_input_grad, strict=True) if needed]  # fmt: skip
 
         def forward() -> Any:
             if cls.setup_context is Function.setup_context:
@@ -293,15 +290,23 @@ class Function:
                 return changed
         with GradMode(False, local.rec.inference):
             made = forward()
-        if not wanted:
-            return plain(made, args)
-        return connect(ctx, args, made, tuple(as_before(a, ctx, before) for a in args) if ctx._dirty else args)
+        check_dirty(ctx, args, made)
+        return connect(ctx, args, made) if wanted else plain(made, args)
 
 
-def may_write(function: type[Function]) -> bool:
-    """Whether forward changes arguments in place, which it has to say by ctx.mark_dirty."""
-    codes = [getattr(f, "__code__", None) for f in (function.forward, function.setup_context)]
-    return any("mark_dirty" in code.co_names for code in codes if code is not None)
+def check_dirty(ctx: Context, args: tuple, made: Any) -> None:
+    """Raise GradientError where an argument that was written in place is no result."""
+    results = made if isinstance(made, (tuple, list)) else (made,)
+    for i, a in enumerate(args):
+        if is_one_of(a, ctx._dirty) and not is_one_of(a, results):
+            problem = "some elements marked as dirty during the forward method were not returned as output. The "
+            problem += "inputs that are modified inplace must all be outputs of the Function"
+            cure = f"Return argument {i + 1} from forward, or leave it out of ctx.mark_dirty"
+            raise GradientError(message(ctx.name(), problem, [(f"argument {i + 1}", a)], cure))
+
+
+def is_one_of(a: Any, some: Any) -> bool:
+    return any(a is b for b in some)
 
 
 def plain(made: Any, args: tuple) -> Any:
@@ -311,33 +316,29 @@ def plain(made: Any, args: tuple) -> Any:
     return made.detach() if isinstance(made, Tensor) and made._meta.requires_grad else made
 
 
-def as_before(a: Any, ctx: Context, before: list[tuple]) -> Any:
-    """What an argument was before forward changed it in place: where its gradient goes."""
-    found = next((b for b in before if b[0] is a), None)
-    if found is None or not any(a is d for d in ctx._dirty):
-        return a
-    _, run, slot, history, m = found
-    if a._leaf:
-        raise blame.leaf_written(ctx.name(), a)
-    if run is local.rec.run and slot:
-        return value_before(slot, m)
-    made = object.__new__(Tensor)
-    made._meta, made._hist, made._storage, made._ptr = m, history, a._storage, a._ptr
-    return made
+def connect(ctx: Context, args: tuple, made: Any) -> Any:
+    """The results of forward as joints of one step, whose gradients go to the arguments.
 
-
-def connect(ctx: Context, args: tuple, made: Any, origins: tuple) -> Any:
-    """The results of forward as joints of one step, whose gradients go to `origins`."""
-    step = FunctionStep(ctx, origins)
+    An argument that forward has written to is given its joint as by a write in place, so that those who share its
+    memory learn of it. The gradient leads on to what it was: under no_grad a write leaves gradients their way.
+    """
+    step = FunctionStep(ctx, args)
     parts = list(made) if isinstance(made, (tuple, list)) else [made]
     joined = [i for i, p in enumerate(parts) if isinstance(p, Tensor) and differentiable(ctx, p)]
+    dirty = [p for i, p in enumerate(parts) if i in joined and is_one_of(p, ctx._dirty) and is_one_of(p, args)]
+    for t in dirty:
+        if t._leaf and t._meta.requires_grad:
+            raise blame.leaf_written(ctx.name(), t)
     fresh = join([parts[i] for i in joined], step)
     step.joints = [t._joint for t in fresh]
-    replaced = {id(parts[i]): t for i, t in zip(joined, fresh, strict=True) if not any(parts[i] is a for a in args)}
+    replaced = {id(parts[i]): t for i, t in zip(joined, fresh, strict=True) if not is_one_of(parts[i], args)}
     step.outs = [(p._meta if isinstance(p, Tensor) else None, i in joined) for i, p in enumerate(parts)]
+    for a, needed in zip(args, ctx.needs_input_grad, strict=True):
+        if needed and not a._leaf:
+            a._readers = [*(a._readers or ()), ref(step)]
     for i, t in zip(joined, fresh, strict=True):
-        if any(parts[i] is d for d in ctx._dirty):
-            become(parts[i], t)
+        if is_one_of(parts[i], dirty):
+            write(parts[i], t)
             t = parts[i]
         parts[i] = t
     keep = [replaced.get(id(t), t) for t in ctx._saved]
@@ -346,23 +347,39 @@ def connect(ctx: Context, args: tuple, made: Any, origins: tuple) -> Any:
     return type(made)(parts) if isinstance(made, (tuple, list)) else parts[0]
 
 
+def write(t: Tensor, other: Tensor) -> None:
+    """Let an argument that forward has written to hold the result, whose gradient leads through the step."""
+    if t._view is not None or t._shared or len(members(t)) > 1 or is_looked_into(t):
+        with GradMode(True):
+            t.copy_(other)
+    else:
+        become(t, other)
+
+
+def is_looked_into(t: Tensor) -> bool:
+    """Whether a pending tensor is a view of `t`."""
+    rec = local.rec
+    return any(u is not None and u._view is not None and root(u) is t for u in rec.slots[1 : rec.node.end])
+
+
 def differentiable(ctx: Context, t: Tensor) -> bool:
     return t._meta.dtype.is_differentiable and id(t) not in ctx._plain
 
 
 def become(t: Tensor, other: Tensor) -> None:
-    """Let an argument that forward has written to stand for the result."""
+    """Let an argument that nobody shares memory with stand for the result."""
     rec = local.rec
+    was, slot = copy_of(t), rec.slot_of(t)
     rec.run.joints[:] = [t if j is other else j for j in rec.run.joints]
-    former = object.__new__(Tensor)  # the trace goes on writing to the memory that the argument had
-    former.__dict__.update(t.__dict__)
-    for slot in range(1, rec.node.end):
-        if rec.slots[slot] is t:
-            rec.slots[slot] = former
     forget_leaf(t)
     rec.slots[other._slot] = t
-    t._meta, t._hist, t._view, t._leaf, t._joint = other._meta, None, None, False, other._joint
+    t._meta, t._hist, t._view, t._leaf = other._meta, None, None, False
     t._run, t._slot, t._storage, t._ptr = other._run, other._slot, other._storage, other._ptr
+    leave(t, was, slot)  # the trace goes on writing to the memory that the argument had
+    keeps, t._joint = t._joint, other._joint
+    if keeps is not None:
+        t._joint.kept = keeps.kept
+        rec.run.hooked[:] = [w for w in rec.run.hooked if w is not t]
 
 
 class InplaceFunction(Function):

@@ -160,7 +160,7 @@ class History:
         self, segment: Segment, sources: list, leaves: list, kept: Kept | None, order: int = 0, inputs: list = NONE
     ):
         self.segment, self._sources, self.leaves, self.kept, self.order = segment, sources, leaves, kept, order
-        self.makers = [t._hist for t in sources]
+        self.makers = [maker(t) for t in sources]
         self.earlier: dict[int, Any] = NOBODY
         self.hooked: dict[int, Any] = {}
         self.versions = [t._version + t._storage.writes for t in leaves]
@@ -174,11 +174,7 @@ class History:
     @property
     def sources(self) -> list:
         """The tensors behind the sources, as they were: one that was written in place since has a stand-in."""
-        sources = self._sources
-        for i, made in enumerate(self.makers):
-            if made is not None and sources[i]._hist is not made:
-                sources[i] = as_made(sources[i], made, self.segment.sources[i][0])
-        return sources
+        return as_read(self._sources, self.makers, self.segment)
 
     def stand_in(self, index: int, before: Any) -> None:
         """Remember what stands for result `index` as it was, now that its tensor has been written in place."""
@@ -546,15 +542,34 @@ def as_it_was(t, order: int) -> Any:
     return before
 
 
-def as_made(t: Any, made: tuple, value: Value) -> Any:
-    """A stand-in for `t` when it had been made by `made`; value: what it was to those that read it."""
-    history, index = made
+def maker(t: Any) -> Any:
+    """How a tensor was made, if gradients lead on from it: (history, index), or the joint of a step in Python."""
+    if t._joint is None or t._joint.node is None:
+        return t._hist
+    return t._hist or t._joint
+
+
+def as_read(sources: list, makers: list, segment: Segment) -> list:
+    """The sources of a segment as they were: those that were written in place since are replaced by stand-ins."""
+    for i, made in enumerate(makers):
+        if made is not None and maker(sources[i]) is not made:
+            sources[i] = as_made(sources[i], made, segment.sources[i][0])
+    return sources
+
+
+def as_made(t: Any, made: Any, value: Value) -> Any:
+    """A stand-in for `t` when it had been made by `made`, by a history or by Python code; value: what it was."""
+    history, index = made if type(made) is tuple else (None, 0)
     known = None if history is None else history.earlier.get(index)
     if known is not None:
         return known
     m = t._meta if t._meta.shape == tuple(value.shape) else meta(value.shape, value.dtype, requires_grad=True)
     before = fresh(m if m.requires_grad else m.with_grad(True, EARLIER), None, 0)
-    before._storage, before._ptr, before._version, before._hist = t._storage, t._ptr, t._version, made
+    before._storage, before._ptr, before._version = t._storage, t._ptr, t._version
+    if type(made) is tuple:
+        before._hist = made
+    else:
+        before._joint = made
     if history is not None:
         history.stand_in(index, before)
     return before

@@ -102,6 +102,60 @@ def drop_joint(t: Tensor) -> None:
         t._hist[0].hooked.pop(t._hist[1], None)
 
 
+def copy_of(t: Tensor) -> Tensor:
+    """Another handle on what `t` is now."""
+    made = object.__new__(Tensor)
+    made.__dict__.update(t.__dict__)
+    return made
+
+
+def waits(t: Tensor, written: bool) -> bool:
+    """Whether Python code waits for the gradient of what `t` is now, so that a write must `leave` it.
+
+    written: whether gradients learn of the write; if not, they come to `t` as before, but for hooks in the trace.
+    """
+    if t._leaf:
+        return False
+    return bool(t._readers) or t._joint is not None and (written or t._joint.node is None)
+
+
+def leave(t: Tensor, was: Tensor, slot: int) -> None:
+    """`t` was given another value that gradients lead through; was: what it was before, in `slot` (0: in no slot).
+
+    Python code that waits at the value from before (hooks, the Function whose result or argument it is) waits at a
+    stand-in from now on, which nobody else has. Only a wish to keep the gradient (`retain_grad`) stays with `t`, where
+    gradients learn of the write.
+    """
+    rec = local.rec
+    former = was
+    if was._run is not None and slot:
+        former = value_before(slot, was._meta)
+    joint = was._joint
+    holder = was if joint is not None and joint.node is not None and was._storage is not None else former
+    t._joint = was._joint = None
+    holder._joint = joint
+    for some in (rec.run.joints, rec.run.hooked):
+        some[:] = [holder if w is t else w for w in some]
+    leaf = former if was._storage is None else was  # where the trace reads and writes memory
+    for s in range(1, rec.node.end):
+        if rec.slots[s] is t and s != t._slot:
+            rec.slots[s] = leaf
+            leaf._guessed = True
+    if was._run is None and was._hist is not None and was._hist[0] is not None:
+        history, index = was._hist
+        history.stand_in(index, former)
+        if history.hooked.get(index) is t:
+            history.hooked[index] = former
+    for find in was._readers or ():
+        step = find()
+        if step is not None:
+            step.args = tuple([former if a is t else a for a in step.args])
+    t._readers = was._readers = None
+    if rec.grad and joint is not None and joint.kept is not None:
+        joint.kept = None
+        joint_of(t).kept = weakref.ref(t)
+
+
 def join(tensors: Sequence[Tensor], node: Any = None) -> list[Tensor]:
     """New tensors with these values at which gradients end: results of `node`, or fresh leaves where it is None."""
     rec = local.rec

@@ -27,7 +27,7 @@ from dovetail.prims.elementwise import add, detach, identity
 from dovetail.prims.make import full
 from dovetail.prims.sugar import cast
 from dovetail.runtime import memory
-from dovetail.tensor import blame, checks, closing, family, lint, packing, replay, views
+from dovetail.tensor import blame, checks, closing, family, joint, lint, packing, replay, views
 from dovetail.tensor.meta import INFERENCE, meta, normal_strides
 from dovetail.tensor.random import default_generator
 from dovetail.tensor.recorder import flatten, local, substitute
@@ -303,8 +303,11 @@ class Op:
             for position, slot in e.numbers:
                 slots[slot] = number_tensor(flat[position])
                 rec.log.append(slot)
+        waited = []
         for old, new, m in e.repoints:
             t = slots[old]
+            if (t._joint is not None or t._readers) and joint.waits(t, rec.grad):
+                waited.append((t, joint.copy_of(t), old))
             slots[new] = t
             t._slot, t._run, t._meta = new, run, m
             t._version += 1
@@ -316,6 +319,8 @@ class Op:
             if base:
                 t._view = views.looked_into(slots[base])
             made.append(t)
+        for t, was, old in waited:
+            joint.leave(t, was, old)
         if e.result is None:
             return made[0]
         return e.result(made, tensors[2:] if self.random else tensors)
@@ -595,6 +600,8 @@ class Op:
         new = cast(result, old.dtype)
         if blocked and new.dtype.is_differentiable:
             new = detach(new)
+        if rec.grad and target._meta.requires_grad:
+            new = views.overwritten(new, old, values)
         requires = gives_grad or (rec.grad and target._meta.requires_grad)
         requires = requires or target._meta.requires_grad
         views.rewrite(rec, e, state, target, e.ins[2 if self.random else 0], old, new, requires)

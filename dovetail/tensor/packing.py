@@ -17,7 +17,7 @@ from dovetail.ir.core import Value
 from dovetail.tensor import staged
 from dovetail.tensor.autograd import freed_error
 from dovetail.tensor.function import Step
-from dovetail.tensor.history import History, Kept
+from dovetail.tensor.history import History, Kept, as_read
 from dovetail.tensor.joint import Joint
 from dovetail.tensor.meta import WATCHED
 from dovetail.tensor.modes import GradMode
@@ -155,9 +155,15 @@ class PackedStep(Step):
     """The gradient of one op, from what its pack hook returned."""
 
     def __init__(self, history: History, pack: Callable, unpack: Callable):
-        self.segment, self.sources, self.inputs = history.segment, history.sources, history.inputs
+        self.segment, self.inputs = history.segment, history.inputs
+        self.origins, self.makers = history.sources, history.makers
         self.unpack, self.joints, self.indices = unpack, [], []
         self.packed: list | None = [packed(pack, t) for t in history.saved]
+
+    @property
+    def sources(self) -> list:
+        """The tensors that the gradient leads to, as they were."""
+        return as_read(self.origins, self.makers, self.segment)
 
     def backward(self, gradients: list, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
         if self.packed is None:

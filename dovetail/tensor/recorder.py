@@ -563,8 +563,8 @@ class Recorder:
         slots, end = self.slots, self.node.end
         if t._slot < end and slots[t._slot] is t:
             if t._run is None or t._run is self.run:
-                latest = t._slot
-                return self.sync().mutated.get(latest, latest)
+                latest = self.sync().mutated.get(t._slot, t._slot)
+                return latest if slots[latest] is t else t._slot  # else it stands for what was there before a write
         for i in range(end - 1, 0, -1):
             if slots[i] is t:
                 return i

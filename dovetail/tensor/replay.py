@@ -288,7 +288,7 @@ def write_of(e: Event, made: Any) -> Callable:
                     return miss(rec, called, args, kwargs)
                 break
         t = args[0]
-        if t._shared:  # others may see its memory, so the write cannot be put off
+        if t._shared or t._joint is not None or t._readers:  # others may see its memory, or wait for its gradient
             return miss(rec, called, args, kwargs)
         t._meta, t._run, t._slot = m, rec.run, slot
         t._version += 1

@@ -61,6 +61,7 @@ class Tensor(Surface):
     _slot     the slot in that trace; _guessed: a recorder may have it as a leaf of earlier traces
     _storage, _ptr  memory and address, when there is a value
     _base     the tensor whose memory it shares, when there is a value; _lookers: references to those that share its own
+    _readers  references to the steps of Functions that it was an argument of, and whose gradient it passes on
     _view     the tensor this one looks into while recording; _shared: its memory may be seen by others
     _hist     how it was made, when its trace has been run but its gradient is still to come
     _joint    Python code that its gradient meets: hooks, a custom Function (joint.py)
@@ -74,6 +75,7 @@ class Tensor(Surface):
     _grad: Any = None
     _hist: Any = None
     _joint: Any = None
+    _readers: list | None = None
     _view: Any = None
     _base: Any = None
     _lookers: Any = None

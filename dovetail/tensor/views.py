@@ -13,13 +13,13 @@ from weakref import ref
 
 import numpy as np
 
-from dovetail.autodiff.gradient import with_gradient
+from dovetail.autodiff.gradient import makers_between, with_gradient
 from dovetail.base.errors import ArgumentError, message
 from dovetail.ir.core import Node, Value
 from dovetail.prims.bits import bitcast
 from dovetail.prims.elementwise import detach, identity
 from dovetail.prims.index import scatter_nd
-from dovetail.prims.make import literal_of
+from dovetail.prims.make import literal_of, zeros_like
 from dovetail.prims.shape import broadcast, reshape, shown_repeatedly
 from dovetail.tensor.meta import Meta, meta, normal_strides
 from dovetail.tensor.trace import Event
@@ -119,6 +119,20 @@ def unnoticed(new: Value, old: Value, t: Any) -> Value:
     if not t._meta.requires_grad:
         return detach(new)
     return with_gradient([detach(new)], [old], passed_on)[0]
+
+
+def overwritten(new: Value, old: Value, given: list[Value]) -> Value:
+    """What a tensor holds that requires grad, after a write of `given`: where nothing is left of `old`, what that was
+    made from gets a gradient of zeros, as in PyTorch, not none."""
+    if new is old or not new.dtype.is_differentiable:
+        return new
+    if not any(new is v for v in given) and makers_between([new], [old], given):
+        return new
+    return with_gradient([new], [new, old], nothing_left)[0]
+
+
+def nothing_left(gs, outs, new, old) -> tuple:
+    return gs[0], zeros_like(old)
 
 
 def passed_on(gs, outs, old) -> tuple:
