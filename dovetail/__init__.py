@@ -159,9 +159,8 @@ from dovetail.ops.shape import (
     diagonal_scatter, dsplit, dstack, expand, expand_as, flatten, flip, fliplr, flipud, hsplit, hstack, meshgrid,
     movedim as moveaxis, movedim, permute, ravel, repeat, reshape, reshape_as, roll, rot90, vstack as row_stack, select,
     select_scatter, slice_scatter, split, split_with_sizes, squeeze, stack, transpose as swapaxes,
-    transpose as swapdims, t, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, chunk as unsafe_chunk,
-    split as unsafe_split, split_with_sizes as unsafe_split_with_sizes, unsqueeze, view_as, view_as_complex,
-    view_as_real, vsplit, vstack,
+    transpose as swapdims, t, tile, trace, transpose, tril, triu, unbind, unflatten, unfold, unsafe_chunk, unsafe_split,
+    unsafe_split_with_sizes, unsqueeze, view_as, view_as_complex, view_as_real, vsplit, vstack,
 )
 from dovetail.ops.sort import (
     argsort, bucketize, cummax, cummin, cumprod, cumsum, diff, kthvalue, logcumsumexp, median, mode, msort, nanmedian,

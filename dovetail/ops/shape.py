@@ -437,7 +437,7 @@ def cut(call: str, x: Value, sizes, dim: int) -> tuple[Value, ...]:
     return tuple(parts)
 
 
-@op(method=True, view=True, also=("unsafe_split",))
+@op(method=True, view=True, parts="refuse")
 def split(input, split_size_or_sections, dim=0):
     """Parts of one size (the last may be smaller), or of the sizes in a list, along `dim`."""
     at = one_dim("split", dim, input.ndim, input)
@@ -461,13 +461,25 @@ def split_sizes(call: str, x: Value, size, dim: int) -> list[int]:
     return sizes
 
 
-@op(method=True, view=True, also=("unsafe_split_with_sizes",))
+@op(method=True, view=True, parts="free")
+def unsafe_split(input, split_size, dim=0):
+    """As split; the parts may be written while gradients are recorded."""
+    return split(input, split_size, dim)
+
+
+@op(method=True, view=True, parts="refuse")
 def split_with_sizes(input, split_sizes, dim=0):
     """Parts of the given sizes along `dim`."""
     return split(input, list(split_sizes), dim)
 
 
-@op(method=True, view=True, also=("unsafe_chunk",))
+@op(method=True, view=True, parts="free")
+def unsafe_split_with_sizes(input, split_sizes, dim=0):
+    """As split_with_sizes; the parts may be written while gradients are recorded."""
+    return split(input, list(split_sizes), dim)
+
+
+@op(method=True, view=True, parts="refuse")
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of equal size along `dim`; the last may be smaller."""
     at = one_dim("chunk", dim, input.ndim, input)
@@ -478,6 +490,12 @@ def chunk(input, chunks, dim=0):
     n = input.shape[at]
     size = -(-n // chunks)
     return cut("chunk", input, [0] * chunks if n == 0 else split_sizes("chunk", input, size, at), at)
+
+
+@op(method=True, view=True, parts="free")
+def unsafe_chunk(input, chunks, dim=0):
+    """As chunk; the parts may be written while gradients are recorded."""
+    return chunk(input, chunks, dim)
 
 
 @op(top=False, view=True, name="tensor_split")
@@ -531,7 +549,7 @@ def dsplit(input, indices_or_sections):
     return _cut_exactly("dsplit", input, indices_or_sections, 2, 3)
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, parts="refuse")
 def unbind(input, dim=0):
     """The elements along `dim`, which is removed, as a tuple."""
     at = one_dim("unbind", dim, input.ndim, input)

@@ -6,6 +6,7 @@ Boolean masks depend on values, so they are looked at and become positions; ever
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,21 @@ import numpy as np
 from dovetail.base.dtypes import DType
 from dovetail.base.errors import DimError, message, user_line
 from dovetail.ops.promote import fitted, held
+from dovetail.ops.shape import unbind
 from dovetail.prims.elementwise import convert
 from dovetail.tensor.meta import contiguous_strides, normal_strides
 from dovetail.tensor.op import note_write
 from dovetail.tensor.recorder import local
 from dovetail.tensor.tensor import Tensor
-from dovetail.tensor.views import remember
+from dovetail.tensor.views import NO_GRAD, remember
 
 
 def get(x: Tensor, index: Any) -> Tensor:
     """x[index], as torch indexes."""
     m = x._meta
     if x._run is None and not (m.requires_grad and local.rec.grad):
-        if type(index) is slice and m.strides is None and index.step is None and m.shape:
+        plain = not m.requires_grad and x._unwritable is None  # of other parts has to be known what they are parts of
+        if plain and type(index) is slice and m.strides is None and index.step is None and m.shape:
             start, stop = index.start, index.stop
             if type(start) is int and type(stop) is int and 0 <= start <= stop <= m.shape[0]:
                 return x._rows(start, stop)
@@ -41,6 +44,15 @@ def get(x: Tensor, index: Any) -> Tensor:
 
     index, basic = settle_index(index, x)
     return ops.get_part(x, index) if basic else ops.get_elements(x, index)
+
+
+def iterate(x: Tensor) -> Iterator[Tensor]:
+    """The elements along dim 0."""
+    if not x._meta.shape:
+        raise TypeError("iteration over a 0-d tensor")
+    if x._meta.requires_grad and local.rec.grad:
+        return iter(unbind(x, 0))
+    return (x[i] for i in range(x._meta.shape[0]))
 
 
 def with_plain_bounds(index: Any) -> Any:
@@ -74,6 +86,8 @@ def rows(x: Tensor, m: Any, start: Any, stop: Any) -> Tensor | None:
 
 def kin(x: Tensor, part: Tensor) -> Tensor:
     """A part of x: a write through one of them is one through the other."""
+    if x._meta.requires_grad or x._unwritable is not None:
+        part._unwritable = NO_GRAD if x._meta.requires_grad else x._unwritable
     if x._meta.dtype.is_differentiable:
         remember(part, x)
     return part
@@ -275,5 +289,6 @@ def numpy_index(index: Any) -> Any:
     return index
 
 
+Tensor.__iter__ = iterate
 Tensor.__getitem__ = get
 Tensor.__setitem__ = put

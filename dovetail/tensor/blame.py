@@ -131,6 +131,22 @@ def leaf_written(op: str, t: Any) -> GradientError:
     return GradientError(message(op, problem, [(name or "tensor", t)], cure))
 
 
+def view_written(op: str, t: Any) -> GradientError:
+    """An in-place write to a view that torch refuses to write, because of how it was made."""
+    name = source.object_name()
+    better = source.out_of_place(errors.user_line())
+    cure = f"Write out of place: {better}" if better else "Write out of place (y = x * 2)"
+    if type(t._unwritable) is tuple:
+        maker, index = t._unwritable
+        problem = f"output {index} of {maker} is a view and is being modified inplace. This view is the output of a "
+        problem += "function that returns multiple views, through which gradients do not follow a write"
+        cure += ", or write to the whole: x[i] = ..., x.narrow(dim, start, length).mul_(2)"
+    else:
+        problem = "a view was created in no_grad mode and is being modified inplace with grad mode enabled"
+        cure = "Move both the view and the write into the no_grad block (the write has no gradient), or both out of it"
+    return GradientError(message(op, problem, [(name or "view", t)], cure))
+
+
 def check_overwritten(path: list[Event], nodes: list[Node]) -> None:
     """Raise GradientError where a gradient reads a value that the user has written over since.
 

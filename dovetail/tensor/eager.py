@@ -106,6 +106,7 @@ def several(rec: Recorder, e: Event) -> Any:
         slots[slot] = t
         if base:
             t._view = views.looked_into(slots[base])
+            t._unwritable = views.unwritable(e.op, rec.grad, slots[base], len(made))
         made.append(t)
     return made[0] if e.result is None else e.result(made, [slots[s] for s in e.ins])
 

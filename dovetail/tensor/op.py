@@ -259,6 +259,8 @@ class Op:
                 tensors[i] = rec.own(t)
         if self.writes and (len(tensors) == offset or not isinstance(args[0] if args else None, Tensor)):
             raise TypeError(self.no_target(args))
+        if self.writes and tensors[offset]._unwritable is not None and rec.grad:
+            self.need_writable(tensors)
         for _ in range(2):
             if self.writes:
                 target = tensors[offset]
@@ -318,6 +320,7 @@ class Op:
             slots[slot] = t
             if base:
                 t._view = views.looked_into(slots[base])
+                t._unwritable = views.unwritable(self, rec.grad, slots[base], len(made))
             made.append(t)
         for t, was, old in waited:
             joint.leave(t, was, old)
@@ -578,6 +581,12 @@ class Op:
             cure = "x.clone() gives an ordinary tensor"
             raise GradientError(message(self.name, text, [("tensor", target)], cure))
 
+    def need_writable(self, tensors: list) -> None:
+        """Raise GradientError where torch refuses to write to a view, because of how it was made."""
+        target = tensors[2 if self.random else 0]
+        if target._unwritable == views.NO_GRAD or any(t._meta.requires_grad for t in tensors):
+            raise blame.view_written(self.name, target)
+
     def write(
         self, rec, e: Event, state, tensors: list, values: list, result: Value, gives_grad: bool, blocked: bool
     ) -> None:
@@ -800,6 +809,7 @@ def op(
     inplace=False,
     top=True,
     view=False,
+    parts: str = "",
     copies: str = "",
     random=False,
     also: tuple[str, ...] = (),
@@ -817,6 +827,8 @@ def op(
     also                     further public names, e.g. ("special.expit",)
     inplace                  also make `name_`, which writes the result into the first argument
     view                     the result shares memory with the first argument
+    parts                    a view op that makes several at once, which "refuse" writes while gradients are recorded,
+                             or are "free"
     copies                   where a view op copies instead: "strided" where no strides show the result in the first
                              argument's memory, "unordered" where its elements do not follow each other there;
                              "refused": it raises where no strides show the result
@@ -835,6 +847,7 @@ def op(
             inplace=inplace,
             top=top,
             view=view,
+            parts=parts,
             copies=copies,
             random=random,
             also=also,

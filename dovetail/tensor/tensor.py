@@ -80,6 +80,7 @@ class Tensor(Surface):
     _base: Any = None
     _lookers: Any = None
     _shared: bool = False
+    _unwritable: Any = None  # of a view: why it may not be written while gradients are recorded (views.unwritable)
     _of_leaf: bool = False  # a view of a leaf that requires grad, with its value
     _uncounted: bool = False  # made by .data: who keeps the memory for a gradient is not told of writes through it
     _leaf: bool = False
@@ -391,11 +392,6 @@ class Tensor(Surface):
         if not self._meta.shape:
             raise TypeError("len() of a 0-d tensor")
         return self._meta.shape[0]
-
-    def __iter__(self):
-        if not self._meta.shape:
-            raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(self._meta.shape[0]))
 
     def __hash__(self) -> int:
         return id(self)

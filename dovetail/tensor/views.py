@@ -24,6 +24,7 @@ from dovetail.prims.shape import broadcast, reshape, shown_repeatedly
 from dovetail.tensor.meta import Meta, meta, normal_strides
 from dovetail.tensor.trace import Event
 
+NO_GRAD = "no_grad"
 CROWD = 16  # views of one tensor from which those that are gone are cleared away
 
 
@@ -39,6 +40,19 @@ def looked_into(t) -> Any:
     while t._run is not None and t._view is not None:
         t = t._view
     return t
+
+
+def unwritable(op: Any, grad: bool, base: Any, index: int) -> Any:
+    """Why result `index` of a view op may not be written while gradients are recorded; None where it may.
+
+    (name of the op, index) for one of several views that were made at once, NO_GRAD for a view made without gradients
+    of what has one. As in torch, views of such a view may not be written either.
+    """
+    if not op.differentiable or op.flags["parts"] == "free":
+        return None
+    if not grad:
+        return NO_GRAD if base._meta.requires_grad or base._unwritable else None
+    return (op.name, index) if op.flags["parts"] else base._unwritable
 
 
 def dense(shape: tuple, strides: tuple) -> bool:
