@@ -91,10 +91,11 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
     base = root(target)
     repointed: dict[int, tuple[Value, Any]] = {}
     strangers: set[int] = set()  # slots of those that share the memory but not the gradient
+    made: dict[Node, Value] = {}  # of links that views have in common: what they are of the new value
     if base is target:
         if not rec.grad:
             new = unnoticed(new, old, target)
-        siblings(rec, state, target, old, new, repointed, strangers, skip=target)
+        siblings(rec, state, target, old, new, None, made, repointed, strangers, skip=target)
     elif base_slot := rec.slot_of(base):
         base_old = state.values.get(base_slot) or next(v for s, v in e.defs if s == base_slot)
         links = chain(old, base_old)
@@ -103,15 +104,17 @@ def rewrite(rec, e: Event, state, target, slot: int, old: Value, new: Value, req
                 found = strided(links, base._meta)
                 need_single_places(e.op.name, target, old.shape, found and found[0])
             base_new = write_back(links, base_old, new)
-            if apart(links):
+            cut = cut_off(links)
+            if cut is not None:
                 strangers.add(base_slot)
-            if not rec.grad or apart(links):
+            if not rec.grad or cut is not None:
                 base_new = unnoticed(base_new, base_old, base)
             repointed[base_slot] = (base_new, base)
-            shown = derive(links, base_new)  # still a view, so that later writes elsewhere show in it
-            own = apart(links) and requires_grad
-            new = with_gradient([shown], [new], passed_on)[0] if own else shown
-            siblings(rec, state, base, base_old, base_new, repointed, strangers, skip=target)
+            if cut is not None and rec.grad and requires_grad:
+                own = write_back(links[links.index(cut) + 1 :], derive(links[: links.index(cut) + 1], base_old), new)
+                made[cut] = with_gradient([derive(links[: links.index(cut) + 1], base_new)], [own], passed_on)[0]
+            new = derive(links, base_new, made)  # still a view, so that later writes elsewhere show in it
+            siblings(rec, state, base, base_old, base_new, cut, made, repointed, strangers, skip=target)
     repointed[slot] = (new, target)
     for at, (value, t) in repointed.items():
         fresh_slot = e.end
@@ -198,22 +201,42 @@ def need_single_places(call: str, target: Any, shape: tuple, strides: tuple | No
         raise ArgumentError(message(call, problem, [("tensor", target)], cure))
 
 
-def derive(links: list[Node], base: Value) -> Value:
-    """The same view of another value."""
+def derive(links: list[Node], base: Value, made: dict[Node, Value] | None = None) -> Value:
+    """The same view of another value. made: what is known of it, and comes to be known.
+
+    Where a view is cut off from the gradient of what it looks into, the gradient that it has on its own passes on.
+    """
+    made = {} if made is None else made
     for node in links:
-        base = node.prim(base, *node.inputs[1:], **node.params)
+        if node not in made:
+            made[node] = node.prim(base, *node.inputs[1:], **node.params)
+            if node.prim is detach and node.out.custom is not None:
+                made[node] = with_gradient([made[node]], [node.out], passed_on)[0]
+        base = made[node]
     return base
 
 
+def cut_off(links: list[Node]) -> Node | None:
+    """Where a view is cut off from the gradient of what it looks into: x.detach(), x.data, a view made under no_grad.
+
+    Views that are cut off at the same place share a gradient.
+    """
+    return next((node for node in reversed(links) if node.prim is detach), None)
+
+
 def apart(links: list[Node]) -> bool:
-    """Whether a view shares its memory but no gradient: x.detach(), x.data, a view made under no_grad."""
-    return any(node.prim is detach for node in links)
+    """Whether a view shares its memory but no gradient."""
+    return cut_off(links) is not None
 
 
 def siblings(
-    rec, state, base, base_old: Value, base_new: Value, repointed: dict, strangers: set[int], skip
-) -> None:
-    """Other tensors of the trace that look into `base`: derive them again from its new value."""
+    rec, state, base, base_old: Value, base_new: Value, cut: Node | None, made: dict[Node, Value], repointed: dict,
+    strangers: set[int], skip,
+) -> None:  # fmt: skip
+    """Other tensors of the trace that look into `base`: derive them again from its new value.
+
+    cut: where what was written is cut off from the base's gradient.
+    """
     for s in range(1, rec.node.end):
         t = rec.slots[s]
         if t is None or t is base or t is skip or t._view is None or root(t) is not base or rec.slot_of(t) != s:
@@ -221,11 +244,9 @@ def siblings(
         links = chain(state.values[s], base_old)
         if links is None:
             continue
-        value = derive(links, base_new)
-        if apart(links):
+        if cut_off(links) is not cut:
             strangers.add(s)
-            value = unnoticed(value, state.values[s], t)
-        repointed[s] = (value, t)
+        repointed[s] = (derive(links, base_new, made), t)
 
 
 # -- when a trace is run -------------------------------------------------------------------------------
@@ -254,12 +275,13 @@ def wanted(c, slots: list) -> list[int]:
     return [s for s in referred if s in alive]
 
 
-def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int, bool]]:
+def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int, int]]:
     """Views that need no buffer of their own: slot -> (slot of the base, strides, offset, kin), in elements.
 
-    kin: whether a write through one of the two is one through the other for gradients too.
+    kin: slot of the largest tensor for which a write is one through the other for gradients too; 0 where there is none.
     """
-    found: dict[int, tuple[int, tuple, int, bool]] = {}
+    found: dict[int, tuple[int, tuple, int, int]] = {}
+    ways: dict[int, list[Node]] = {}
     if not c.bases:
         return found
     by_tensor = {id(slots[s]): s for s in (*live, *(now for _, now in c.mutated), *c.leaves)}
@@ -277,7 +299,14 @@ def aliases(c, live: list[int], slots: list) -> dict[int, tuple[int, tuple, int,
         base = t._view
         where = strided(links, base._meta)
         if where is not None:
-            found[s] = (now, *where, not apart(links))
+            found[s] = (now, *where, 0 if apart(links) else now)
+            ways[s] = links
+    for s, links in ways.items():
+        cut = cut_off(links)
+        if cut is not None:  # those that look into the same detached tensor have that in common
+            first = links.index(cut) + 1
+            others = [r for r, way in ways.items() if first <= len(way) < len(links) and way == links[: len(way)]]
+            found[s] = (*found[s][:3], min(others, key=lambda r: len(ways[r]), default=0))
     return found
 
 
@@ -311,7 +340,7 @@ def strided(links: list[Node], m: Meta) -> tuple[tuple, int] | None:
     return tuple(s // size for s in seen.strides), at // size
 
 
-def deliver(found: dict[int, tuple[int, tuple, int, bool]], slots: list) -> None:
+def deliver(found: dict[int, tuple[int, tuple, int, int]], slots: list) -> None:
     """Give the aliasing views their part of the base's memory; let go of bases that are no more."""
     for s, (at, strides, offset, kin) in found.items():
         t, base = slots[s], slots[at]
@@ -329,7 +358,7 @@ def deliver(found: dict[int, tuple[int, tuple, int, bool]], slots: list) -> None
         if base._leaf and m.requires_grad:
             t._of_leaf = True
         if kin and m.dtype.is_differentiable:
-            remember(t, base)
+            remember(t, slots[kin])
 
 
 def remember(t: Any, base: Any) -> None:

@@ -268,3 +268,34 @@ CASES = [
 def test_gradients_around_writes(program, expected, looks):
     for _ in range(3):  # recorded, followed, compiled
         assert program(looker(looks)) == expected
+
+
+LOOKS = [(a, b, c, d) for a in (0, 1) for b in (0, 1) for c in (0, 1) for d in (0, 1)]
+
+
+@pytest.mark.parametrize("cut", [lambda x: x.detach(), lambda x: x.data, lambda x: t.zeros(4, 3)])
+@pytest.mark.parametrize("looks", LOOKS)
+def test_views_of_a_detached_tensor_share_a_gradient_of_their_own(cut, looks):
+    """A write with a gradient through one of them is one through all that were cut off at the same place (fuzz 8006)."""
+
+    def look(k, x):
+        if looks[k]:
+            x.sum().item()
+
+    for _ in range(3):
+        w = t.arange(12.0).view(4, 3).clone().requires_grad_()
+        v = t.ones(2, requires_grad=True)
+        source = v * 1
+        whole = w * 1.5
+        look(0, whole)
+        loose = cut(whole)
+        look(1, loose)
+        column = loose[..., -1]
+        look(2, column)
+        first, second = column[:2], column[:2]
+        look(3, first)
+        first.mul_(2)
+        second.copy_(source * 0.5)
+        (loose.sum() * 3 + first.sum() * 7 + second.sum() * 8 + column.sum() * 11 + whole.sum()).backward()
+        assert v.grad.tolist() == [14.5, 14.5]
+        assert w.grad.tolist() == [[1.5] * 3] * 4
