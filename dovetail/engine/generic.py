@@ -167,7 +167,7 @@ def fit(column: tuple, known: dict[tuple, Sym], sample: int) -> Sym | None:
     if column in known:
         return known[column]
     for base, n in known.items():
-        factor = column[0] // base[0]
+        factor = column[0] // base[0] if base[0] else 0  # a slice that begins at 0
         if factor > 1 and all(a == factor * b for a, b in zip(column, base, strict=True)):
             return n * factor
     for base, n in known.items():

@@ -414,7 +414,7 @@ def narrow_at(input, dim, start, length):
     return section(input, at, start, start + length)
 
 
-@op(method=True, view=True)
+@op(method=True, view=True, numbers=("index",))
 def select(input, dim, index):
     """One element along `dim`, which is removed."""
     at = one_dim("select", dim, input.ndim, input)

@@ -56,12 +56,18 @@ def iterate(x: Tensor) -> Iterator[Tensor]:
 
 
 def with_plain_bounds(index: Any) -> Any:
-    """The index with Python numbers for tensors and NumPy numbers as the bounds of slices: x[i : i + 64] for i in ix.
+    """The index with Python numbers for NumPy numbers, for tensors of one whole number whose value is there, and for
+    any bounds of slices: x[i] and x[i : i + 64] for i in ix.
 
     So each piece is a view, and no operation of its own that a trace would remember by its numbers.
     """
     if type(index) is tuple:
-        return tuple([with_plain_bounds(i) if type(i) is slice else i for i in index])
+        return tuple([with_plain_bounds(i) for i in index])
+    if isinstance(index, Tensor):
+        m = index._meta
+        return index.__index__() if m.shape == () and m.dtype.kind in "iu" and index._run is None else index
+    if isinstance(index, np.integer):
+        return int(index)
     if type(index) is slice:
         bounds = (index.start, index.stop, index.step)
         if not all([v is None or type(v) is int for v in bounds]):

@@ -137,6 +137,7 @@ class Op:
         named = WHOLE_STEPS if "step" in self.takes else WHOLE
         if self.names[1:2] == ["dim"] and "other" in self.takes:  # max(x, y) is another call than max(x, dim)
             named = named - {"dim"}
+        named = named.union(self.flags["numbers"])
         code = self.body.__code__
         last = code.co_varnames[code.co_argcount + code.co_kwonlyargcount] if self.variadic else ""
         places = [i for i, n in enumerate(self.names) if n in named]
@@ -815,6 +816,7 @@ def op(
     also: tuple[str, ...] = (),
     scalars: tuple[str, ...] = (),
     tensors: tuple[str, ...] = (),
+    numbers: tuple[str, ...] = (),
     one_tensor: bool = False,
     exact_out: bool = False,
     differentiable: bool = True,
@@ -834,6 +836,7 @@ def op(
                              "refused": it raises where no strides show the result
     scalars                  numeric arguments that become inputs of the program when they change
     tensors                  arguments that must be Tensors (a leading `input` must, unless it is one of `scalars`)
+    numbers                  arguments, besides those of WHOLE, for which a tensor of one element is looked at
     one_tensor               at least one argument must be a Tensor
     exact_out                a tensor given as out= must have the result's dtype
     random                   the body's first two parameters are the generator's seed and counter
@@ -853,6 +856,7 @@ def op(
             also=also,
             scalars=scalars,
             tensors=tensors,
+            numbers=numbers,
             one_tensor=one_tensor,
             exact_out=exact_out,
             differentiable=differentiable,

@@ -276,7 +276,7 @@ LOOKS = [(a, b, c, d) for a in (0, 1) for b in (0, 1) for c in (0, 1) for d in (
 @pytest.mark.parametrize("cut", [lambda x: x.detach(), lambda x: x.data, lambda x: t.zeros(4, 3)])
 @pytest.mark.parametrize("looks", LOOKS)
 def test_views_of_a_detached_tensor_share_a_gradient_of_their_own(cut, looks):
-    """A write with a gradient through one of them is one through all that were cut off at the same place (fuzz 8006)."""
+    """A write with a gradient through one of them is one through all that were cut off at the same place."""
 
     def look(k, x):
         if looks[k]:

@@ -86,6 +86,13 @@ def test_a_line_needs_three_points():
     known = {(5, 7, 11): Sym(5, ("table", 0))}
     assert evaluate(fit((8, 12, 20), known, 0), [2]) == 2
     assert fit((8, 12, 21), known, 0) is None
+
+
+def test_a_number_that_is_zero_at_first_is_no_factor():
+    """A slice that begins at 0 in the first program and elsewhere in the second was divided by."""
+    start = Sym(0, ("table", 0))
+    assert fit((5, 7), {(0, 2): start}, 0) == start + 5
+    assert fit((5, 9), {(0, 2): start}, 0) is None
     assert line_through((1, 2), (1, 3)) is None
 
 
