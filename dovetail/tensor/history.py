@@ -160,7 +160,7 @@ class History:
         self, segment: Segment, sources: list, leaves: list, kept: Kept | None, order: int = 0, inputs: list = NONE
     ):
         self.segment, self._sources, self.leaves, self.kept, self.order = segment, sources, leaves, kept, order
-        self.makers = [maker(t) for t in sources]
+        self.makers = [t._hist if t._joint is None else maker(t) for t in sources]
         self.earlier: dict[int, Any] = NOBODY
         self.hooked: dict[int, Any] = {}
         self.versions = [t._version + t._storage.writes for t in leaves]
@@ -543,17 +543,17 @@ def as_it_was(t, order: int) -> Any:
 
 
 def maker(t: Any) -> Any:
-    """How a tensor was made, if gradients lead on from it: (history, index), or the joint of a step in Python."""
-    if t._joint is None or t._joint.node is None:
-        return t._hist
-    return t._hist or t._joint
+    """How a tensor with a joint was made: (history, index), or the joint of a step in Python; None for leaves."""
+    return t._hist if t._joint.node is None else t._hist or t._joint
 
 
 def as_read(sources: list, makers: list, segment: Segment) -> list:
     """The sources of a segment as they were: those that were written in place since are replaced by stand-ins."""
     for i, made in enumerate(makers):
-        if made is not None and maker(sources[i]) is not made:
-            sources[i] = as_made(sources[i], made, segment.sources[i][0])
+        if made is not None:
+            t = sources[i]
+            if (t._hist if t._joint is None else maker(t)) is not made:
+                sources[i] = as_made(t, made, segment.sources[i][0])
     return sources
 
 
