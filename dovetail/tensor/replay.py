@@ -20,7 +20,7 @@ from dovetail.tensor.meta import Meta
 from dovetail.tensor.recorder import Recorder
 from dovetail.tensor.tensor import Tensor
 from dovetail.tensor.trace import HOLE, NOTHING, Event
-from dovetail.tensor.views import looked_into, root
+from dovetail.tensor.views import looked_into, root, unwritable
 
 OTHERWISE = eager.OTHERWISE
 _at_once = eager.call
@@ -175,7 +175,7 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
     leaves = list(zip(e.ins, e.new, strict=True))
     different, several = len(set(e.ins)), len(e.ins) > 1
     outs, repoints, result, where = e.outs, e.repoints, e.result, e.where
-    target = holes[0] if made.writes else None
+    target, parts = holes[0] if made.writes else None, made.flags["parts"]
     if target is not None and (target != (0,) or len(repoints) != 1 or repoints[0][0] != e.ins[0]):
         return
 
@@ -206,6 +206,8 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
             t = tensors[0]
             if t._shared or t._view is not None or t._lookers or t._base is not None:  # more than one tensor is written
                 return miss(rec, called, args, kwargs)
+            if t._joint is not None or t._readers:  # Python code waits for the gradient of what it was
+                return miss(rec, called, args, kwargs)
             _, slot, m = repoints[0]
             t._meta, t._run, t._slot = m, run, slot
             t._version += 1
@@ -219,7 +221,10 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
             t._slot = slot
             slots[slot] = t
             if base:
-                t._view = looked_into(slots[base])
+                seen = slots[base]
+                t._view = looked_into(seen)
+                if parts or seen._unwritable is not None or seen._meta.requires_grad and not rec.grad:
+                    t._unwritable = unwritable(made, rec.grad, seen, len(fresh))
             fresh.append(t)
         rec.node = e
         rec.expect = e.next
