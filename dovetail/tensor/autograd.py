@@ -80,7 +80,7 @@ def quick_backward(loss: Tensor) -> bool:
     """The expected backward of the expected loss over leaves without gradients: a few comparisons."""
     rec = local.rec
     e = rec.expect
-    if e.op is not BACKWARD or not e.extra.plain:
+    if e.op is not BACKWARD or not e.extra.plain or rec.run.hooked:  # hooks leave no event in the trace
         return False
     slots, info = rec.slots, e.extra
     if slots[e.ins[0]] is not loss:

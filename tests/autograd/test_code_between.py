@@ -221,3 +221,21 @@ def test_a_hook_of_a_view_whose_base_is_written(at):
         (a.sum() * 7 + c.sum() + (v * v).sum()).backward()
         assert w.grad.tolist() == [276.0, 476.0, 70.0]
         assert seen == [[3.0, 3.0]]
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_hooks_are_called_on_a_way_that_was_gone_without_them(looked):
+    """A hook leaves no event in the trace, and the quick way back did not look for any."""
+    for hooked in (False, False, True, False, True, True):
+        w, seen = leaf(), []
+        y = w * 2
+        if hooked:
+            y.register_hook(lambda g, seen=seen: seen.append(g.tolist()))
+            y.retain_grad()
+        loss = y.sum()
+        if looked:
+            loss.item()
+        loss.backward()
+        assert w.grad.tolist() == [2.0] * 3
+        assert seen == [[1.0] * 3] * hooked
+        assert not hooked or y.grad.tolist() == [1.0] * 3
