@@ -251,6 +251,7 @@ def setting(k: Any, kind: Any) -> Callable[[Any], bool] | None:
         if k is None:
             return lambda x: x is None
         return (lambda x: type(x) is kind and x == k) if isinstance(kind, type) else None
+    container: Any
     container, kinds = kind
     if container is slice:
         start, stop, step = k[1]
