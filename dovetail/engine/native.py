@@ -195,12 +195,11 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
             frame.set_sizes(sizes)
             if scratch_for is not None:
                 nbytes, share = scratch_for(tuple(sizes))
-        begin = 0
+        begin, shared, order = 0, False, pace.order
         if pace.watched:
-            begin = clock()
+            begin, shared = clock(), bool(compiling)
             pace.begin(begin, share)
-        shared = bool(compiling)
-        order = pace.spare if shared else pace.order
+            order = pace.spare if shared else pace.order
         if flight is not None and config.beside:
             order = pace.beside
         elif order & APART and flight is None:
@@ -212,15 +211,8 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
             if frame.arena != arena.ptr:
                 frame.set_arena(arena.ptr)
         if flight is not None and order & APART:
-
-            def over(waited: int) -> None:
-                pace.blocked += waited
-                if nbytes:
-                    memory.put_arena_back(arena)
-                frames.append(frame)
-                memory.give_back(flight.freed)
-
-            flight.writes, flight.over, flight.held = out_ptrs, over, code
+            flight.writes, flight.held = out_ptrs, code
+            flight.over = landing(flight, pace, frames, frame, arena if nbytes else None)
             try:
                 call(frame.address, in_ptrs, out_ptrs)
             finally:  # Ctrl-C may come right after the start
@@ -244,6 +236,21 @@ def native_run(built: Built, graph: Graph, threads: int | None) -> Run:
     if built.clock_at < 0:
         run.pace = pace
     return run
+
+
+def landing(
+    flight: Flight, pace: Pace, frames: list[Frame], frame: Frame, arena: memory.Storage | None
+) -> Callable[[int], None]:
+    """What is to be done when a flight has landed."""
+
+    def over(waited: int) -> None:
+        pace.blocked += waited
+        if arena is not None:
+            memory.put_arena_back(arena)
+        frames.append(frame)
+        memory.give_back(flight.freed)
+
+    return over
 
 
 def timed(run: Run, built: Built, frames: list[Frame]) -> Run:

@@ -464,15 +464,20 @@ def byte_bounds(array: np.ndarray) -> tuple[int, int]:
 
 
 def as_array(
-    storage: Storage, ptr: int, shape: tuple, dtype: DType | np.dtype, strides: tuple | None = None
+    storage: Storage, ptr: int, shape: tuple, dtype: DType | np.dtype, strides: tuple | None = None, waits: bool = True
 ) -> np.ndarray:
     """A NumPy array that looks into `storage` from address `ptr`; strides are in bytes, as NumPy's.
 
     The array keeps the memory alive, not the Storage: the block simply does not return to the pool while it lives.
     """
-    if flying:
+    if flying and waits:
         land()
-    return to_fill(storage, ptr, shape, dtype, strides)
+    if type(dtype) is DType:
+        dtype = dtype.np
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    block = storage.block
+    return np.ndarray(shape, dtype, block.owner, ptr - block.start, strides)
 
 
 def to_read(
@@ -489,12 +494,7 @@ def to_fill(
     storage: Storage, ptr: int, shape: tuple, dtype: DType | np.dtype, strides: tuple | None = None
 ) -> np.ndarray:
     """As as_array, for memory that was just allocated: no program in flight knows it."""
-    if type(dtype) is DType:
-        dtype = dtype.np
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    block = storage.block
-    return np.ndarray(shape, dtype, block.owner, ptr - block.start, strides)
+    return as_array(storage, ptr, shape, dtype, strides, False)
 
 
 def same(a: int, b: int, nbytes: int) -> bool:

@@ -264,6 +264,7 @@ class Plan:
         "log",
         "held",
         "check_slots",
+        "only_read",
         "noted",
         "flag",
         "__weakref__",
@@ -328,6 +329,7 @@ class Plan:
         for addresses, leaves in ((self.read, self.in_slots), (self.targets, [first for first, _ in mutated])):
             for i, s in enumerate(leaves):
                 self.places.setdefault(s, []).append((addresses, i))
+        self.only_read = {s: i for i, s in enumerate(self.in_slots) if len(self.places[s]) == 1}
 
     def arrange(self) -> None:
         """Many small kept values share a block: they are let go of together, and a request costs more than they do."""
@@ -362,6 +364,7 @@ class Plan:
             pass
         elif flight is not None and flight in flying:
             run.recorder.unproved = self, {s: (slots[s], self.held.get(s)) for s in self.check_slots}
+            run.recorder.copies.clear()  # they may be needed for the error
         elif _flag(self.flag.ptr).value:
             self.explain(slots, made, kept, run)
         history.deliver(self, made, kept, slots, run)
@@ -556,10 +559,9 @@ class Plan:
     def read_held(self) -> None:
         """Let the program read the copies of leaves that were held, but for those which it writes."""
         for s, copy in self.held.items():
-            places = self.places.get(s, ())
-            if copy is not None and all([addresses is self.read for addresses, _ in places]):
-                for addresses, i in places:
-                    addresses[i] = copy.ptr
+            i = self.only_read.get(s)
+            if i is not None and copy is not None:
+                self.read[i] = copy.ptr
 
     def look_up(self, slots: list, changed: Iterable[int]) -> None:
         """Take in the addresses of leaves. Only those are asked that are others than at the last run: asking all

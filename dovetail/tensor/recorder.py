@@ -11,13 +11,14 @@ Closing a trace runs it (`closing.py`). A trace is closed when somebody looks at
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import memmove
 from itertools import count, repeat
 from operator import is_
+from sys import getrefcount
 from typing import Any
 from weakref import ref
 
@@ -27,6 +28,7 @@ from dovetail.base import errors
 from dovetail.base.config import config
 from dovetail.ir.core import Value, scope
 from dovetail.runtime import memory
+from dovetail.runtime.flight import flying
 from dovetail.tensor import closing, views
 from dovetail.tensor.meta import Meta, forget_leaf, layout_age, watch
 from dovetail.tensor.tensor import watchers
@@ -34,6 +36,7 @@ from dovetail.tensor.trace import HOLE, NOTHING, Event
 
 LONG_BODY = 16  # calls of a loop's body that are worth a program of their own, whatever the sizes
 LONG_LOG = 4096  # changed leaves that are kept account of
+SMALL_COPY = 1 << 16  # bytes up to which the room for a copy is kept
 LARGEST_HELD = 64 << 20  # bytes of a leaf that others may write to which are copied when it is used
 MAX_EVENTS = 30_000  # of one trie; then it starts afresh (programs stay in the engine's cache)
 
@@ -200,6 +203,7 @@ class Recorder:
         self.slots: list[Any] = []
         self.log: list[int] = []  # slots that got another leaf, one after the other; a new list where slots are new
         self.held: dict[int, memory.Storage | None] = {}  # leaves in memory that others see, as they were when used
+        self.copies: dict[int, memory.Storage] = {}  # where the last small leaf of a slot was copied to
         self.at_risk = False  # others may write to one that was not copied
         self.width = 64  # slots that every known trace of any root has room in
         self.templates: dict[Event, tuple[list[Any], list[int]]] = {}  # slots and log as other roots left them
@@ -472,16 +476,18 @@ class Recorder:
             self.hold(s, t)
 
     def hold(self, s: int, t) -> None:
-        """Note that leaf `t` in slot `s` lies in memory that others see, and copy it where NumPy may write there.
+        """Note that leaf `t` in slot `s` lies in memory that NumPy may write, and copy it.
 
         A program may fill the array that it made the tensor from with the next numbers before the trace is run, and
         a call has its arguments' values as they were when it was made. What is larger than LARGEST_HELD is not copied;
         an optimizer's step is then run at once.
         """
-        self.held[s] = None
-        if not t._storage.exported or self.together or self.capture is not None:
+        storage, m = t._storage, t._meta
+        if getrefcount(storage.block.owner) < 3 and not storage.exported:  # if it is shown later: see release
             return
-        m = t._meta
+        self.held[s] = None
+        if self.together or self.capture is not None:
+            return
         nbytes = m.nbytes
         if m.strides is not None:
             steps = [(n - 1) * step for n, step in zip(m.shape, m.strides, strict=True)]
@@ -489,8 +495,13 @@ class Recorder:
         if nbytes > LARGEST_HELD:
             self.at_risk = True
         elif m.numel:
-            copy = self.held[s] = memory.allocate(nbytes)
-            ctypes.memmove(copy.ptr, t._ptr, nbytes)
+            copy = self.copies.get(s)
+            if copy is None or copy.nbytes != nbytes or flying:  # what flies may still read the last one
+                copy = memory.allocate(nbytes)
+                if nbytes <= SMALL_COPY:
+                    self.copies[s] = copy
+            self.held[s] = copy
+            memmove(copy.ptr, t._ptr, nbytes)
 
     def look_again(self, tensors: list) -> None:
         """A call takes the ordinary way: run the trace where others have written to what it has read of these."""
@@ -511,7 +522,8 @@ class Recorder:
         for s in held:
             slots[s] = None
         held.clear()
-        self.at_risk = False
+        if self.at_risk:
+            self.at_risk = False
 
     def changed(self, t) -> bool:
         """Whether others have written to the leaf `t`, or to the leaf under the view `t`, since its first use."""
@@ -534,15 +546,22 @@ class Recorder:
             raise error
 
     def release(self, storage: memory.Storage) -> None:
-        """Others are about to see this memory, and may write there: what is pending and reads it is run before."""
+        """Others are about to see this memory, and may write there: what is pending and reads it is run before, and
+        who uses it next has to bind it anew."""
         if self.unproved is not None:
             self.prove()
-        if self.node is self.root or self.capture is not None:
+        if self.capture is not None or getrefcount(storage) <= 3:  # one tensor's, and the arguments here
             return
-        for s, t in enumerate(self.slots[: self.node.end]):
-            if t is not None and t._storage is storage and self.held.get(s) is None:
-                self.close("memory that the trace reads was shown to others")
-                return
+        if self.node is not self.root:
+            for s, t in enumerate(self.slots[: self.node.end]):
+                if t is not None and t._storage is storage and self.held.get(s) is None:
+                    self.close("memory that the trace reads was shown to others")
+                    break
+        end = self.node.end
+        for slots, first in ((self.slots, end), *[(slots, 0) for slots, _ in self.templates.values()]):
+            for s in range(first, len(slots)):
+                if slots[s] is not None and slots[s]._storage is storage:
+                    slots[s] = None
 
     def reserve(self, end: int) -> None:
         """Make room for slots below `end`."""

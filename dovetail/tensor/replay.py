@@ -238,7 +238,7 @@ def key_of(k: Any, kind: Any) -> tuple | None:
     return k if type(kind) is tuple and kind[0] in (list, tuple) else None
 
 
-def row_of(kind: type, count: int) -> Callable[[Any], bool]:
+def row_of(kind: Any, count: int) -> Callable[[Any], bool]:
     """Whether an argument is a list (or tuple) of so many things, which are compared elsewhere."""
     return lambda x: type(x) is kind and len(x) == count
 

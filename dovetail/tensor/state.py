@@ -97,8 +97,7 @@ def show(self: Tensor) -> None:
     """Others are about to see this tensor's memory: its value must be there, and what reads it must have been run."""
     if self._run is not None:
         self._run.settle(self)
-    else:
-        current().release(self._storage)
+    current().release(self._storage)
     if not self._shared:
         self._note_sharing()
 

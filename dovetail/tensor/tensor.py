@@ -270,7 +270,9 @@ class Tensor(Surface):
 
     def _memory(self) -> np.ndarray:
         """What is in the tensor's memory now, whether or not a trace is about to write it."""
-        return self._view_of(self._storage, self._ptr)
+        m = self._meta
+        strides = None if m.strides is None else tuple(s * m.dtype.itemsize for s in m.strides)
+        return memory.as_array(self._storage, self._ptr, m.shape, m.dtype, strides)
 
     def _view_of(self, storage: memory.Storage, ptr: int, how: Any = memory.as_array) -> np.ndarray:
         """Memory laid out as this tensor's, as an array."""
