@@ -116,19 +116,22 @@ class Novelty:
     a trial costs as much as ten thousand of them.
 
     A trace that makes the calls of the one before it on the same tensors, with other numbers or sizes, may well come
-    again: the words of a text that is written with a cache do in the next text. Only many of them in a row count.
+    again: the words of a text that is written with a cache do in the next text. Only many of them in a row count, and
+    many runs of such traces that have come again and still wait for a program.
     """
 
-    __slots__ = ("known", "new", "again", "streak", "alike", "before", "ended", "left", "patience")
+    __slots__ = ("known", "new", "again", "streak", "alike", "varied", "waiting", "before", "ended", "left", "patience")
     ENOUGH = 4  # such traces in a row
     MANY = 64  # such traces in a row are enough in any case
     ALIKE = 512  # traces in a row that differ in numbers only are enough, too
+    WAITING = 300  # runs of such traces without a program, each at least its third
     SMALLEST = 6  # calls that make a trace count
     MOST = 20_000  # calls remembered
 
     def __init__(self):
         self.known: dict[tuple, int] = {}
-        self.new = self.again = self.streak = self.alike = self.ended = self.left = 0
+        self.new = self.again = self.streak = self.alike = self.waiting = self.ended = self.left = 0
+        self.varied = False  # many traces have differed in numbers only
         self.before: Event | None = None  # where the last trace was closed
         self.patience = 100_000
 
@@ -149,6 +152,7 @@ class Novelty:
         before, self.before = self.before, event
         if self.new >= self.SMALLEST and 4 * self.again >= 3 * self.new:
             self.alike = self.alike + 1 if same_calls(event, before) else 0
+            self.varied = self.varied or self.alike >= self.MANY
             if 0 < self.alike < self.ALIKE:
                 self.new = self.again = 0
                 return
@@ -160,6 +164,15 @@ class Novelty:
             if self.streak and not rec.at_once:
                 self.streak -= 1
         self.new = self.again = 0
+
+    def wait(self, rec: Recorder) -> None:
+        """A trace was closed in a program whose traces differ in numbers only."""
+        plan = rec.last
+        if rec.at_once or plan is None or plan.runs < 3 or config.tier == 0:
+            return
+        self.waiting = self.waiting + 1 if plan.program is None else 0
+        if self.waiting >= self.WAITING:
+            rec.at_once, rec.expect, self.left, self.waiting = True, NOTHING, self.patience, 0
 
     def turn(self, rec: Recorder) -> None:
         """Calls run at once; now and then the recorder tries whether traces come again by now."""
@@ -693,6 +706,8 @@ class Recorder:
             self.busy = False
             if self.novelty.new or self.novelty.streak or self.novelty.alike:
                 self.novelty.end(self, event)
+            if self.novelty.varied:
+                self.novelty.wait(self)
 
 
 class Local(threading.local):
