@@ -170,7 +170,7 @@ class Novelty:
         plan = rec.last
         if rec.at_once or plan is None or plan.runs < 3 or config.tier == 0:
             return
-        self.waiting = self.waiting + 1 if plan.program is None else 0
+        self.waiting += plan.program is None
         if self.waiting >= self.WAITING:
             rec.at_once, rec.expect, self.left, self.waiting = True, NOTHING, self.patience, 0
 
