@@ -353,7 +353,7 @@ class Plan:
                 else:
                     pace = program.pace
                     if beside and pace is not None and found is None and self.airworthy(run.recorder):
-                        pace.may_fly = config.beside is not False
+                        pace.may_fly = True
                         flight = Flight() if pace.order & APART or config.beside else None
                     made, kept = self.run_native(program, slots, run.recorder.log, flight)
             except Exception:
@@ -374,7 +374,9 @@ class Plan:
     def airworthy(self, rec: Any) -> bool:
         """Whether the program may run while Python goes on: nobody but tensors sees what it writes, and nobody writes
         what it reads."""
-        if rec.at_risk or not self.dense or rec.at_once or rec.capture is not None or flights.grounded:
+        if config.beside is False or flights.grounded:
+            return False
+        if rec.at_risk or not self.dense or rec.at_once or rec.capture is not None:
             return False
         slots = rec.slots
         for now in self.written:

@@ -10,7 +10,7 @@ clamp(x, None) for known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from operator import is_
 from typing import Any
@@ -107,7 +107,7 @@ def two_of(e: Event, made: Any) -> Callable:
                 pass  # the next batch in front
             elif slots[a] is x and x is not None and x is not y and bind_leaf(rec, y, b, second):
                 pass  # the next targets
-            elif not rebind(rec, e, args):
+            elif not rebind(rec, e, args[: e.count]):
                 return miss(rec, called, args, kwargs)
         t = _new(Tensor)
         t._meta = m
@@ -133,10 +133,10 @@ def three_of(e: Event, made: Any) -> Callable:
         slots = rec.slots
         x, y, z = args[0], args[1], args[2]
         if slots[b] is not y or slots[c] is not z or y is None or z is None:
-            if not rebind(rec, e, args):
+            if not rebind(rec, e, args[: e.count]):
                 return miss(rec, called, args, kwargs)
         elif slots[a] is not x or x is None:  # the next batch in front of weight and bias
-            if (x is y or x is z or not bind_leaf(rec, x, a, first)) and not rebind(rec, e, args):
+            if (x is y or x is z or not bind_leaf(rec, x, a, first)) and not rebind(rec, e, args[: e.count]):
                 return miss(rec, called, args, kwargs)
         t = _new(Tensor)
         t._meta = m
@@ -159,8 +159,8 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
         if k is HOLE:
             holes.append((i,))
             continue
-        inner = key_of(k, kind)
-        if inner is not None and inner and all([x is HOLE for x in inner]):
+        inner = k if type(kind) is tuple and kind[0] in (list, tuple) else ()
+        if inner and all([x is HOLE for x in inner]):
             settings.append((i, row_of(kind[0], len(inner))))
             holes += [(i, j) for j in range(len(inner))]
             continue
@@ -172,8 +172,6 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
         return
     count, flat, slots_in = len(key), all([len(at) == 1 for at in holes]), e.ins
     places = [at[0] for at in holes]
-    leaves = list(zip(e.ins, e.new, strict=True))
-    different, several = len(set(e.ins)), len(e.ins) > 1
     outs, repoints, result, where = e.outs, e.repoints, e.result, e.where
     target, parts = holes[0] if made.writes else None, made.flags["parts"]
     if target is not None and (target != (0,) or len(repoints) != 1 or repoints[0][0] != e.ins[0]):
@@ -190,17 +188,11 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
         else:
             tensors = [args[at[0]] if len(at) == 1 else args[at[0]][at[1]] for at in holes]
         slots = rec.slots
-        known = True
         for s, t in zip(slots_in, tensors, strict=True):
             if slots[s] is not t or t is None:
-                known = False
-                break
-        if not known:
-            if several and len(set(map(id, tensors))) != different:  # x * x is another program than x * y
-                return miss(rec, called, args, kwargs)
-            for t, (s, m) in zip(tensors, leaves, strict=True):
-                if (slots[s] is not t or t is None) and not bind_leaf(rec, t, s, m):
+                if not rebind(rec, e, tensors):
                     return miss(rec, called, args, kwargs)
+                break
         run = rec.run
         if target is not None:
             t = tensors[0]
@@ -231,11 +223,6 @@ def any_of(e: Event, made: Any, key: tuple, types: tuple) -> None:
         return fresh[0] if result is None else result(fresh, tensors)
 
     e.replay = replay
-
-
-def key_of(k: Any, kind: Any) -> tuple | None:
-    """What a list or tuple among the arguments held; None for another argument."""
-    return k if type(kind) is tuple and kind[0] in (list, tuple) else None
 
 
 def row_of(kind: Any, count: int) -> Callable[[Any], bool]:
@@ -272,7 +259,6 @@ def setting(k: Any, kind: Any) -> Callable[[Any], bool] | None:
         return None
     count = len(parts)
 
-
     def same_row(x: Any) -> bool:
         return type(x) is container and len(x) == count and all([part(y) for part, y in zip(parts, x, strict=True)])
 
@@ -290,7 +276,7 @@ def write_of(e: Event, made: Any) -> Callable:
         slots = rec.slots
         for i, s, _ in leading:
             if slots[s] is not args[i] or args[i] is None:
-                if not rebind(rec, e, args):
+                if not rebind(rec, e, args[: e.count]):
                     return miss(rec, called, args, kwargs)
                 break
         t = args[0]
@@ -319,17 +305,12 @@ def same_settings(e: Event, args: tuple, kwargs: dict) -> bool:
     return len(args) == e.given and tuple(map(type, rest)) == e.rest_kinds and rest == e.rest
 
 
-def rebind(rec: Recorder, e: Event, args: tuple) -> bool:
+def rebind(rec: Recorder, e: Event, tensors: Sequence) -> bool:
     """Put changed leaves (the next batch) into their slots; False where the call is not the remembered one."""
-    slots, count = rec.slots, e.count
-    if count > 1:  # x * x is another program than x * y
-        if e.twice:
-            if len(set(map(id, args[:count]))) != len(set(e.ins)):
-                return False
-        elif args[0] is args[1] or (count > 2 and (args[2] is args[0] or args[2] is args[1])):
-            return False
-    for i, s, m in e.leading:
-        t = args[i]
+    slots = rec.slots
+    if len(tensors) > 1 and len(set(map(id, tensors))) != len(set(e.ins)):  # x * x is another program than x * y
+        return False
+    for t, s, m in zip(tensors, e.ins, e.new, strict=True):
         if (slots[s] is not t or t is None) and not bind_leaf(rec, t, s, m):
             return False
     return True

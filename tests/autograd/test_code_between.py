@@ -167,14 +167,20 @@ def test_a_functions_result_is_written_through_a_view(at):
         assert w.grad.tolist() == [564.0, 1014.0, 21.0]
 
 
+def hooked():
+    """(w, w * 2 with a hook and a gradient to keep, what the hook is given)"""
+    w, seen = leaf(), []
+    a = w * 2
+    a.register_hook(lambda g: seen.append(g.tolist()))
+    a.retain_grad()
+    return w, a, seen
+
+
 @pytest.mark.parametrize("at", range(4))
 def test_a_hook_stays_with_the_value_and_a_kept_gradient_with_the_tensor(at):
     look = looker(at)
     for _ in range(3):
-        w, seen = leaf(), []
-        a = w * 2
-        a.register_hook(lambda g, seen=seen: seen.append(g.tolist()))
-        a.retain_grad()
+        w, a, seen = hooked()
         look(1, a)
         b = a + 1
         look(2, b)
@@ -190,10 +196,7 @@ def test_a_hook_stays_with_the_value_and_a_kept_gradient_with_the_tensor(at):
 def test_a_write_that_gradients_do_not_see_leaves_hooks_where_they_are(at):
     look = looker(at)
     for _ in range(3):
-        w, seen = leaf(), []
-        a = w * 2
-        a.register_hook(lambda g, seen=seen: seen.append(g.tolist()))
-        a.retain_grad()
+        w, a, seen = hooked()
         look(1, a)
         b = a + 1
         look(2, b)
