@@ -51,7 +51,8 @@ class Family:
         try:
             if self.program is None and len(self.samples) > MOST_SAMPLES:
                 return False
-            self.take(graph, given)
+            if len(self.samples) <= OWN_PROGRAMS:  # enough to try; more would use up the tries that `grow` has
+                self.take(graph, given)
             return True
         finally:
             self.lock.release()

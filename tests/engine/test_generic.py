@@ -9,7 +9,7 @@ from dovetail.base.dtypes import float32
 from dovetail.engine.generic import fit, generalise, line_through, signature
 from dovetail.engine.interpret import interpret
 from dovetail.engine.program import compile, compile_async, find
-from dovetail.engine.variants import OFTEN
+from dovetail.engine.variants import MOST_SAMPLES, OFTEN, Family
 from dovetail.ir.core import Graph, Value, building
 from dovetail.ir.printing import fingerprint
 from dovetail.ir.sym import Sym, evaluate
@@ -203,3 +203,13 @@ def test_python_stages_take_run_time_sizes(how):
         results = [np.empty((n, n), np.float32)]
         run(program, arrays, graph, generic.match(signature(graph)).sizes, results)
         np.testing.assert_allclose(results[0], interpret(graph, arrays)[0], rtol=1e-4, atol=1e-4)
+
+
+def test_many_slow_steps_before_the_first_compilation_leave_a_generic_program_possible():
+    family = Family()
+    for n in range(20, 20 + 3 * MOST_SAMPLES):  # each step was slow, so each length was noted
+        assert family.note(rows(n), signature(rows(n)))
+    compiled = []
+    served = family.grow(rows(60), signature(rows(60)), lambda graph: compiled.append(graph) or compile(graph))
+    assert served is not None and len(compiled) == 1
+    assert family.serve(signature(rows(1000))) is not None
